@@ -1,0 +1,1 @@
+"""Posteriors with a proof of convergence for surveys of strong gravitational lenses."""

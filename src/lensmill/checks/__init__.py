@@ -1,0 +1,1 @@
+"""Convergence gates, residual checks and posterior predictions."""

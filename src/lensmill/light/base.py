@@ -1,0 +1,24 @@
+"""What a light profile is: a value with a surface brightness."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class AbstractLightProfile(eqx.Module):
+    """A surface-brightness distribution, of a lens or of a source; its fields are its parameters."""
+
+    @abc.abstractmethod
+    def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
+        """Image unit per arcsec^2 at positions in arcsec."""
+
+
+class LightModel(AbstractLightProfile):
+    """The sum of light profiles; with none, darkness."""
+
+    profiles: tuple[AbstractLightProfile, ...]
+
+    def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
+        """The sum of the profiles' surface brightness, image unit per arcsec^2."""
+        return sum((profile.surface_brightness(x, y) for profile in self.profiles), start=0 * x)
