@@ -1,0 +1,95 @@
+"""Levenberg-Marquardt on whitened residuals, and the Laplace approximation at its end."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+Residuals = Callable[[Float[Array, " parameter"]], Float[Array, " residual"]]
+
+
+class Descent(NamedTuple):
+    """State of the descent: position, half the squared residuals there, damping, and how the last step went."""
+
+    position: Float[Array, " parameter"]
+    cost: Float[Array, ""]
+    gradient: Float[Array, " parameter"]
+    curvature: Float[Array, "parameter parameter"]
+    damping: Float[Array, ""]
+    growth: Float[Array, ""]
+    iterations: Int[Array, ""]
+    small_steps: Int[Array, ""]
+
+    @property
+    def converged(self) -> Bool[Array, ""]:
+        """True after two accepted steps in a row that gained next to nothing."""
+        return self.small_steps >= 2
+
+
+LARGEST_DAMPING = 1e8
+
+
+def linearise(residuals: Residuals, position: Float[Array, " parameter"]) -> tuple[Array, Array, Array]:
+    """Half the squared residuals, their gradient, and the Gauss-Newton curvature J^T J at a position."""
+    value, push = jax.linearize(residuals, position)
+    jacobian = jax.vmap(push)(jnp.eye(position.size, dtype=position.dtype))
+    return 0.5 * value @ value, jacobian @ value, jacobian @ jacobian.T
+
+
+def begin(residuals: Residuals, position: Float[Array, " parameter"], damping: float = 1e-2) -> Descent:
+    """The state before the first step."""
+    cost, gradient, curvature = linearise(residuals, position)
+    one = jnp.ones_like(cost)
+    zero = jnp.zeros((), jnp.int32)
+    return Descent(position, cost, gradient, curvature, damping * one, 2 * one, zero, zero)
+
+
+def step(residuals: Residuals, state: Descent, tolerance: float) -> Descent:
+    """One damped Gauss-Newton step; kept if it lowers the cost, with Nielsen's (1999) rule for the damping.
+
+    A step whose cost is not finite counts as one that did not lower it.
+    """
+    scale = jnp.diag(jnp.diag(state.curvature))
+    factor = jax.scipy.linalg.cho_factor(state.curvature + state.damping * scale)
+    move = -jax.scipy.linalg.cho_solve(factor, state.gradient)
+    predicted = -0.5 * move @ (state.gradient - state.damping * scale @ move)
+    trial = state.position + move
+    cost, gradient, curvature = linearise(residuals, trial)
+    sound = jnp.isfinite(cost) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(curvature))
+    accepted = sound & (cost < state.cost)
+    gain = jnp.where(accepted, (state.cost - cost) / jnp.maximum(predicted, 1e-30), 0)
+    damping = jnp.where(accepted, state.damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), state.damping * state.growth)
+    small = jnp.where(accepted, state.cost - cost < tolerance, predicted < tolerance)
+
+    def keep(new: Array, old: Array) -> Array:
+        return jnp.where(accepted, new, old)
+
+    return Descent(
+        keep(trial, state.position),
+        keep(cost, state.cost),
+        keep(gradient, state.gradient),
+        keep(curvature, state.curvature),
+        jnp.clip(damping, 1e-10, LARGEST_DAMPING),
+        jnp.where(accepted, 2.0, 2 * state.growth),
+        state.iterations + 1,
+        jnp.where(small, state.small_steps + 1, 0),
+    )
+
+
+def minimise(
+    residuals: Residuals, position: Float[Array, " parameter"], iterations: int, tolerance: float = 1e-2
+) -> Descent:
+    """Steps until the gain of two in a row is below `tolerance` nats, at most `iterations`."""
+
+    def unfinished(state: Descent) -> Bool[Array, ""]:
+        return ~state.converged & (state.iterations < iterations) & (state.damping < LARGEST_DAMPING)
+
+    return jax.lax.while_loop(unfinished, lambda state: step(residuals, state, tolerance), begin(residuals, position))
+
+
+def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
+    """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
+    lower = jnp.linalg.cholesky(curvature)
+    return jax.scipy.linalg.solve_triangular(lower, jnp.eye(lower.shape[0], dtype=lower.dtype), lower=True).T

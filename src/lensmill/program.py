@@ -1,0 +1,227 @@
+"""The probabilistic program of a lens: priors, physics, noise. The only module that calls `numpyro.sample`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+from numpyro.handlers import reparam, seed, substitute, trace
+from numpyro.infer.reparam import TransformReparam
+from numpyro.infer.util import log_density
+
+from lensmill.imaging import LensSystem, render
+from lensmill.light import PROFILES as LIGHT
+from lensmill.light import LightModel
+from lensmill.likelihood import Observation, whitened_residuals
+from lensmill.mass import PROFILES as MASS
+from lensmill.mass import MassModel, series_terms
+from lensmill.priors import distribution, from_base, prior_numbers, to_base
+from lensmill.source import PROFILES as SOURCE
+
+LATENTS = "latents"
+SKY = "sky_level"
+FLOAT = jnp.float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One scalar parameter: its name in the posterior, where it belongs, and the kind of its prior."""
+
+    name: str
+    component: tuple[str, int]
+    field: str
+    kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """What is fixed when a program is compiled: the profiles, the kinds of prior, the rays a pixel, the arithmetic."""
+
+    mass: tuple[str, ...]
+    lens_light: tuple[str, ...]
+    source: str
+    sites: tuple[Site, ...]
+    latents: int
+    supersampling: int
+    series_terms: int
+    precision: str
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.sites) + self.latents
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scalar parameters, in the order of the base-space vector."""
+        return tuple(site.name for site in self.sites)
+
+
+class Beliefs(eqx.Module):
+    """The numbers of every prior of one lens, in the order of the family's sites, and the unit each is scaled by."""
+
+    numbers: Float[Array, "site 4"]
+    scale: Float[Array, " site"]
+
+
+class Target(eqx.Module):
+    """All values that one lens's posterior depends on."""
+
+    observation: Observation
+    beliefs: Beliefs
+    network: Any
+
+
+def parameter_names(profile: type[eqx.Module]) -> tuple[str, ...]:
+    """The scalar parameters of a profile: its array fields."""
+    return tuple(f.name for f in dataclasses.fields(profile) if not f.metadata.get("static") and not f.metadata.get("learned"))
+
+
+def _components(mass: tuple[str, ...], lens_light: tuple[str, ...], source: str, sky: bool) -> list[tuple]:
+    found = [("mass", i, name, parameter_names(MASS[name])) for i, name in enumerate(mass)]
+    found += [("lens_light", i, name, parameter_names(LIGHT[name])) for i, name in enumerate(lens_light)]
+    found += [("source", 0, source, parameter_names(SOURCE[source]))]
+    return found + ([("sky", 0, "sky", ("level",))] if sky else [])
+
+
+def _site_name(block: str, index: int, field: str, taken: set[str]) -> str:
+    if block == "mass":
+        return field if field not in taken else f"mass{index}_{field}"
+    prefix = {"lens_light": "light", "source": "source", "sky": "sky"}[block]
+    return f"{prefix}{index or ''}_{field}"
+
+
+def prior_of(priors: Mapping, block: str, name: str, field: str) -> Mapping:
+    """The prior of one parameter in a table block -> profile -> parameter (the sky has no profile level)."""
+    table = priors[block] if block == "sky" else priors[block][name]
+    return table[field]
+
+
+def build_family(
+    mass: tuple[str, ...],
+    lens_light: tuple[str, ...],
+    source: str,
+    sky: bool,
+    priors: Mapping,
+    *,
+    latents: int = 0,
+    supersampling: int = 1,
+    precision: str = "float32",
+) -> Family:
+    """The family of the named profiles under `priors`; the EPL series is as long as the ellipticity prior demands."""
+    sites: list[Site] = []
+    for block, index, profile, fields in _components(mass, lens_light, source, sky):
+        for field in fields:
+            name = _site_name(block, index, field, {site.name for site in sites})
+            kind = prior_of(priors, block, profile, field)["distribution"]
+            sites.append(Site(name, (block, index), field, kind))
+    tolerance = 1e-6 if precision == "float32" else 1e-10
+    terms = series_terms(_largest_ellipticity(priors["mass"]), tolerance)
+    return Family(mass, lens_light, source, tuple(sites), latents, supersampling, terms, precision)
+
+
+def _largest_ellipticity(priors: Mapping) -> float:
+    """The largest |e| that any mass profile's prior allows; 0.9 where a prior is unbounded."""
+    worst = 0.0
+    for table in priors.values():
+        bounds = [max(abs(table[e]["low"]), abs(table[e]["high"])) if "low" in table[e] else 0.9 for e in ("e1", "e2") if e in table]
+        worst = max(worst, float(np.hypot.reduce(bounds))) if bounds else worst
+    return min(worst, 0.9)
+
+
+def believe(family: Family, priors: Mapping, flux_scale: float, sky_scale: float) -> Beliefs:
+    """The prior numbers of one lens; fluxes in units of `flux_scale`, the sky level in units of `sky_scale` (image unit)."""
+    profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
+    scales = {"flux": flux_scale, "level": sky_scale}
+    rows = []
+    for site in family.sites:
+        block, index = site.component
+        rows.append(prior_numbers(dict(prior_of(priors, block, profiles[block][index], site.field))))
+    scale = [scales.get(site.field, 1.0) for site in family.sites]
+    return Beliefs(jnp.asarray(rows, FLOAT), jnp.asarray(scale, FLOAT))
+
+
+def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensSystem:
+    """The lens system of named parameter values (scalars; `latents` a vector), in the family's pixel precision."""
+    cast = {name: jnp.asarray(value, family.precision) for name, value in values.items()}
+    grouped: dict[tuple[str, int], dict[str, Array]] = {}
+    for site in family.sites:
+        grouped.setdefault(site.component, {})[site.field] = cast[site.name]
+    mass = []
+    for i, name in enumerate(family.mass):
+        fixed = {"terms": family.series_terms} if "terms" in MASS[name].__dataclass_fields__ else {}
+        mass.append(MASS[name](**grouped["mass", i], **fixed))
+    light = [LIGHT[name](**grouped["lens_light", i]) for i, name in enumerate(family.lens_light)]
+    learned = {} if not family.latents else {"latents": cast[LATENTS], "network": network}
+    source = SOURCE[family.source](**grouped["source", 0], **learned)
+    sky = grouped.get(("sky", 0), {}).get("level", jnp.zeros((), family.precision))
+    return LensSystem(MassModel(tuple(mass)), LightModel(tuple(light)), source, sky)
+
+
+def lens_program(family: Family, target: Target) -> None:
+    """The NumPyro model of one lens: every parameter drawn from its prior, the image from the noise model."""
+    values = {
+        site.name: numpyro.sample(site.name, distribution(site.kind, target.beliefs.numbers[i], target.beliefs.scale[i]))
+        for i, site in enumerate(family.sites)
+    }
+    if family.latents:
+        values[LATENTS] = numpyro.sample(LATENTS, dist.Normal(0.0, 1.0).expand([family.latents]).to_event(1))
+    observation = target.observation
+    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.supersampling)
+    residuals = numpyro.deterministic("residuals", whitened_residuals(image, observation))
+    numpyro.factor("log_likelihood", -0.5 * jnp.sum(residuals.astype(FLOAT) ** 2))
+
+
+def _base_program(family: Family) -> Any:
+    return reparam(lens_program, config={name: TransformReparam() for name in family.names})
+
+
+def _base_sites(family: Family, base: Float[Array, " parameter"]) -> dict[str, Array]:
+    sites = {f"{name}_base": base[i] for i, name in enumerate(family.names)}
+    return sites | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
+
+
+def potential(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, ""]:
+    """Minus the log posterior density at a base-space position, up to a constant."""
+    log_joint, _ = log_density(_base_program(family), (family, target), {}, _base_sites(family, base))
+    return -log_joint
+
+
+def residuals(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, " residual"]:
+    """Whitened image residuals followed by the base-space position: half its square is the potential."""
+    sites = trace(substitute(seed(_base_program(family), 0), _base_sites(family, base))).get_trace(family, target)
+    return jnp.concatenate([sites["residuals"]["value"].reshape(-1).astype(FLOAT), base])
+
+
+def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
+    """Named parameter values at a base-space position."""
+    values = {
+        site.name: from_base(site.kind, beliefs.numbers[i], beliefs.scale[i], base[i]) for i, site in enumerate(family.sites)
+    }
+    return values | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
+
+
+def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
+    """The base-space position of named parameter values; missing latents are at their mean."""
+    base = [
+        to_base(site.kind, beliefs.numbers[i], beliefs.scale[i], jnp.asarray(values[site.name], FLOAT))
+        for i, site in enumerate(family.sites)
+    ]
+    latents = jnp.asarray(values.get(LATENTS, np.zeros(family.latents)), FLOAT)
+    return jnp.concatenate([jnp.stack(base), latents])
+
+
+def system_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> LensSystem:
+    """The lens system at a base-space position."""
+    return assemble(family, constrain(family, target.beliefs, base), target.network)
+
+
+def stack(targets: list[Target]) -> Target:
+    """Targets of one bucket as one target with a leading `lens` axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)
