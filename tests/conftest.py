@@ -1,0 +1,57 @@
+"""The set-up of every test: precision, compile cache, repeatable random draws."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import jax.numpy as jnp
+import pytest
+
+from lensmill import runtime
+
+PRECISIONS = ("float64", "float32")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--precision",
+        choices=PRECISIONS,
+        default=os.environ.get("LENSMILL_PRECISION", PRECISIONS[0]),
+        help="arithmetic of the pixels in tests that ask for `dtype`; parameters are float64 in any case",
+    )
+
+
+def pytest_configure() -> None:
+    """Compute as every process of lensmill does: float64 parameters, the user's persistent compile cache."""
+    runtime.start()
+    hypothesis.settings.register_profile("lensmill", derandomize=True, deadline=None, print_blob=True, database=None)
+    hypothesis.settings.load_profile("lensmill")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what depends on the precision, and put slow tests last."""
+    for item in items:
+        if "dtype" in getattr(item, "fixturenames", ()):
+            item.add_marker("precision")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def precision(pytestconfig: pytest.Config) -> str:
+    """`float64` or `float32`, from --precision."""
+    return pytestconfig.getoption("--precision")
+
+
+@pytest.fixture(scope="session")
+def dtype(precision: str) -> jnp.dtype:
+    """The floating-point type of this run's pixels."""
+    return jnp.dtype(precision)
+
+
+@pytest.fixture(scope="session")
+def dev_data() -> Path:
+    """Reference data that are not part of the project, in the folder that LENSMILL_DEV_DATA names."""
+    folder = os.environ.get("LENSMILL_DEV_DATA")
+    if not folder:
+        pytest.skip("LENSMILL_DEV_DATA is not set")
+    return Path(folder)
