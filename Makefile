@@ -1,0 +1,46 @@
+# Everything runs in .venv, built from envs/lock*.txt. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lock clean
+.DELETE_ON_ERROR:
+
+# Some systems forbid Python to keep bytecode; every process would compile its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Processes that run tests.
+JOBS ?= 2
+PYTEST := pytest -n $(JOBS) --dist loadfile
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header $(UPGRADE)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+
+install: .venv/.installed ## build .venv with everything pinned (PYTHON=... chooses the interpreter)
+
+.venv/.installed: envs/install envs/lock.txt envs/lock-uv.txt pyproject.toml
+	@envs/install
+	@touch $@
+
+demo: install ## simulate a small survey, fit it, write its report
+	snakemake --cores all --workflow-profile workflow/profiles/default --configfile config/demo.yaml
+
+test: check ## checks, then all tests: fast ones in float64, those on pixels in float32, slow ones
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "precision and not slow" --precision float32
+	$(PYTEST) -m slow
+
+check: install ## style, types, import order, workflow lint
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow
+	mypy
+	lint-imports
+	snakemake --lint --configfile config/demo.yaml
+
+lock: install ## resolve pyproject.toml into the locks again (UPGRADE=--upgrade for newer versions)
+	$(LOCK) --custom-compile-command "make lock" --group pyproject.toml:dev pyproject.toml -o envs/lock.txt
+	echo uv | $(LOCK) --custom-compile-command "make lock" --no-annotate - -o envs/lock-uv.txt
+
+clean: ## remove .venv and caches; results/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
