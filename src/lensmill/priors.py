@@ -1,13 +1,13 @@
 """Prior distributions as transforms of a standard normal: in that base space every prior is N(0, 1).
 
 The base space is what warm start and sampler move in: the prior's Hessian there is the identity, bounded parameters have no
-edge, and residuals and priors together make one sum of squares.
+edge, and residuals and priors together make one sum of squares. The prior density of a value is that of its base position.
 """
 
 from typing import ClassVar
 
 import jax.numpy as jnp
-import numpyro.distributions as dist
+import numpy as np
 from jax.scipy.special import ndtr, ndtri
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
@@ -67,39 +67,57 @@ def prior_numbers(prior: dict) -> tuple[float, ...]:
     return tuple(numbers + [0.0] * (WIDTH - len(numbers)))
 
 
-def transforms(kind: str, numbers: Float[Array, " 4"], scale: Float[Array, ""]) -> list[Transform]:
-    """The transforms that take N(0, 1) to the prior `kind` with `numbers`, all multiplied by `scale` > 0."""
-    a, b, low, high = numbers[0], numbers[1], numbers[2], numbers[3]
+def _chain(kind: str, numbers: Float[Array, "site 4"]) -> list[Transform]:
+    """The transforms that take N(0, 1) to the priors of one `kind`, one row of `numbers` each."""
+    a, b, low, high = numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3]
     if kind == "normal":
-        chain: list[Transform] = [AffineTransform(a, b)]
-    elif kind == "lognormal":
-        chain = [AffineTransform(jnp.log(a), b), ExpTransform()]
-    elif kind == "truncated_normal":
+        return [AffineTransform(a, b)]
+    if kind == "lognormal":
+        return [AffineTransform(jnp.log(a), b), ExpTransform()]
+    if kind == "truncated_normal":
         bottom, top = ndtr((low - a) / b), ndtr((high - a) / b)
-        chain = [NormalCDF(), AffineTransform(bottom, top - bottom), NormalQuantile(), AffineTransform(a, b)]
-    elif kind == "uniform":
-        chain = [NormalCDF(), AffineTransform(a, b - a)]
-    elif kind == "loguniform":
-        chain = [NormalCDF(), AffineTransform(jnp.log(a), jnp.log(b / a)), ExpTransform()]
-    else:
-        raise ValueError(f"distribution: expected one of {', '.join(ARGUMENTS)}, got {kind!r}")
-    return [*chain, AffineTransform(0.0, scale)]
+        return [NormalCDF(), AffineTransform(bottom, top - bottom), NormalQuantile(), AffineTransform(a, b)]
+    if kind == "uniform":
+        return [NormalCDF(), AffineTransform(a, b - a)]
+    if kind == "loguniform":
+        return [NormalCDF(), AffineTransform(jnp.log(a), jnp.log(b / a)), ExpTransform()]
+    raise ValueError(f"distribution: expected one of {', '.join(ARGUMENTS)}, got {kind!r}")
 
 
-def distribution(kind: str, numbers: Float[Array, " 4"], scale: Float[Array, ""]) -> dist.Distribution:
-    """The prior as a transformed standard normal."""
-    return dist.TransformedDistribution(dist.Normal(0.0, 1.0), transforms(kind, numbers, scale))
+def _by_kind(kinds: tuple[str, ...], numbers: Float[Array, "site 4"]) -> list[tuple[np.ndarray, list[Transform]]]:
+    """Site indices and transforms of each kind: one chain a kind, not a site, keeps the compiled program small."""
+    groups = []
+    for kind in dict.fromkeys(kinds):
+        where = np.flatnonzero(np.asarray(kinds) == kind)
+        groups.append((where, _chain(kind, numbers[where])))
+    return groups
 
 
-def from_base(kind: str, numbers: Float[Array, " 4"], scale: Float[Array, ""], base: Array) -> Array:
-    """Values of a parameter at base-space positions."""
-    for transform in transforms(kind, numbers, scale):
-        base = transform(base)
-    return base
+def from_base(
+    kinds: tuple[str, ...], numbers: Float[Array, "site 4"], scale: Float[Array, " site"], base: Float[Array, " site"]
+) -> Float[Array, " site"]:
+    """Parameter values at a base-space position, each in the unit of its `scale`."""
+    groups = _by_kind(kinds, numbers)
+    pieces = []
+    for where, chain in groups:
+        value = base[where]
+        for transform in chain:
+            value = transform(value)
+        pieces.append(value)
+    order = np.argsort(np.concatenate([where for where, _ in groups]))
+    return jnp.concatenate(pieces)[order] * scale
 
 
-def to_base(kind: str, numbers: Float[Array, " 4"], scale: Float[Array, ""], value: Array) -> Array:
-    """Base-space positions of values of a parameter."""
-    for transform in reversed(transforms(kind, numbers, scale)):
-        value = transform.inv(value)
-    return value
+def to_base(
+    kinds: tuple[str, ...], numbers: Float[Array, "site 4"], scale: Float[Array, " site"], values: Float[Array, " site"]
+) -> Float[Array, " site"]:
+    """The base-space position of parameter values."""
+    groups = _by_kind(kinds, numbers)
+    pieces = []
+    for where, chain in groups:
+        base = values[where] / scale[where]
+        for transform in reversed(chain):
+            base = transform.inv(base)
+        pieces.append(base)
+    order = np.argsort(np.concatenate([where for where, _ in groups]))
+    return jnp.concatenate(pieces)[order]

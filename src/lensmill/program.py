@@ -11,8 +11,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
-from numpyro.handlers import reparam, seed, substitute, trace
-from numpyro.infer.reparam import TransformReparam
+from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 
 from lensmill.imaging import LensSystem, render
@@ -21,7 +20,7 @@ from lensmill.light import LightModel
 from lensmill.likelihood import Observation, whitened_residuals
 from lensmill.mass import PROFILES as MASS
 from lensmill.mass import MassModel, series_terms
-from lensmill.priors import distribution, from_base, prior_numbers, to_base
+from lensmill.priors import from_base, prior_numbers, to_base
 from lensmill.source import PROFILES as SOURCE
 
 LATENTS = "latents"
@@ -56,6 +55,11 @@ class Family:
     def size(self) -> int:
         """Number of parameters."""
         return len(self.sites) + self.latents
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of prior of the scalar parameters."""
+        return tuple(site.kind for site in self.sites)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -165,56 +169,42 @@ def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensS
 
 
 def lens_program(family: Family, target: Target) -> None:
-    """The NumPyro model of one lens: every parameter drawn from its prior, the image from the noise model."""
-    values = {
-        site.name: numpyro.sample(site.name, distribution(site.kind, target.beliefs.numbers[i], target.beliefs.scale[i]))
-        for i, site in enumerate(family.sites)
-    }
-    if family.latents:
-        values[LATENTS] = numpyro.sample(LATENTS, dist.Normal(0.0, 1.0).expand([family.latents]).to_event(1))
+    """The NumPyro model of one lens: every parameter from its prior (by its standard-normal base), the image from the noise.
+
+    Base sites are one vector, not one site a parameter: that halves the time to compile.
+    """
+    base = numpyro.sample("base", dist.Normal(jnp.zeros(family.size, FLOAT), 1.0).to_event(1))
+    values = {name: numpyro.deterministic(name, value) for name, value in constrain(family, target.beliefs, base).items()}
     observation = target.observation
     image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.supersampling)
-    residuals = numpyro.deterministic("residuals", whitened_residuals(image, observation))
-    numpyro.factor("log_likelihood", -0.5 * jnp.sum(residuals.astype(FLOAT) ** 2))
-
-
-def _base_program(family: Family) -> Any:
-    return reparam(lens_program, config={name: TransformReparam() for name in family.names})
-
-
-def _base_sites(family: Family, base: Float[Array, " parameter"]) -> dict[str, Array]:
-    sites = {f"{name}_base": base[i] for i, name in enumerate(family.names)}
-    return sites | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
+    residual = numpyro.deterministic("residuals", whitened_residuals(image, observation))
+    numpyro.factor("log_likelihood", -0.5 * jnp.sum(residual.astype(FLOAT) ** 2))
 
 
 def potential(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, ""]:
     """Minus the log posterior density at a base-space position, up to a constant."""
-    log_joint, _ = log_density(_base_program(family), (family, target), {}, _base_sites(family, base))
+    log_joint, _ = log_density(lens_program, (family, target), {}, {"base": base})
     return -log_joint
 
 
 def residuals(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, " residual"]:
     """Whitened image residuals followed by the base-space position: half its square is the potential."""
-    sites = trace(substitute(seed(_base_program(family), 0), _base_sites(family, base))).get_trace(family, target)
+    sites = trace(substitute(seed(lens_program, 0), {"base": base})).get_trace(family, target)
     return jnp.concatenate([sites["residuals"]["value"].reshape(-1).astype(FLOAT), base])
 
 
 def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
     """Named parameter values at a base-space position."""
-    values = {
-        site.name: from_base(site.kind, beliefs.numbers[i], beliefs.scale[i], base[i]) for i, site in enumerate(family.sites)
-    }
+    scalars = from_base(family.kinds, beliefs.numbers, beliefs.scale, base[: len(family.sites)])
+    values = dict(zip(family.names, scalars, strict=True))
     return values | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
 
 
 def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
     """The base-space position of named parameter values; missing latents are at their mean."""
-    base = [
-        to_base(site.kind, beliefs.numbers[i], beliefs.scale[i], jnp.asarray(values[site.name], FLOAT))
-        for i, site in enumerate(family.sites)
-    ]
+    scalars = jnp.stack([jnp.asarray(values[name], FLOAT) for name in family.names])
     latents = jnp.asarray(values.get(LATENTS, np.zeros(family.latents)), FLOAT)
-    return jnp.concatenate([jnp.stack(base), latents])
+    return jnp.concatenate([to_base(family.kinds, beliefs.numbers, beliefs.scale, scalars), latents])
 
 
 def system_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> LensSystem:

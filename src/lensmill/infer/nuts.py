@@ -1,4 +1,7 @@
-"""NUTS in a whitened space, in rounds: NumPyro's kernel, started from a Laplace approximation."""
+"""NUTS in a whitened space, in blocks of draws: NumPyro's kernel, started from a Laplace approximation.
+
+One compiled function serves warm-up and sampling, so that a process compiles the gradient once.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,9 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpyro.infer.hmc import HMCState, hmc
+from numpyro.infer.hmc_util import dual_averaging
+from numpyro.infer.util import ParamInfo
 
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 OVERDISPERSION = 1.2
+FIRST_STEP = 0.4
 
 
 class Frame(NamedTuple):
@@ -19,8 +25,19 @@ class Frame(NamedTuple):
     scale: Float[Array, "parameter parameter"]
 
 
+class Chain(NamedTuple):
+    """All that a chain needs to go on: its place in the whitened space, the potential there, its step size, its key."""
+
+    position: Float[Array, " parameter"]
+    potential: Float[Array, ""]
+    gradient: Float[Array, " parameter"]
+    step_size: Float[Array, ""]
+    averaging: Any
+    key: Array
+
+
 class Draws(NamedTuple):
-    """What one round adds: base-space positions and the sampler's own account of each draw."""
+    """What one block adds: base-space positions and the sampler's own account of each draw."""
 
     base: Float[Array, "draw parameter"]
     potential: Float[Array, " draw"]
@@ -30,29 +47,60 @@ class Draws(NamedTuple):
     diverging: Bool[Array, " draw"]
 
 
-def _kernel(potential: Potential, frame: Frame) -> tuple[Any, Any]:
-    return hmc(lambda y: potential(frame.center + frame.scale @ y), algo="NUTS")
+def whitened(potential: Potential, frame: Frame) -> Potential:
+    """The potential as a function of the whitened position."""
+    return lambda y: potential(frame.center + frame.scale @ y)
 
 
-def start_chain(
-    potential: Potential, frame: Frame, key: Array, *, step_size: float, warmup: int, target_accept: float, max_tree_depth: int
-) -> HMCState:
-    """A chain at an over-dispersed draw from the Laplace approximation, its step size found by dual averaging.
-
-    The metric is the frame's and stays so; only the step size adapts, over `warmup` draws that are thrown away.
-    """
-    init, sample = _kernel(potential, frame)
-    place, run = jax.random.split(key)
+def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
+    """A chain at a draw from the Laplace approximation, widened so that agreement of the chains means something."""
+    place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
+    value, gradient = jax.value_and_grad(whitened(potential, frame))(y)
+    step_size = jnp.asarray(FIRST_STEP, y.dtype)
+    return Chain(y, value, gradient, step_size, dual_averaging()[0](jnp.log(10 * step_size)), later)
+
+
+def run_block(
+    potential: Potential,
+    frame: Frame,
+    chain: Chain,
+    adapting: Bool[Array, ""],
+    *,
+    draws: int,
+    target_accept: float,
+    max_tree_depth: int,
+) -> tuple[Chain, Draws]:
+    """`draws` more draws; while `adapting`, each tunes the step size by dual averaging (Hoffman & Gelman 2014, section 3.2).
+
+    The metric is the frame's and stays so. When a block that does not adapt follows one that did, the averaged step counts.
+    """
+    now, later = jax.random.split(chain.key)
+    init, sample = hmc(whitened(potential, frame), algo="NUTS")
+    update = dual_averaging()[1]
     state = init(
-        y,
-        num_warmup=warmup,
-        step_size=step_size,
-        inverse_mass_matrix=jnp.ones_like(y),
-        adapt_step_size=True,
+        ParamInfo(chain.position, chain.potential, chain.gradient),
+        num_warmup=0,
+        step_size=chain.step_size,
+        inverse_mass_matrix=jnp.ones_like(chain.position),
+        adapt_step_size=False,
         adapt_mass_matrix=False,
-        target_accept_prob=target_accept,
         max_tree_depth=max_tree_depth,
-        rng_key=run,
+        rng_key=now,
     )
-    return jax.lax.scan(lambda s, _: (sample(s), None), state, None, length=warmup)[0]
+
+    def advance(carry: tuple[HMCState, Any], _: None) -> tuple[tuple[HMCState, Any], Draws]:
+        state, averaging = carry
+        state = sample(state)
+        averaging = jax.tree.map(
+            lambda new, old: jnp.where(adapting, new, old), update(target_accept - state.accept_prob, averaging), averaging
+        )
+        step_size = jnp.where(adapting, jnp.exp(averaging[0]), state.adapt_state.step_size)
+        base = frame.center + frame.scale @ state.z
+        account = (state.potential_energy, state.energy, state.num_steps, state.accept_prob, state.diverging)
+        state = state._replace(adapt_state=state.adapt_state._replace(step_size=step_size))
+        return (state, averaging), Draws(base, *account)
+
+    (end, averaging), taken = jax.lax.scan(advance, (state, chain.averaging), None, length=draws)
+    step_size = jnp.where(adapting, jnp.exp(averaging[1]), end.adapt_state.step_size)
+    return Chain(end.z, end.potential_energy, end.z_grad, step_size, averaging, later), taken
