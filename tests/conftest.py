@@ -1,6 +1,7 @@
 """The set-up of every test: precision, compile cache, repeatable random draws."""
 
 import os
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -29,10 +30,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the precision, and put slow tests last."""
+    """Mark tests by the fixtures they ask for, and put slow ones last."""
     for item in items:
-        if "dtype" in getattr(item, "fixturenames", ()):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"dtype", "precision"}:
             item.add_marker("precision")
+        if "chromium" in fixtures:
+            item.add_marker("browser")
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
@@ -55,3 +59,12 @@ def dev_data() -> Path:
     if not folder:
         pytest.skip("LENSMILL_DEV_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The command that starts a Chromium, to look at the report as a person would."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        pytest.skip("no Chromium on PATH")
+    return found
