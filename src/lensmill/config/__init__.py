@@ -1,0 +1,47 @@
+"""What may be configured, and how it is read and checked."""
+
+from pathlib import Path
+
+import yaml
+
+from lensmill.config.models import Certificate, Config, Inference, Model, Simulate, SourceNetwork
+from lensmill.config.overrides import check_priors, override_problems, prior_table
+from lensmill.config.priors import Prior, Priors
+from lensmill.config.reading import parse, read_yaml
+from lensmill.io.problems import ConfigError
+
+
+def load(path: str | Path) -> Config:
+    """The run that a YAML file configures; ConfigError with every problem, its line, its key and a hint."""
+    return parse(Config, read_yaml(path))
+
+
+def load_priors(path: str | Path) -> Priors:
+    """The priors of a YAML file; ConfigError with every problem, its line, its key and a hint."""
+    return parse(Priors, read_yaml(path))
+
+
+def dump(config: Config) -> str:
+    """The run as YAML with every key: `load` of it gives the same run."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+__all__ = [
+    "Certificate",
+    "Config",
+    "ConfigError",
+    "Inference",
+    "Model",
+    "Prior",
+    "Priors",
+    "Simulate",
+    "SourceNetwork",
+    "check_priors",
+    "dump",
+    "load",
+    "load_priors",
+    "override_problems",
+    "parse",
+    "prior_table",
+    "read_yaml",
+]

@@ -1,0 +1,158 @@
+"""Priors of one lens: the run's, changed where its catalogue row says so, and their check against model and physics."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+
+from lensmill.config.models import Config, Section
+from lensmill.config.priors import PRIORS, Priors
+from lensmill.conventions import DOMAINS
+from lensmill.io.problems import InvalidInput, Problem, closest, shown
+
+Overrides = Mapping[str, float]
+ParameterNames = Mapping[str, Mapping[str, set[str]]]
+PREFIX = "override."
+SKY = "sky"
+
+
+def prior_table(priors: Priors, overrides: Overrides | None = None, lens_id: str | None = None) -> dict[str, Any]:
+    """The priors as plain mappings, `table["mass"]["epl"]["theta_E"]["median"]`, changed for one lens.
+
+    `overrides` maps `block.profile.parameter.key` to a number (`sky.level.key` for the sky). InvalidInput if a key is
+    unknown or a changed prior is none.
+    """
+    table = priors.model_dump(mode="json")
+    problems = override_problems(priors, overrides or {}, "override", lens_id)
+    if problems:
+        raise InvalidInput(problems)
+    for name, number in (overrides or {}).items():
+        *keys, last = name.split(".")
+        _inside(table, keys)[last] = number
+    return table
+
+
+def override_problems(priors: Priors, overrides: Overrides, where: str, lens_id: str | None) -> list[Problem]:
+    """What is wrong with the changes of one lens: unknown keys, and priors that they make impossible."""
+    table = priors.model_dump(mode="json")
+    problems, changed = [], {}
+    for name, number in overrides.items():
+        problem = unknown_override(table, name, f"{where}, column {PREFIX}{name}", lens_id)
+        if problem:
+            problems.append(problem)
+            continue
+        *keys, last = name.split(".")
+        _inside(table, keys)[last] = number
+        changed[tuple(keys)] = name
+    return problems + [p for keys, name in changed.items() for p in _impossible(table, keys, name, where, lens_id)]
+
+
+def unknown_override(table: Mapping[str, Any], name: str, where: str, lens_id: str | None = None) -> Problem | None:
+    """The problem with an override's name, if it names no number of a prior in the `table` of all."""
+    at: Any = table
+    keys = name.split(".")
+    for depth, key in enumerate(keys):
+        known = [k for k in at if k not in ("distribution", "why")] if isinstance(at, Mapping) else []
+        if key not in known:
+            expected = f"a key of {'.'.join(keys[:depth]) or 'the priors'}"
+            return Problem(where, expected, key, closest(key, known), lens_id)
+        at = at[key]
+    if isinstance(at, Mapping):
+        return Problem(where, "block.profile.parameter.key", name, f"add one of {', '.join(at)}", lens_id)
+    return None
+
+
+def _impossible(
+    table: Mapping[str, Any], keys: tuple[str, ...], name: str, where: str, lens_id: str | None
+) -> list[Problem]:
+    values = _inside(table, list(keys))
+    place = f"{where}, column {PREFIX}{name}"
+    try:
+        prior = PRIORS[values["distribution"]].model_validate_json(json.dumps(values))
+    except pydantic.ValidationError as error:
+        return [_refused(details, place, lens_id) for details in error.errors()]
+    return _outside(keys[-1], prior, place, lens_id)
+
+
+def _refused(details: Any, place: str, lens_id: str | None) -> Problem:
+    context = details.get("ctx", {})
+    expected = context.get("expected", details["msg"].removeprefix("Input should be "))
+    got = context.get("got", details["input"])
+    hint = "the other numbers of this prior are those of priors.yaml unless they have columns too"
+    return Problem(place, ".".join(map(str, (*details["loc"], expected))), shown(got), hint, lens_id)
+
+
+def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames | None = None) -> list[Problem]:
+    """What is wrong between the model, the priors and the profiles' own parameters.
+
+    `parameter_names` maps block -> profile -> names of its parameters; without it only the presence of the blocks and
+    the domains of the parameters are checked.
+    """
+    blocks = [("mass", name) for name in config.model.mass]
+    blocks += [("lens_light", name) for name in config.model.lens_light]
+    blocks += [("source", config.model.source)]
+    problems = []
+    for block, profile in dict.fromkeys(blocks):
+        problems += _check_profile(config, block, profile, getattr(priors, block), parameter_names)
+    if config.model.sky:
+        problems += _check_parameters(f"{config.priors} sky", priors.sky, {"level"})
+    return problems
+
+
+def _check_profile(
+    config: Config, block: str, profile: str, table: Mapping[str, Mapping[str, Any]], names: ParameterNames | None
+) -> list[Problem]:
+    if names is not None and profile not in names[block]:
+        where = f"model.{block}"
+        return [Problem(where, f"a profile of the block {block}", profile, closest(profile, names[block]))]
+    if profile not in table:
+        where = f"{config.priors} {block}.{profile}"
+        expected = f"priors for the profile {profile} of model.{block}"
+        return [Problem(where, expected, "nothing", closest(profile, table))]
+    needed = set(names[block][profile]) if names is not None else None
+    return _check_parameters(f"{config.priors} {block}.{profile}", table[profile], needed)
+
+
+def _check_parameters(where: str, table: Mapping[str, Section], needed: set[str] | None) -> list[Problem]:
+    problems = []
+    if needed is not None:
+        for name in sorted(needed - set(table)):
+            unused = set(table) - needed
+            problems.append(Problem(f"{where}.{name}", "a prior", "nothing", closest(name, unused) if unused else ""))
+        problems += [
+            Problem(f"{where}.{name}", "a parameter of this profile", name, closest(name, needed))
+            for name in sorted(set(table) - needed)
+        ]
+    for name, prior in table.items():
+        problems += _outside(name, prior, f"{where}.{name}", None)
+    return problems + _too_flat(where, table)
+
+
+def _outside(name: str, prior: Any, where: str, lens_id: str | None) -> list[Problem]:
+    """A prior that gives probability to values without meaning."""
+    domain = DOMAINS.get(name)
+    low, high = prior.support
+    if domain is None or (domain.low <= low and high <= domain.high):
+        return []
+    expected = f"values within ({domain.low:g}, {domain.high:g})"
+    hint = "use lognormal or loguniform" if domain.low == 0 else "use truncated_normal or uniform"
+    return [Problem(where, expected, f"{prior.distribution} on ({low:g}, {high:g})", hint, lens_id)]
+
+
+def _too_flat(where: str, table: Mapping[str, Any]) -> list[Problem]:
+    """Ellipticity components that are possible one by one but together leave the unit disc."""
+    if not {"e1", "e2"} <= set(table):
+        return []
+    largest = [max(map(abs, table[name].support)) for name in ("e1", "e2")]
+    square = sum(value**2 for value in largest)
+    if square < 1 or max(largest) > 1:
+        return []
+    bounds = f"e1 up to {largest[0]:g} and e2 up to {largest[1]:g}"
+    return [Problem(f"{where}.e1, e2", "bounds with e1^2 + e2^2 < 1", bounds, "narrow low and high, to +-0.6 say")]
+
+
+def _inside(table: Any, keys: list[str]) -> Any:
+    for key in keys:
+        table = table[key]
+    return table

@@ -1,0 +1,1 @@
+"""The door: the only readers and writers of files. No JAX here."""

@@ -1,0 +1,101 @@
+"""FITS bytes to images by extension name."""
+
+import dataclasses
+import gzip
+import io
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from lensmill.io.findings import Findings
+
+NAMES = ("SCI", "RMS", "PSF", "MASK")
+ALIASES = {
+    "SCI": ("DATA", "IMAGE", "SCIENCE", "PRIMARY"),
+    "RMS": ("ERR", "ERROR", "NOISE", "NOISEMAP", "SIGMA", "STD", "UNCERT"),
+    "PSF": ("KERNEL", "PSFMODEL", "EPSF"),
+    "MASK": ("GOODPIX", "MSK"),
+}
+LARGEST_FILE = 512 * 2**20
+BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, zlib.error, fits.VerifyError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Extension:
+    """A two-dimensional image as float64, and its header."""
+
+    data: np.ndarray
+    header: fits.Header
+
+
+def read_file(path: Path, findings: Findings) -> bytes:
+    """The bytes of a cutout's file; InvalidInput if there are none."""
+    try:
+        if path.is_file() and path.stat().st_size > LARGEST_FILE:
+            findings.problem("", "a cutout of at most 512 MiB", f"{path.stat().st_size / 2**20:.0f} MiB", "cut it out")
+            findings.stop_if_any()
+        return path.read_bytes()
+    except OSError as error:
+        hint = "the column `file` is relative to the catalogue's folder"
+        findings.problem("", "a readable FITS file", error.strerror or error, hint)
+    findings.stop_if_any()
+    raise AssertionError("unreachable")
+
+
+def read_extensions(content: bytes, findings: Findings) -> dict[str, Extension]:
+    """The images SCI, RMS, PSF and MASK of a FITS file, those that it has; InvalidInput if it is no sound FITS file."""
+    found: dict[str, Extension] = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            with fits.open(io.BytesIO(content), memmap=False) as units:
+                found = _pick(units, findings)
+        except BROKEN as error:
+            hint = "is the file whole? compare its size with the original's"
+            findings.problem("", "a whole FITS file", f"{type(error).__name__}: {error}", hint)
+    for warning in caught:
+        if "truncated" in str(warning.message):
+            findings.problem("", "a whole FITS file", warning.message, "copy the file again")
+    findings.stop_if_any()
+    return found
+
+
+def _pick(units: fits.HDUList, findings: Findings) -> dict[str, Extension]:
+    found = {}
+    names = [unit.name.upper() for unit in units]
+    for name in NAMES:
+        count = names.count(name)
+        if count > 1:
+            findings.problem(name, f"one extension {name}", f"{count} of them", "a cutout holds one image of one band")
+        elif count == 1:
+            extension = _image(name, units[names.index(name)], findings)
+            if extension is not None:
+                found[name] = extension
+        elif name in ("SCI", "PSF"):
+            _missing(name, names, findings)
+    return found
+
+
+def _missing(name: str, names: list[str], findings: Findings) -> None:
+    alias = next((n for n in names if n in ALIASES[name]), None)
+    hint = f"set EXTNAME = '{name}'" + (f" in the header of {alias}, if that is it" if alias else "")
+    findings.problem(name, f"an extension {name}", f"extensions {', '.join(n or '(unnamed)' for n in names)}", hint)
+
+
+def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> Extension | None:
+    if not getattr(unit, "is_image", False):
+        findings.problem(name, "an image", f"a {type(unit).__name__}", "")
+        return None
+    data = unit.data
+    if data is None or data.size == 0:
+        findings.problem(name, "an image", "no pixels")
+        return None
+    if data.ndim != 2:
+        shape = " x ".join(map(str, data.shape))
+        findings.problem(name, "2 dimensions", f"{data.ndim}: {shape}", "one cutout a band; drop axes of length 1")
+        return None
+    return Extension(np.array(data, dtype=np.float64), unit.header.copy())
