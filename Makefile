@@ -7,6 +7,9 @@
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# A GPU once asked for stays: envs/install remembers it.
+STAMP := .venv/.installed$(CUDA:%=-cuda%)
+
 # Processes that run tests.
 JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile
@@ -16,11 +19,11 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
 
-install: .venv/.installed ## build .venv with everything pinned (PYTHON=... chooses the interpreter)
+install: $(STAMP) ## build .venv with everything pinned (PYTHON=... chooses the interpreter, CUDA=12 adds a GPU)
 
-.venv/.installed: envs/install envs/lock.txt envs/lock-uv.txt pyproject.toml
+$(STAMP): envs/install $(wildcard envs/lock*.txt) pyproject.toml
 	@envs/install
-	@touch $@
+	@rm -f .venv/.installed* && touch .venv/.installed $@
 
 demo: install ## simulate a small survey, fit it, write its report
 	snakemake --cores all --workflow-profile workflow/profiles/default --configfile config/demo.yaml
@@ -39,8 +42,11 @@ check: install ## style, types, import order, workflow lint
 	snakemake --lint --configfile config/demo.yaml
 
 lock: install ## resolve pyproject.toml into the locks again (UPGRADE=--upgrade for newer versions)
-	$(LOCK) --custom-compile-command "make lock" --group pyproject.toml:dev pyproject.toml -o envs/lock.txt
-	echo uv | $(LOCK) --custom-compile-command "make lock" --no-annotate - -o envs/lock-uv.txt
+	$(LOCK) --group pyproject.toml:dev pyproject.toml -o envs/lock.txt
+	echo uv | $(LOCK) --no-annotate - -o envs/lock-uv.txt
+	for cuda in 12 13; do \
+		echo "jax[cuda$$cuda]" | $(LOCK) --no-annotate -c envs/lock.txt - -o envs/lock-cuda$$cuda.txt || exit; \
+	done
 
 clean: ## remove .venv and caches; results/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
