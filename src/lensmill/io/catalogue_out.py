@@ -1,0 +1,209 @@
+"""The aggregated catalogue: one row for every lens of the input, whatever became of it."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Column, MaskedColumn, Table
+
+from lensmill.io.certificate import Certificate
+from lensmill.io.files import atomic_path
+from lensmill.io.problems import Problem
+from lensmill.io.results import DamagedResult, RunFolder, read_certificate, read_manifest
+from lensmill.status import Stage, Status
+
+IMAGE_UNIT = "image unit"
+QUANTITIES = {  # name: (unit, what it is)
+    "theta_E": ("arcsec", "Einstein radius of the power law, as lenstronomy defines it"),
+    "gamma": ("", "logarithmic slope of the three-dimensional density"),
+    "e1": ("", "ellipticity of the mass, component along x: (1-q)/(1+q) cos 2 phi"),
+    "e2": ("", "ellipticity of the mass, component along the diagonal: (1-q)/(1+q) sin 2 phi"),
+    "center_x": ("arcsec", "centre of the mass, to the right of the cutout's centre"),
+    "center_y": ("arcsec", "centre of the mass, above the cutout's centre"),
+    "gamma1": ("", "external shear, component along x"),
+    "gamma2": ("", "external shear, component along the diagonal"),
+    "q": ("", "axis ratio of the mass"),
+    "phi": ("deg", "position angle of the mass's major axis, counter-clockwise from x"),
+    "shear": ("", "strength of the external shear"),
+    "shear_angle": ("deg", "angle of the external shear, counter-clockwise from x"),
+    "magnification": ("", "flux of the lensed source over flux of the source"),
+    "effective_einstein_radius": ("arcsec", "radius of the circle with the area inside the tangential critical curve"),
+    "source_flux": (IMAGE_UNIT, "total flux of the source, as it would be without the lens"),
+}
+ORDER_STATISTICS = {"median": "median", "q16": "16 % quantile", "q84": "84 % quantile"}
+EVIDENCE = {  # name: (unit, dtype, what it is)
+    "rhat_max": ("", float, "largest rank-normalised split R-hat of the lens parameters"),
+    "ess_bulk_min": ("", float, "smallest bulk effective sample size of the lens parameters"),
+    "ess_tail_min": ("", float, "smallest tail effective sample size of the lens parameters"),
+    "divergences": ("", int, "divergent transitions after warm-up"),
+    "ebfmi_min": ("", float, "smallest energy Bayesian fraction of missing information of the chains"),
+    "chi2_reduced": ("", float, "reduced chi square of the residuals, used pixels"),
+    "ppp": ("", float, "posterior predictive p-value of chi square"),
+    "gradients": ("", int, "gradients of the log density spent on the lens"),
+    "run_time_s": ("s", float, "time spent on the lens, its share of the batch"),
+    "seed": ("", int, "seed of the lens, which descends from that of the run"),
+    "key": ("", str, "hash of all that made the result: cutout, priors, model, network, settings, code"),
+    "config_hash": ("", str, "hash of the configuration that the result depends on"),
+}
+
+
+class MissingRows(Exception):
+    """The rows of a run do not match the rows of its input."""
+
+
+@dataclass(frozen=True)
+class LensRecord:
+    """One lens of the input and what became of it; no certificate where it is invalid or pending."""
+
+    lens_id: str
+    status: Status
+    stage: Stage
+    reason: str
+    certificate: Certificate | None = None
+
+
+def _listed(ids: Iterable[str], most: int = 10) -> str:
+    names = sorted(ids)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + rest
+
+
+def _diagnosed(manifests: Iterable[Path]) -> dict[str, Path]:
+    """The manifest that reports each lens; MissingRows where two do."""
+    found: dict[str, Path] = {}
+    for path in manifests:
+        for row in read_manifest(path).lenses:
+            if row.lens_id in found:
+                raise MissingRows(f"lens {row.lens_id!r} is reported twice: by {found[row.lens_id]} and by {path}")
+            found[row.lens_id] = path
+    return found
+
+
+def _in_words(problems: Sequence[Problem]) -> str:
+    return "; ".join(f"{problem.where}: expected {problem.expected}, got {problem.got}" for problem in problems)
+
+
+def _record(run: RunFolder, lens_id: str, problems: Sequence[Problem], reported: Path | None) -> LensRecord:
+    if problems:
+        return LensRecord(lens_id, Status.INVALID_INPUT, Stage.INPUT, _in_words(problems))
+    path = run.certificate(lens_id)
+    if not path.exists():
+        if reported is not None:
+            raise MissingRows(f"{reported} reports lens {lens_id!r}, but there is no {path}")
+        return LensRecord(lens_id, Status.PENDING, Stage.NONE, "")
+    certificate = read_certificate(path, lens_id)
+    return LensRecord(lens_id, certificate.status, certificate.stage, certificate.reason, certificate)
+
+
+def aggregate(
+    run: RunFolder,
+    lens_ids: Sequence[str],
+    problems: Mapping[str, Sequence[Problem]],
+    manifests: Sequence[Path] | None = None,
+) -> list[LensRecord]:
+    """One record for every id of the input, in its order.
+
+    `problems` are those of each invalid lens. With `manifests` (of the diagnose step) every lens they report must be in
+    the input and have a certificate, and one that they do not report is pending; without, the certificates that are
+    there count. MissingRows or DamagedResult where anything does not fit.
+    """
+    reported = None if manifests is None else _diagnosed(manifests)
+    expected = set(lens_ids)
+    if extra := (set(reported or ()) | set(problems)) - expected:
+        raise MissingRows(f"not in the input catalogue, but in the results: lens {_listed(extra)}")
+    if repeated := {lens_id for lens_id, n in Counter(lens_ids).items() if n > 1 and lens_id not in problems}:
+        raise MissingRows(f"more than once in the input catalogue, yet not marked invalid: lens {_listed(repeated)}")
+    records = []
+    for lens_id in lens_ids:
+        if reported is not None and lens_id not in reported and lens_id not in problems:
+            records.append(LensRecord(lens_id, Status.PENDING, Stage.NONE, ""))
+        else:
+            records.append(_record(run, lens_id, problems.get(lens_id, ()), (reported or {}).get(lens_id)))
+    return records
+
+
+def _parameter_columns(certificates: Sequence[Certificate | None], image_unit: str) -> Iterable[Column]:
+    for name, (unit, meaning) in QUANTITIES.items():
+        found = [certificate.parameters.get(name) if certificate else None for certificate in certificates]
+        for statistic, words in ORDER_STATISTICS.items():
+            values = [getattr(summary, statistic) if summary else math.nan for summary in found]
+            about = {"unit": (image_unit if unit == IMAGE_UNIT else unit) or None, "description": f"{meaning}; {words}"}
+            yield Column(np.asarray(values, float), f"{name}_{statistic}", **about)
+
+
+def _evidence(certificate: Certificate | None, name: str) -> Any:
+    if certificate is None:
+        return None
+    return certificate.hashes.get("config", "") if name == "config_hash" else getattr(certificate, name)
+
+
+def _evidence_columns(certificates: Sequence[Certificate | None]) -> Iterable[Column]:
+    for name, (unit, dtype, meaning) in EVIDENCE.items():
+        values = [_evidence(certificate, name) for certificate in certificates]
+        about = {"name": name, "unit": unit or None, "description": meaning}
+        if dtype is int:
+            gaps = [value is None for value in values]
+            yield MaskedColumn([value or 0 for value in values], mask=gaps, dtype=np.int64, **about)
+        elif dtype is float:
+            yield Column([math.nan if value is None else value for value in values], dtype=float, **about)
+        else:
+            yield Column([value or "" for value in values], dtype=str, **about)
+
+
+def catalogue_table(records: Sequence[LensRecord], image_unit: str = "") -> Table:
+    """The catalogue as a table: status in words, QUANTITIES, EVIDENCE; `image_unit` is the unit of the fluxes."""
+    meaning = "what became of the lens: " + ", ".join(status.value for status in Status)
+    words = {
+        "lens_id": ([record.lens_id for record in records], "identifier, as in the input catalogue"),
+        "status": ([record.status.value for record in records], meaning),
+        "stage": ([record.stage.value for record in records], "earliest stage that failed; empty where none did"),
+        "reason": ([record.reason for record in records], "why the lens is not certified; empty where it is"),
+    }
+    certificates = [record.certificate for record in records]
+    columns = [Column(values, name, dtype=str, description=meaning) for name, (values, meaning) in words.items()]
+    return Table([*columns, *_parameter_columns(certificates, image_unit), *_evidence_columns(certificates)])
+
+
+def write_catalogue(table: Table, ecsv: Path, parquet: Path) -> None:
+    """Write the catalogue as ECSV and as Parquet, with units and descriptions (in the metadata of Parquet's fields)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields, arrays = [], []
+    for column in table.itercols():
+        array = pa.array(np.ma.getdata(column).tolist(), mask=np.ma.getmaskarray(column))
+        about = {"description": column.description or "", "unit": str(column.unit or "")}
+        fields.append(pa.field(column.name, array.type, metadata=about))
+        arrays.append(array)
+    with atomic_path(parquet) as whole:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), whole)
+    with atomic_path(ecsv) as whole:
+        table.write(whole, format="ascii.ecsv", overwrite=True)
+
+
+def read_catalogue(parquet: Path) -> Table:
+    """Read the aggregated catalogue from its Parquet file, with units and descriptions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = pq.read_table(parquet)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DamagedResult(parquet, "a Parquet file", str(error)) from error
+    columns = []
+    for field, chunks in zip(stored.schema, stored.columns, strict=True):
+        about = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        named = {"name": field.name, "unit": about.get("unit") or None, "description": about.get("description")}
+        if pa.types.is_integer(field.type):
+            gaps = chunks.is_null().to_numpy(zero_copy_only=False)
+            columns.append(MaskedColumn(chunks.fill_null(0).to_numpy(), mask=gaps, **named))
+        else:
+            kind = str if pa.types.is_string(field.type) else float
+            columns.append(Column(chunks.to_pylist(), dtype=kind, **named))
+    return Table(columns)
