@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lensmill.imaging import render_source
+from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Descent, minimise
 from lensmill.lensing import ray_shoot
 from lensmill.likelihood import Observation
-from lensmill.program import Family, Target, assemble, constrain, residuals, unconstrain
+from lensmill.program import Family, Target, assemble, constrain, linearise, residuals, unconstrain
 
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
@@ -29,13 +30,13 @@ class Basin(NamedTuple):
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: int) -> Descent:
     """The minimum of the full posterior nearest to `base`."""
-    return minimise(functools.partial(residuals, family, target), base, iterations)
+    return minimise(functools.partial(linearise, family, target), base, iterations)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def descend_all(family: Family, target: Target, bases: Float[Array, "start parameter"], iterations: int) -> Descent:
     """`descend` from many places, one after the other: on a CPU that is faster than all at once."""
-    return jax.lax.map(lambda base: minimise(functools.partial(residuals, family, target), base, iterations), bases)
+    return jax.lax.map(lambda base: minimise(functools.partial(linearise, family, target), base, iterations), bases)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
@@ -57,7 +58,9 @@ def fit_lens_light(
     def reweighted(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         place, rms = carry
         robust = Target(_with_rms(observation, rms), target.beliefs, target.network)
-        place = minimise(functools.partial(some, robust), place * free, 30).position
+        place = minimise(
+            lambda x: gauss_newton.linearise(functools.partial(some, robust), x), place * free, 30
+        ).position
         excess = -residuals(family, target, jnp.where(free > 0, place, base))[:pixels].reshape(rms.shape)
         inflation = jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2)
         return (place, (observation.rms * inflation).astype(rms.dtype)), None
@@ -113,7 +116,9 @@ def draw_starts(
     return jax.lax.map(lambda pair: one(*pair), (keys, jnp.arange(len(keys))))
 
 
-def _under_the_arcs(family: Family, target: Target, values: dict[str, Array], excess: Array) -> Float[Array, " parameter"]:
+def _under_the_arcs(
+    family: Family, target: Target, values: dict[str, Array], excess: Array
+) -> Float[Array, " parameter"]:
     """The start with its source moved to where the arcs trace back to, and its flux solved for; within 4 sigma of the prior."""
     observation = target.observation
     system = assemble(family, values, target.network)

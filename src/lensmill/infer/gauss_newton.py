@@ -10,6 +10,16 @@ from jaxtyping import Array, Bool, Float, Int
 Residuals = Callable[[Float[Array, " parameter"]], Float[Array, " residual"]]
 
 
+class Linearisation(NamedTuple):
+    """Residuals at a position and their Jacobian, a row a parameter."""
+
+    residuals: Float[Array, " residual"]
+    jacobian: Float[Array, "parameter residual"]
+
+
+Linearise = Callable[[Float[Array, " parameter"]], Linearisation]
+
+
 class Descent(NamedTuple):
     """State of the descent: position, half the squared residuals there, damping, and how the last step went."""
 
@@ -31,22 +41,27 @@ class Descent(NamedTuple):
 LARGEST_DAMPING = 1e8
 
 
-def linearise(residuals: Residuals, position: Float[Array, " parameter"]) -> tuple[Array, Array, Array]:
-    """Half the squared residuals, their gradient, and the Gauss-Newton curvature J^T J at a position."""
+def linearise(residuals: Residuals, position: Float[Array, " parameter"]) -> Linearisation:
+    """Residuals and their Jacobian at a position, all columns pushed forward at once."""
     value, push = jax.linearize(residuals, position)
-    jacobian = jax.vmap(push)(jnp.eye(position.size, dtype=position.dtype))
+    return Linearisation(value, jax.vmap(push)(jnp.eye(position.size, dtype=position.dtype)))
+
+
+def _normal(linear: Linearisation) -> tuple[Array, Array, Array]:
+    """Half the squared residuals, their gradient, and the Gauss-Newton curvature J^T J."""
+    value, jacobian = linear
     return 0.5 * value @ value, jacobian @ value, jacobian @ jacobian.T
 
 
-def begin(residuals: Residuals, position: Float[Array, " parameter"], damping: float = 1e-2) -> Descent:
+def begin(linear: Linearise, position: Float[Array, " parameter"], damping: float = 1e-2) -> Descent:
     """The state before the first step."""
-    cost, gradient, curvature = linearise(residuals, position)
+    cost, gradient, curvature = _normal(linear(position))
     one = jnp.ones_like(cost)
     zero = jnp.zeros((), jnp.int32)
     return Descent(position, cost, gradient, curvature, damping * one, 2 * one, zero, zero)
 
 
-def step(residuals: Residuals, state: Descent, tolerance: float) -> Descent:
+def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
     """One damped Gauss-Newton step; kept if it lowers the cost, with Nielsen's (1999) rule for the damping.
 
     A step whose cost is not finite counts as one that did not lower it.
@@ -56,11 +71,13 @@ def step(residuals: Residuals, state: Descent, tolerance: float) -> Descent:
     move = -jax.scipy.linalg.cho_solve(factor, state.gradient)
     predicted = -0.5 * move @ (state.gradient - state.damping * scale @ move)
     trial = state.position + move
-    cost, gradient, curvature = linearise(residuals, trial)
+    cost, gradient, curvature = _normal(linear(trial))
     sound = jnp.isfinite(cost) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(curvature))
     accepted = sound & (cost < state.cost)
     gain = jnp.where(accepted, (state.cost - cost) / jnp.maximum(predicted, 1e-30), 0)
-    damping = jnp.where(accepted, state.damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), state.damping * state.growth)
+    damping = jnp.where(
+        accepted, state.damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), state.damping * state.growth
+    )
     small = jnp.where(accepted, state.cost - cost < tolerance, predicted < tolerance)
 
     def keep(new: Array, old: Array) -> Array:
@@ -79,14 +96,14 @@ def step(residuals: Residuals, state: Descent, tolerance: float) -> Descent:
 
 
 def minimise(
-    residuals: Residuals, position: Float[Array, " parameter"], iterations: int, tolerance: float = 1e-2
+    linear: Linearise, position: Float[Array, " parameter"], iterations: int, tolerance: float = 1e-2
 ) -> Descent:
     """Steps until the gain of two in a row is below `tolerance` nats, at most `iterations`."""
 
     def unfinished(state: Descent) -> Bool[Array, ""]:
         return ~state.converged & (state.iterations < iterations) & (state.damping < LARGEST_DAMPING)
 
-    return jax.lax.while_loop(unfinished, lambda state: step(residuals, state, tolerance), begin(residuals, position))
+    return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(linear, position))
 
 
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:

@@ -93,7 +93,9 @@ def run_block(
         state, averaging = carry
         state = sample(state)
         averaging = jax.tree.map(
-            lambda new, old: jnp.where(adapting, new, old), update(target_accept - state.accept_prob, averaging), averaging
+            lambda new, old: jnp.where(adapting, new, old),
+            update(target_accept - state.accept_prob, averaging),
+            averaging,
         )
         step_size = jnp.where(adapting, jnp.exp(averaging[0]), state.adapt_state.step_size)
         base = frame.center + frame.scale @ state.z

@@ -11,14 +11,7 @@ SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, c
 
 def sersic_b(n: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
     """b_n such that `size` holds half the light: Ciotti & Bertin (1999), equation 18; 1e-6 for n >= 0.6."""
-    return (
-        2 * n
-        - 1 / 3
-        + 4 / (405 * n)
-        + 46 / (25515 * n**2)
-        + 131 / (1148175 * n**3)
-        - 2194697 / (30690717750 * n**4)
-    )
+    return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
 
 
 def elliptical_radius_squared(

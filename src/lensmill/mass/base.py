@@ -6,7 +6,6 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 
-
 class AbstractMassProfile(eqx.Module):
     """A mass distribution in one lens plane; its fields are its parameters.
 
@@ -14,9 +13,9 @@ class AbstractMassProfile(eqx.Module):
     """
 
     @abc.abstractmethod
-    def deflection(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> tuple[
-        Float[Array, "*grid"], Float[Array, "*grid"]
-    ]:
+    def deflection(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]
+    ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
         """Reduced deflection (alpha_x, alpha_y) in arcsec at image-plane positions in arcsec."""
 
 
@@ -25,9 +24,9 @@ class MassModel(AbstractMassProfile):
 
     profiles: tuple[AbstractMassProfile, ...]
 
-    def deflection(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> tuple[
-        Float[Array, "*grid"], Float[Array, "*grid"]
-    ]:
+    def deflection(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]
+    ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
         """The sum of the profiles' deflections, arcsec."""
         alphas = [profile.deflection(x, y) for profile in self.profiles]
         return sum(alpha[0] for alpha in alphas), sum(alpha[1] for alpha in alphas)

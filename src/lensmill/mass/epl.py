@@ -85,9 +85,9 @@ class EPL(AbstractMassProfile):
     center_y: Float[Array, ""]
     terms: int = eqx.field(static=True, default=48)
 
-    def deflection(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> tuple[
-        Float[Array, "*grid"], Float[Array, "*grid"]
-    ]:
+    def deflection(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]
+    ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
         """Reduced deflection in arcsec; Tessore & Metcalf (2015), equation 13, finite everywhere."""
         e1, e2, t = self.e1, self.e2, self.gamma - 1
         x, y = x - self.center_x, y - self.center_y

@@ -1,0 +1,158 @@
+"""The certificate, the images and the page of every lens of a batch, from its draws."""
+
+from collections.abc import Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from lensmill import provenance
+from lensmill.batch.common import Survey, Work, result_key, run_batch
+from lensmill.batch.map import stored_maximum
+from lensmill.checks import certify
+from lensmill.checks.predict import Prediction, predict, with_gaps
+from lensmill.fitting import Maximum, Problem, crop
+from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
+from lensmill.io.results import DamagedResult, read_certificate, read_posterior, write_certificate, write_images
+from lensmill.program import LATENTS, unconstrain
+from lensmill.progress import Progress
+from lensmill.status import Status
+
+PREDICTED_DRAWS = 40
+
+
+def run_diagnose(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
+    """Certificate and images of every lens of a batch."""
+    run_batch(survey, "diagnose", lens_ids, batch, log, _diagnose_one)
+
+
+def _diagnose_one(work: Work, report: Progress) -> ManifestRow:
+    stored = _stored(work)
+    if stored is None:
+        certificate = _certify(work)
+        report.lens(
+            work.cutout.lens_id,
+            f"{certificate.status.value}{': ' + certificate.reason if certificate.reason else ''}",
+            1.0,
+        )
+    else:
+        certificate = stored
+    row = certificate.model_dump(include={"lens_id", "status", "stage", "reason"})
+    return ManifestRow(**row, extra={"key": work.key, "reused": stored is not None})
+
+
+def _stored(work: Work) -> Certificate | None:
+    """The certificate on disk if it is whole and still current, and its images are there."""
+    folder, lens_id = work.survey.folder, work.cutout.lens_id
+    try:
+        certificate = read_certificate(folder.certificate(lens_id), lens_id)
+    except (FileNotFoundError, DamagedResult):
+        return None
+    return certificate if certificate.key == work.key and folder.images(lens_id).exists() else None
+
+
+def _certify(work: Work) -> Certificate:
+    folder, lens_id, problem = work.survey.folder, work.cutout.lens_id, work.problem
+    path = folder.posterior(lens_id)
+    if not path.exists():
+        raise RuntimeError(f"{path}: no posterior; the sample step says why")
+    tree = read_posterior(path)
+    if tree.attrs["key"] != result_key(work.survey, work.cutout, "sample"):
+        raise RuntimeError(
+            f"{path}: made from other input or settings than the present ones: run the sample step again"
+        )
+    maximum = stored_maximum(work)
+    posterior = tree["posterior"].to_dataset()
+    prediction = predict(problem.family, problem.target, _thinned(problem, posterior), maximum.base)
+    write_images(folder.images(lens_id), _images(work, problem, prediction))
+    certificate = _certificate(work, problem, tree, maximum, prediction)
+    write_certificate(folder.certificate(lens_id), certificate)
+    return certificate
+
+
+def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
+    """Base-space positions of evenly spaced draws of all chains."""
+    flat = posterior.stack(sample=("chain", "draw"))
+    chosen = np.linspace(0, flat.sizes["sample"] - 1, PREDICTED_DRAWS).astype(int)
+    names = [*problem.family.names, *([LATENTS] if problem.family.latents else [])]
+    rows = [{name: flat[name].values[..., i] for name in names} for i in chosen]
+    return np.stack([np.asarray(unconstrain(problem.family, problem.target.beliefs, row)) for row in rows])
+
+
+def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
+    """The lens's images as they are stored: on the window that was fitted, coordinates in arcsec."""
+    cut = crop(work.pixels, work.survey.model.fit_radius)
+    ny, nx = cut.image.shape
+    window = (slice(0, ny), slice(0, nx))
+    model = prediction.model[window]
+    residual = np.where(cut.mask, (cut.image - model) / np.where(cut.mask, cut.rms, 1), np.nan)
+    plane = {
+        "data": cut.image, "rms": np.where(cut.mask, cut.rms, np.nan), "mask": cut.mask.astype(np.int8), "model": model,
+        "lens_light": prediction.lens_light[window], "arcs": prediction.arcs[window], "residual": residual,
+    }  # fmt: skip
+    source = {"source_mean": prediction.source_mean, "source_sd": prediction.source_sd}
+    curves = {}
+    for name, lines in (("critical", prediction.critical), ("caustic", prediction.caustic)):
+        x, y = with_gaps(lines)
+        curves |= {f"{name}_x": (f"{name}_point", x), f"{name}_y": (f"{name}_point", y)}
+    cutout, scale = work.cutout, cut.pixel_scale
+    attributes = {
+        "lens_id": cutout.lens_id, "pixel_scale": scale, "unit": cutout.unit, "band": cutout.band,
+        "orientation": cutout.orientation, "parity": cutout.parity,
+    }  # fmt: skip
+    return xr.Dataset(
+        {name: (("y", "x"), value) for name, value in plane.items()}
+        | {name: (("source_y", "source_x"), value) for name, value in source.items()}
+        | {"source_draw": (("draw", "source_y", "source_x"), prediction.source_draws)}
+        | curves,
+        coords={
+            "x": (np.arange(nx) - (nx - 1) / 2) * scale,
+            "y": (np.arange(ny) - (ny - 1) / 2) * scale,
+            "source_x": prediction.source_axes[0],
+            "source_y": prediction.source_axes[1],
+        },
+        attrs=attributes,
+    )
+
+
+def _certificate(
+    work: Work, problem: Problem, tree: xr.DataTree, maximum: Maximum, prediction: Prediction
+) -> Certificate:
+    survey, lens_id = work.survey, work.cutout.lens_id
+    stats = tree["sample_stats"].to_dataset()
+    draws = {name: tree["posterior"][name].values for name in problem.family.names}
+    draws |= certify.derived_draws(draws) | prediction.derived
+    summaries = _summaries(draws, maximum, survey.truths.get(lens_id, {}))
+    lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
+    made = certify.checks(
+        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, survey.config.certificate
+    )
+    status, stage, reason = certify.verdict(made)
+    return Certificate(
+        lens_id=lens_id, status=status, stage=stage, reason=reason, checks=tuple(made), parameters=summaries,
+        rhat_max=max(summaries[name].rhat for name in lens),
+        ess_bulk_min=min(summaries[name].ess_bulk for name in lens),
+        ess_tail_min=min(summaries[name].ess_tail for name in lens),
+        divergences=int(stats["diverging"].sum()),
+        ebfmi_min=certify.energy_fraction(stats["energy"].values),
+        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, gradients=int(tree.attrs["leapfrogs"]),
+        run_time_s=maximum.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
+        hashes={"cutout": work.cutout.digest, "config": survey.config.digest(), "weights": survey.weights},
+        versions=provenance.versions(),
+    )  # fmt: skip
+
+
+def _summaries(
+    draws: Mapping[str, np.ndarray], maximum: Maximum, truth: Mapping[str, float]
+) -> dict[str, ParameterSummary]:
+    """A summary of every scalar parameter and derived quantity, beside its MAP and its truth where they are known."""
+    derived = certify.derived_draws(maximum.values)
+    known = {name: float(value) for name, value in (maximum.values | derived).items() if np.ndim(value) == 0}
+    truth = dict(truth) | (
+        {name: float(value) for name, value in certify.derived_draws(truth).items()} if "e1" in truth else {}
+    )
+    nan = float("nan")
+    return {
+        name: certify.summarise(value, map=known.get(name, nan), truth=truth.get(name, nan))
+        for name, value in draws.items()
+    }

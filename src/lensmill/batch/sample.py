@@ -1,0 +1,134 @@
+"""The posterior draws of a batch, kept on disk block by block so that a killed job goes on where it was."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import arviz_base
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from lensmill import provenance
+from lensmill.batch.common import Survey, Work, run_batch
+from lensmill.batch.map import stored_maximum
+from lensmill.fitting import Block, Problem, begin_sampling, named_draws, sample
+from lensmill.io.certificate import ManifestRow
+from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
+from lensmill.program import LATENTS
+from lensmill.progress import Progress
+from lensmill.status import Status
+
+
+def run_sample(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
+    """The posterior draws of every lens of a batch."""
+    run_batch(survey, "sample", lens_ids, batch, log, _sample_one)
+
+
+def _sample_one(work: Work, report: Progress) -> ManifestRow:
+    lens_id, path = work.cutout.lens_id, work.survey.folder.posterior(work.cutout.lens_id)
+    reused = posterior_key(path) == work.key
+    if not reused:
+        problem = work.problem
+        block, seconds = _draw(work, problem, report)
+        write_posterior(path, _tree(work, problem, block, seconds))
+        _chains_path(work).unlink(missing_ok=True)
+    return ManifestRow(lens_id=lens_id, status=Status.PENDING, extra={"key": work.key, "reused": reused})
+
+
+def posterior_key(path: Path) -> str | None:
+    """The key of the posterior on disk; None where there is none or it is damaged."""
+    try:
+        return str(read_posterior(path).attrs["key"])
+    except (FileNotFoundError, DamagedResult, KeyError):
+        return None
+
+
+def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]:
+    """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
+    maximum, effort = stored_maximum(work), work.survey.effort
+    block, seconds = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
+    whole = effort.max_rounds + -(-effort.warmup // effort.round)
+    clock = time.perf_counter()
+    for number, block in enumerate(sample(problem, block, effort), start=1):
+        spent = seconds + time.perf_counter() - clock
+        write_arrays(_chains_path(work), _block_arrays(block, work.key, spent))
+        report.lens(work.cutout.lens_id, _account(block), 1.0 if block.finished else number / whole)
+    return block, seconds + time.perf_counter() - clock
+
+
+def _account(block: Block) -> str:
+    """A block in words."""
+    if block.draws is None or block.converged is None:
+        return f"warm-up, {block.warmed} draws a chain, step {float(np.mean(block.chains.step_size)):.2g}"
+    chains, draws = block.draws.potential.shape
+    figures = block.converged
+    return (
+        f"{draws} draws x {chains} chains, R-hat {figures.rhat:.3f}, ESS {min(figures.ess_bulk, figures.ess_tail):.0f}, "
+        f"{float(np.mean(block.draws.leapfrogs)):.0f} leapfrogs a draw, {int(block.draws.diverging.sum())} divergent"
+    )
+
+
+def _chains_path(work: Work) -> Path:
+    return work.survey.folder.lens(work.cutout.lens_id) / "chains.npz"
+
+
+def _plain(block: Block) -> Block:
+    return block._replace(chains=block.chains._replace(key=jax.random.key_data(block.chains.key)))
+
+
+def _block_arrays(block: Block, key: str, seconds: float) -> dict[str, np.ndarray]:
+    leaves = {f"leaf_{i:02d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(_plain(block)))}
+    return leaves | {"key": np.array(key), "seconds": np.array(seconds)}
+
+
+def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
+    """The chains on disk if they are whole and still current, with the seconds they took; else the `fresh` start."""
+    try:
+        arrays = read_arrays(_chains_path(work), ("key", "seconds"))
+    except (FileNotFoundError, DamagedResult):
+        return fresh, 0.0
+    if str(arrays["key"]) != work.key:
+        return fresh, 0.0
+    leaves = [arrays[name] for name in sorted(arrays) if name.startswith("leaf_")]
+    shape = _with_draws(_plain(fresh)) if len(leaves) > len(jax.tree.leaves(_plain(fresh))) else _plain(fresh)
+    block: Block = jax.tree.unflatten(jax.tree.structure(shape), leaves)
+    key = jax.random.wrap_key_data(jnp.asarray(block.chains.key))
+    whole = block._replace(
+        chains=block.chains._replace(key=key), warmed=int(block.warmed), leapfrogs=int(block.leapfrogs)
+    )
+    return whole._replace(finished=bool(block.finished)), float(arrays["seconds"])
+
+
+def _with_draws(block: Block) -> Block:
+    """A block of the same structure as one that holds draws."""
+    from lensmill.infer.convergence import Convergence
+    from lensmill.infer.nuts import Draws
+
+    return block._replace(draws=Draws(*range(6)), converged=Convergence(0.0, 0.0, 0.0))
+
+
+def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
+    """The draws as ArviZ reads them: groups posterior and sample_stats, dimensions (chain, draw)."""
+    assert block.draws is not None
+    chains, draws, size = block.draws.base.shape
+    flat = named_draws(problem.family, problem.target.beliefs, jnp.asarray(block.draws.base.reshape(-1, size)))
+    posterior = {name: np.asarray(value).reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
+    stats: dict[str, Any] = {
+        "diverging": block.draws.diverging,
+        "energy": block.draws.energy,
+        "potential": block.draws.potential,
+        "lp": -block.draws.potential,
+        "n_steps": block.draws.leapfrogs,
+        "acceptance_rate": block.draws.accept,
+        "step_size": np.repeat(np.asarray(block.chains.step_size)[:, None], draws, axis=1),
+    }
+    dims = {LATENTS: ["latent"]} if LATENTS in posterior else {}
+    tree = arviz_base.from_dict({"posterior": posterior, "sample_stats": stats}, dims=dims)
+    tree.attrs = {
+        "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
+        "warmup": block.warmed, **{f"version_{name}": version for name, version in provenance.versions().items()},
+    }  # fmt: skip
+    return tree

@@ -1,0 +1,118 @@
+"""The certificate of a lens: what ArviZ and the residuals say, held against the thresholds of the configuration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import arviz_stats
+import numpy as np
+import xarray as xr
+
+from lensmill.io.certificate import Check, ParameterSummary
+from lensmill.status import Stage, Status
+
+
+def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Position angle in degrees, counter-clockwise from +x in [-90, 90), of a spin-2 quantity (e1, e2) or (gamma1, gamma2)."""
+    return np.degrees(0.5 * np.arctan2(second, first))
+
+
+def derived_draws(posterior: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Axis ratio, position angle, shear strength and shear angle of every draw."""
+    e1, e2 = np.asarray(posterior["e1"]), np.asarray(posterior["e2"])
+    e = np.hypot(e1, e2)
+    found = {"q": (1 - e) / (1 + e), "phi": shape_angle(e1, e2)}
+    if "gamma1" in posterior:
+        gamma1, gamma2 = np.asarray(posterior["gamma1"]), np.asarray(posterior["gamma2"])
+        found |= {"shear": np.hypot(gamma1, gamma2), "shear_angle": shape_angle(gamma1, gamma2)}
+    return found
+
+
+def summarise(draws: np.ndarray, **known: float) -> ParameterSummary:
+    """Quantiles and moments of draws, and R-hat and ESS where they keep their chains (chain, draw)."""
+    q16, median, q84 = np.quantile(draws, [0.15865, 0.5, 0.84135])
+    if draws.ndim == 2:
+        known |= {
+            "rhat": float(arviz_stats.rhat(draws, method="rank")),
+            "ess_bulk": float(arviz_stats.ess(draws, method="bulk")),
+            "ess_tail": float(arviz_stats.ess(draws, method="tail")),
+        }
+    return ParameterSummary(
+        median=float(median), q16=float(q16), q84=float(q84), mean=float(draws.mean()), sd=float(draws.std()), **known
+    )
+
+
+def energy_fraction(energy: np.ndarray) -> float:
+    """The least energy Bayesian fraction of missing information of the chains (Betancourt 2016, arXiv:1604.00695)."""
+    return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)))
+
+
+def chains_apart(potential: np.ndarray, size: int) -> float:
+    """Largest difference between the chains' mean potentials, in standard deviations sqrt(size / 2) of one draw's."""
+    means = potential.mean(axis=1)
+    return float((means.max() - means.min()) / np.sqrt(size / 2))
+
+
+def at_most(name: str, value: float, threshold: float, stage: Stage) -> Check:
+    """A check that holds while value <= threshold; NaN fails."""
+    return Check(
+        name=name, value=value, threshold=threshold, sense="at most", passed=bool(value <= threshold), stage=stage
+    )
+
+
+def at_least(name: str, value: float, threshold: float, stage: Stage) -> Check:
+    """A check that holds while value >= threshold; NaN fails."""
+    return Check(
+        name=name, value=value, threshold=threshold, sense="at least", passed=bool(value >= threshold), stage=stage
+    )
+
+
+def within(name: str, value: float, bounds: tuple[float, float], stage: Stage) -> Check:
+    """A check that holds while the value lies between the bounds; NaN fails."""
+    low, high = bounds
+    return Check(
+        name=name, value=value, threshold=bounds, sense="within", passed=bool(low <= value <= high), stage=stage
+    )
+
+
+def checks(
+    summaries: Mapping[str, ParameterSummary],
+    lens_parameters: Sequence[str],
+    stats: xr.Dataset,
+    size: int,
+    chi2_reduced: float,
+    ppp: float,
+    limits: Any,
+) -> list[Check]:
+    """Every check, in the order of the stages it blames: basin, source model, sampling."""
+    lens = [summaries[name] for name in lens_parameters]
+    diverging = int(stats["diverging"].sum())
+    return [
+        at_most(
+            "chains on one solution (potential apart, sd)",
+            chains_apart(stats["potential"].values, size),
+            1.0,
+            Stage.BASIN,
+        ),
+        within("reduced chi-squared", chi2_reduced, limits.chi2, Stage.SOURCE),
+        within("posterior predictive p", ppp, limits.ppp, Stage.SOURCE),
+        at_most("largest R-hat", max(s.rhat for s in lens), limits.rhat, Stage.SAMPLING),
+        at_least("least bulk ESS", min(s.ess_bulk for s in lens), limits.ess, Stage.SAMPLING),
+        at_least("least tail ESS", min(s.ess_tail for s in lens), limits.ess, Stage.SAMPLING),
+        at_most("divergent draws", diverging, limits.divergences, Stage.SAMPLING),
+        at_least("E-BFMI", energy_fraction(stats["energy"].values), limits.ebfmi, Stage.SAMPLING),
+    ]
+
+
+def verdict(made: Sequence[Check]) -> tuple[Status, Stage, str]:
+    """Status, earliest failing stage and reason of a list of checks in the order of the stages."""
+    failed = [check for check in made if not check.passed]
+    if not failed:
+        return Status.CERTIFIED, Stage.NONE, ""
+    reason = "; ".join(
+        f"{check.name} {check.value:.4g}, expected {check.sense} {_shown(check.threshold)}" for check in failed
+    )
+    return Status.UNCERTIFIED, failed[0].stage, reason
+
+
+def _shown(threshold: Any) -> str:
+    return " to ".join(f"{bound:g}" for bound in threshold) if isinstance(threshold, tuple) else f"{threshold:g}"

@@ -1,0 +1,116 @@
+"""What posterior draws say of the image and of the source: mean model, residuals, derived quantities, misfit."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+from jaxtyping import Array, Float
+
+from lensmill.imaging import render, render_lens_light, render_source
+from lensmill.lensing import critical_curves, effective_einstein_radius
+from lensmill.program import Family, Target, system_at
+
+SOURCE_PIXELS = 100
+SHOWN_DRAWS = 6
+
+
+class Images(NamedTuple):
+    """Noise-free images of one draw, (ny, nx), image unit a pixel; chi^2 of its residuals and total magnification."""
+
+    model: Array
+    lens_light: Array
+    arcs: Array
+    chi2: Array
+    magnification: Array
+
+
+class Prediction(NamedTuple):
+    """Posterior means of the images, the source on its own plane (image unit per arcsec^2), curves and derived draws."""
+
+    model: np.ndarray
+    lens_light: np.ndarray
+    arcs: np.ndarray
+    source_axes: tuple[np.ndarray, np.ndarray]
+    source_mean: np.ndarray
+    source_sd: np.ndarray
+    source_draws: np.ndarray
+    critical: list[np.ndarray]
+    caustic: list[np.ndarray]
+    derived: dict[str, np.ndarray]
+    chi2: np.ndarray
+    pixels: int
+
+    @property
+    def chi2_reduced(self) -> float:
+        """Mean squared residual of the best of the draws, over the pixels used."""
+        return float(self.chi2.min() / self.pixels)
+
+    @property
+    def ppp(self) -> float:
+        """Posterior predictive p-value of chi^2: how often a replicated image would fit its own model worse."""
+        return float(np.mean(scipy.stats.chi2.sf(self.chi2, self.pixels)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> Images:
+    """The images of one base-space position."""
+    system, seen = system_at(family, target, base), target.observation
+    rays = family.supersampling
+    model = render(system, seen.grid, seen.psf, rays)
+    residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
+    arcs = render_source(system, seen.grid, seen.psf, rays)
+    light = render_lens_light(system, seen.grid, seen.psf, rays)
+    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / system.source.flux)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def source_at(family: Family, target: Target, base: Array, x: Array, y: Array) -> Array:
+    """Surface brightness of the source on its own plane, image unit per arcsec^2."""
+    return system_at(family, target, base).source.surface_brightness(x, y)
+
+
+def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray) -> Prediction:
+    """Predictions of `bases`, shape (draw, parameter); the curves and the source's window are those of `best`, the MAP."""
+    each = [images_at(family, target, jnp.asarray(base)) for base in bases]
+    means = [np.mean([np.asarray(image[i]) for image in each], axis=0) for i in range(3)]
+    system, grid = system_at(family, target, jnp.asarray(best)), target.observation.grid
+    half_width = 0.5 * float(grid.pixel_scale) * max(grid.shape)
+    critical, caustic = critical_curves(system.mass, half_width)
+    axes = _source_window(system, caustic)
+    x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
+    sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in bases])
+    radii = [
+        effective_einstein_radius(critical_curves(system_at(family, target, jnp.asarray(b)).mass, half_width, 200)[0])
+        for b in bases
+    ]
+    derived = {
+        "magnification": np.array([float(image.magnification) for image in each]),
+        "effective_einstein_radius": np.array(radii),
+    }
+    return Prediction(
+        *means, axes, sources.mean(0), sources.std(0), sources[:SHOWN_DRAWS], critical, caustic, derived,
+        np.array([float(image.chi2) for image in each]), int(target.observation.mask.sum()),
+    )  # fmt: skip
+
+
+def _source_window(system: object, caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Axes in arcsec of a square that holds the source out to four of its sizes, and the caustics near it."""
+    source = system.source
+    center = float(source.center_x), float(source.center_y)
+    half = 4 * float(source.size)
+    if caustic:
+        reach = max(float(np.abs(curve - np.array(center)).max()) for curve in caustic)
+        half = float(np.clip(1.1 * reach, half, 2.5 * half))
+    steps = np.linspace(-half, half, SOURCE_PIXELS)
+    return center[0] + steps, center[1] + steps
+
+
+def with_gaps(curves: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Curves as one x and one y array, a NaN between each and the next."""
+    if not curves:
+        return np.full(1, np.nan), np.full(1, np.nan)
+    joined = np.concatenate([np.vstack([curve, [[np.nan, np.nan]]]) for curve in curves])[:-1]
+    return joined[:, 0], joined[:, 1]

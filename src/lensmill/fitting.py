@@ -1,0 +1,253 @@
+"""One lens, from its pixels to its maximum a posteriori and its posterior draws. Knows no files."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.imaging.coarse import coarsen, coarsen_kernel
+from lensmill.infer import nuts
+from lensmill.infer.convergence import Convergence, convergence
+from lensmill.infer.gauss_newton import whitening
+from lensmill.likelihood import Observation, observe
+from lensmill.program import Beliefs, Family, Target, believe, build_family, constrain, potential, unconstrain
+from lensmill.warmstart import Basin, carry_over, descend, search
+
+COARSE_SIDE = 48
+MARGIN = 1.15  # on the certificate's thresholds: the sampler's own estimates are noisy, ArviZ decides
+SEARCH_SOURCE = "sersic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What is fitted: names of profiles, rays a pixel, the radius (arcsec) that is fitted, the pixels' arithmetic."""
+
+    mass: tuple[str, ...]
+    lens_light: tuple[str, ...]
+    source: str
+    sky: bool
+    supersampling: int
+    fit_radius: float | None
+    precision: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How hard to try: starts of the search, chains, warm-up draws, draws a round and rounds, and when it is enough."""
+
+    starts: int
+    chains: int
+    warmup: int
+    round: int
+    max_rounds: int
+    max_tree_depth: int
+    target_accept: float
+    rhat: float
+    ess: float
+
+
+class Pixels(NamedTuple):
+    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec."""
+
+    image: np.ndarray
+    rms: np.ndarray
+    mask: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+
+
+class Maximum(NamedTuple):
+    """The maximum a posteriori, the Laplace approximation around it, and the other basins that were found."""
+
+    base: np.ndarray
+    whitening: np.ndarray
+    cost: float
+    iterations: int
+    converged: bool
+    values: dict[str, np.ndarray]
+    basins: list[Basin]
+    seconds: float
+
+
+class Block(NamedTuple):
+    """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come."""
+
+    chains: nuts.Chain
+    frame: nuts.Frame
+    draws: nuts.Draws | None
+    warmed: int
+    leapfrogs: int
+    converged: Convergence | None
+    finished: bool
+
+
+def crop(pixels: Pixels, radius: float | None) -> Pixels:
+    """The central part that a fit within `radius` (arcsec) needs: the disc, and half a PSF of light around it."""
+    if radius is None:
+        return pixels
+    ny, nx = pixels.image.shape
+    across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
+    inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
+    reach = radius / pixels.pixel_scale + max(pixels.psf.shape) // 2
+    cut = [max(0, int(np.ceil((n - 1) / 2 - reach))) for n in (ny, nx)]
+    window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
+    return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
+
+
+def scales(pixels: Pixels) -> tuple[float, float]:
+    """The image's own units of flux (its total above the sky) and of sky level (its median rms), image unit."""
+    used = pixels.mask
+    level = float(np.median(pixels.rms[used]))
+    sky = float(np.quantile(pixels.image[used], 0.1))
+    floor = 5 * level * np.sqrt(used.sum())
+    return max(float(np.sum(pixels.image[used] - sky)), floor), level
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One lens ready to be fitted: the full model's family and target, and the search's on the coarse and the fine image."""
+
+    family: Family
+    target: Target
+    search_family: Family
+    coarse: Target
+    fine: Target
+
+
+def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> Problem:
+    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior)."""
+    if not jax.config.jax_enable_x64:
+        raise RuntimeError("float64 is off: call lensmill.runtime.start() before fitting")
+    cut = crop(pixels, model.fit_radius)
+    latents = network.config.latents if model.source == "neural" else 0
+    build = functools.partial(
+        build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
+    )
+    family = build(model.source, supersampling=model.supersampling, latents=latents)
+    seek = build(SEARCH_SOURCE, supersampling=1)
+    flux, level = scales(cut)
+    beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
+    observation = _observe(cut, model.precision, 1)
+    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
+    coarse = Target(_observe(cut, model.precision, factor), search_beliefs, None)
+    return Problem(
+        family, Target(observation, beliefs, network), seek, coarse, Target(observation, search_beliefs, None)
+    )
+
+
+def _observe(cut: Pixels, precision: str, factor: int) -> Observation:
+    image, rms, mask = coarsen(cut.image, cut.rms, cut.mask, factor)
+    return observe(image, rms, mask, coarsen_kernel(cut.psf, factor), cut.pixel_scale * factor, precision)
+
+
+def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
+    """The best minimum over the basins of the parametric search, each followed into the full model."""
+    begin = time.perf_counter()
+    basins = search(problem.search_family, problem.coarse, problem.fine, starts=starts, seed=seed)
+    family, target = problem.family, problem.target
+    ends = []
+    for basin in basins[:2]:
+        start = unconstrain(family, target.beliefs, carry_over(basin.values, family))
+        ends.append(descend(family, target, jnp.clip(start, -4, 4), 120))
+    best = min(ends, key=lambda end: float(end.cost) if np.isfinite(end.cost) else np.inf)
+    values = {name: np.asarray(value) for name, value in constrain(family, target.beliefs, best.position).items()}
+    return Maximum(
+        np.asarray(best.position),
+        np.asarray(whitening(best.curvature)),
+        float(best.cost),
+        sum(int(end.iterations) for end in ends),
+        bool(best.converged),
+        values,
+        basins,
+        time.perf_counter() - begin,
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _start_chains(family: Family, target: Target, frame: nuts.Frame, keys: Array) -> nuts.Chain:
+    density = functools.partial(potential, family, target)
+    return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 5, 6, 7))
+def _run_chains(
+    family: Family,
+    target: Target,
+    frame: nuts.Frame,
+    chains: nuts.Chain,
+    adapting: Array,
+    draws: int,
+    target_accept: float,
+    max_tree_depth: int,
+) -> tuple[nuts.Chain, nuts.Draws]:
+    density = functools.partial(potential, family, target)
+    run = functools.partial(
+        nuts.run_block,
+        density,
+        frame,
+        adapting=adapting,
+        draws=draws,
+        target_accept=target_accept,
+        max_tree_depth=max_tree_depth,
+    )
+    return jax.lax.map(lambda chain: run(chain=chain), chains)
+
+
+def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
+    """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
+    frame = nuts.Frame(jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
+    keys = jax.random.split(jax.random.key(seed), chains)
+    started = _start_chains(problem.family, problem.target, frame, keys)
+    return Block(started, frame, None, 0, 0, None, False)
+
+
+def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
+    """Blocks of draws until the certificate's convergence figures hold or the rounds are used up; resumes from any block.
+
+    The first `warmup` draws tune the step size and are thrown away.
+    """
+    while not block.finished:
+        adapting = block.warmed < effort.warmup
+        chains, taken = _run_chains(
+            problem.family,
+            problem.target,
+            block.frame,
+            block.chains,
+            jnp.asarray(adapting),
+            effort.round,
+            effort.target_accept,
+            effort.max_tree_depth,
+        )
+        block = _extend(problem.family, block, chains, taken, adapting, effort)
+        yield block
+
+
+def _extend(
+    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, adapting: bool, effort: Effort
+) -> Block:
+    leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
+    if adapting:
+        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs)
+    draws = (
+        taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
+    )
+    draws = jax.tree.map(np.asarray, draws)
+    lens = [i for i, site in enumerate(family.sites) if site.component[0] == "mass"]
+    reached = convergence(draws.base[..., lens])
+    enough = (
+        min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess and reached.rhat - 1 < (effort.rhat - 1) / MARGIN
+    )
+    spent = draws.base.shape[1] >= effort.round * effort.max_rounds
+    return Block(chains, block.frame, draws, block.warmed, leapfrogs, reached, enough or spent)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def named_draws(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
+    """Named parameter values of base-space draws."""
+    return jax.vmap(functools.partial(constrain, family, beliefs))(base)

@@ -1,0 +1,49 @@
+"""Rank-normalised R-hat and bulk and tail ESS of growing chains, to know when to stop; ArviZ has the last word later.
+
+Vehtari et al. (2021, arXiv:1903.08008) on NumPyro's estimators, so that a bare GPU node needs no ArviZ.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+TAILS = (0.05, 0.95)
+
+
+class Convergence(NamedTuple):
+    """The worst parameter's figures."""
+
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+
+
+def _rank_normalised(draws: np.ndarray) -> np.ndarray:
+    ranks = rankdata(draws, method="average").reshape(draws.shape)
+    return ndtri((ranks - 0.375) / (draws.size + 0.25))
+
+
+def _split(draws: np.ndarray) -> np.ndarray:
+    half = draws.shape[1] // 2
+    return np.concatenate([draws[:, :half], draws[:, draws.shape[1] - half :]])
+
+
+def _one(draws: np.ndarray) -> Convergence:
+    bulk = _rank_normalised(draws)
+    folded = _rank_normalised(np.abs(draws - np.median(draws)))
+    rhat = max(float(split_gelman_rubin(bulk)), float(split_gelman_rubin(folded)))
+    tails = [(draws <= np.quantile(draws, tail)).astype(float) for tail in TAILS]
+    return Convergence(
+        rhat,
+        float(effective_sample_size(_split(bulk))),
+        min(float(effective_sample_size(_split(tail))) for tail in tails),
+    )
+
+
+def convergence(draws: np.ndarray) -> Convergence:
+    """The worst R-hat and ESS over the parameters of `draws`, shape (chain, draw, parameter), at least 8 draws."""
+    each = [_one(draws[..., i]) for i in range(draws.shape[-1])]
+    return Convergence(max(c.rhat for c in each), min(c.ess_bulk for c in each), min(c.ess_tail for c in each))

@@ -1,0 +1,53 @@
+"""Progress of long work, one line at a time: on the terminal and in the job's log."""
+
+import contextlib
+import pathlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TextIO
+
+
+class Progress:
+    """Says which stage, which lens, how far, and how long it will still take."""
+
+    def __init__(self, stage: str, total: int, log: TextIO | None = None) -> None:
+        self.stage, self.total, self.log = stage, total, log
+        self.done, self.spent, self.begun = 0, 0, time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        for stream in (sys.stderr, self.log):
+            if stream is not None:
+                print(text, file=stream, flush=True)
+
+    def lens(self, lens_id: str, text: str, share: float = 0.0) -> None:
+        """Report on the lens in hand, of which `share` (0 to 1) is done."""
+        left = self.left(share)
+        clock = f", about {left:.0f} s left in this job" if left is not None else ""
+        self.say(f"{self.stage:8s} {self.done + 1}/{self.total}  {lens_id}: {text}{clock}")
+
+    def left(self, share: float) -> float | None:
+        """Seconds left, as far as the work done so far tells; None before any."""
+        work = self.spent + share
+        if work <= 0:
+            return None
+        elapsed = time.monotonic() - self.begun
+        return elapsed * (self.total - self.done - share) / work
+
+    def finish(self, *, computed: bool) -> None:
+        """Count the lens in hand as done; only those `computed` now tell how long one takes."""
+        self.done += 1
+        self.spent += int(computed)
+
+
+@contextlib.contextmanager
+def progress(stage: str, total: int, log: str | pathlib.Path | None) -> Iterator[Progress]:
+    """A `Progress` that also writes to the file `log`."""
+    if log is None:
+        yield Progress(stage, total)
+        return
+    path = pathlib.Path(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        yield Progress(stage, total, stream)

@@ -1,0 +1,68 @@
+"""What a result was made of: versions, code, hashes. A lens's result is current if and only if its key matches."""
+
+import functools
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from lensmill.io.files import file_sha256, json_sha256
+
+PACKAGE = pathlib.Path(__file__).parent
+CORE = (
+    "grid.py", "mass", "light", "source", "lensing.py", "imaging", "likelihood.py", "priors.py", "program.py", "infer",
+    "warmstart.py", "fitting.py",
+)  # fmt: skip
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "map": CORE,
+    "sample": CORE,
+    "diagnose": (*CORE, "checks"),
+    "train": ("source", "sourcenet"),
+}
+PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
+
+
+@functools.cache
+def code_fingerprint(stage: str) -> str:
+    """SHA-256 over the source files that a stage runs, so that a change of code is seen where Snakemake cannot see it."""
+    roots = [PACKAGE / name for name in STAGES[stage]]
+    files = sorted(file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py")))
+    return json_sha256({str(file.relative_to(PACKAGE)): file_sha256(file) for file in files})
+
+
+def key(**made_of: Any) -> str:
+    """The hash of all that made a result."""
+    return json_sha256(made_of)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a posterior depends on, and of this code."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found | {"commit": commit()}
+
+
+@functools.cache
+def commit() -> str:
+    """The git commit of the working tree that runs, marked `+changes` where it is not clean; `unknown` outside a clone."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=PACKAGE, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=PACKAGE,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+changes" if status.strip() else "")

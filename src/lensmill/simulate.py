@@ -1,0 +1,240 @@
+"""Mock surveys from the same profiles and priors that are fitted, in the very files that real data come in."""
+
+import dataclasses
+import pathlib
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.grid import bin_pixels, centred_grid
+from lensmill.config import Config, load_priors, prior_table
+from lensmill.imaging import convolve, kernel_transform, transform_shape
+from lensmill.io.mock import write_mock_cutout, write_mock_tables
+from lensmill.lensing import ray_shoot
+from lensmill.light import AbstractLightProfile
+from lensmill.program import FLOAT, Beliefs, Family, assemble, believe, build_family, constrain
+from lensmill.progress import progress
+from lensmill.source import Network
+from lensmill.source.decoder import load as load_weights
+from lensmill.sourcenet.galaxies import HELD_OUT, draw
+
+RAYS = 5  # rays along a pixel's side: finer than any fit uses
+MULTIPLY_IMAGED = 3.0
+LIGHT_RATIO = 4.0
+MOFFAT_BETA = 3.0
+TRIES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Mock:
+    """One mock lens: image and rms (image unit), PSF, pixel scale (arcsec), and the true value of every parameter."""
+
+    lens_id: str
+    image: np.ndarray
+    rms: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    truth: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Instrument:
+    """What the mock images are taken with: shape in pixels, arcsec, seconds, image unit a second."""
+
+    shape: tuple[int, int]
+    pixel_scale: float
+    psf: str
+    psf_fwhm: float
+    psf_size: int
+    exposure_time: float
+    background_rms: float
+
+    def kernel(self) -> np.ndarray:
+        """The PSF integrated over each pixel, odd-sized, sum 1."""
+        fine = 11
+        steps = (np.arange(self.psf_size * fine) + 0.5) / fine - self.psf_size / 2
+        radius = np.hypot(*np.meshgrid(steps, steps)) * self.pixel_scale / self.psf_fwhm
+        if self.psf == "gaussian":
+            profile = np.exp(-4 * np.log(2) * radius**2)
+        else:
+            profile = (1 + 4 * (2 ** (1 / MOFFAT_BETA) - 1) * radius**2) ** -MOFFAT_BETA
+        kernel = np.asarray(bin_pixels(profile, fine))
+        return kernel / kernel.sum()
+
+
+class Placed(AbstractLightProfile):
+    """A generated galaxy in the source plane: evaluated by its own formula, outside any compiled function."""
+
+    galaxy: Any
+    flux: Float[Array, ""]
+    center_x: Float[Array, ""]
+    center_y: Float[Array, ""]
+
+    def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
+        """Image unit per arcsec^2 at positions in arcsec."""
+        across, up = np.asarray(x - self.center_x), np.asarray(y - self.center_y)
+        return self.flux * jnp.asarray(self.galaxy.surface_brightness(across, up))
+
+
+def mock_ids(run: str, number: int) -> list[str]:
+    """The ids of a mock survey's lenses, known before it is made."""
+    return [f"{run}-{i:0{max(4, len(str(number)))}d}" for i in range(1, number + 1)]
+
+
+def write_survey(config: Config, log: str | None = None) -> None:
+    """Write the mock survey that `config.simulate` asks for: catalogue, truth.ecsv and a FITS a lens beside them."""
+    if config.simulate is None:
+        raise ValueError("simulate: expected a section `simulate` in the config, got none")
+    weights = config.source_network.weights or config.folder / "source" / "weights.msgpack"
+    network = None
+    if config.simulate.source == "neural":
+        decoder, params, _ = load_weights(weights)
+        network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, FLOAT), params), decoder)
+    lens_ids = mock_ids(config.run, config.simulate.lenses)
+    table, catalogue = prior_table(load_priors(config.priors)), pathlib.Path(config.catalogue)
+    truths = []
+    with progress("simulate", len(lens_ids), log) as report:
+        for lens_id in lens_ids:
+            mock = simulate_lens(config, table, lens_id, network)
+            write_mock_cutout(catalogue.with_name(f"{lens_id}.fits"), mock.image, mock.rms, mock.psf, mock.pixel_scale)
+            truths.append(mock.truth)
+            report.lens(
+                lens_id, f"theta_E {mock.truth['theta_E']:.3f} arcsec, peak S/N {mock.truth['peak_snr']:.0f}", 1.0
+            )
+            report.finish(computed=True)
+    write_mock_tables(catalogue, lens_ids, truths)
+
+
+def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
+    """The random numbers of one lens, whatever else the survey holds."""
+    return np.random.default_rng([seed, zlib.crc32(lens_id.encode())])
+
+
+def mock_family(config: Config, priors: Mapping, network: Network | None = None) -> Family:
+    """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for."""
+    source = "neural" if config.simulate.source == "neural" else "sersic"
+    latents = network.config.latents if source == "neural" else 0
+    return build_family(
+        config.model.mass, config.model.lens_light, source, False, priors, latents=latents, precision="float64"
+    )
+
+
+def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Network | None = None) -> Mock:
+    """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
+
+    Sources that the prior puts where they are magnified less than threefold are drawn again: they are no strong lenses.
+    """
+    rng, recipe = lens_rng(config.seed, lens_id), config.simulate
+    instrument = Instrument(
+        recipe.shape,
+        recipe.pixel_scale,
+        recipe.psf,
+        recipe.psf_fwhm,
+        recipe.psf_size,
+        recipe.exposure_time,
+        recipe.background_rms,
+    )
+    family = mock_family(config, priors, network)
+    beliefs = believe(family, priors, 1.0, 1.0)
+    for _ in range(TRIES):
+        values = _draw_values(family, beliefs, rng)
+        arcs, light, source = _images(family, values, instrument, recipe.source, network, rng)
+        if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
+            break
+    else:
+        raise ValueError(
+            f"priors: none of {TRIES} draws for {lens_id} was magnified {MULTIPLY_IMAGED:g}-fold: widen theta_E or narrow the source's centre"
+        )
+    snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
+    ratio = LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if family.lens_light else 0.0
+    light = light * ratio * arcs.sum() / max(light.sum(), 1e-30)
+    gain = _gain(arcs, light, instrument, snr)
+    clean = gain * (arcs + light)
+    rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
+    truth = _truth(values, source, gain, snr, arcs, light, rms)
+    return Mock(
+        lens_id, clean + rms * rng.normal(size=rms.shape), rms, instrument.kernel(), instrument.pixel_scale, truth
+    )
+
+
+def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        name: np.asarray(v) for name, v in constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size))).items()
+    }
+
+
+def _images(
+    family: Family,
+    values: dict[str, np.ndarray],
+    instrument: Instrument,
+    kind: str,
+    network: Network | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
+    system = assemble(family, values, network)
+    grid = centred_grid(instrument.shape, instrument.pixel_scale, FLOAT)
+    x, y = grid.rays(RAYS)
+    source, galaxy = system.source, None
+    if kind == "galaxies":
+        galaxy = draw(np.random.default_rng([HELD_OUT, int(rng.integers(2**31))]))
+        source = Placed(galaxy, values["source_flux"], values["source_center_x"], values["source_center_y"])
+    kernel = instrument.kernel()
+    size = transform_shape(instrument.shape, (kernel.shape[0], kernel.shape[1]))
+    transform = jnp.asarray(kernel_transform(kernel, size))
+
+    def image(brightness: Array) -> np.ndarray:
+        return np.asarray(convolve(bin_pixels(brightness, RAYS) * instrument.pixel_scale**2, transform, size))
+
+    arcs = image(source.surface_brightness(*_shoot(system, x, y)))
+    return np.maximum(arcs, 0), np.maximum(image(system.lens_light.surface_brightness(x, y)), 0), galaxy
+
+
+@jax.jit
+def _shoot(system: Any, x: Array, y: Array) -> tuple[Array, Array]:
+    return ray_shoot(system.mass, x, y)
+
+
+def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Instrument, snr: float) -> float:
+    """The factor on both images that gives the arcs their peak signal-to-noise ratio; bisection, it grows with the factor."""
+
+    def peak(log_gain: float) -> float:
+        gain = np.exp(log_gain)
+        return float(
+            np.max(
+                gain * arcs / np.sqrt(instrument.background_rms**2 + gain * (arcs + light) / instrument.exposure_time)
+            )
+        )
+
+    low, high = -40.0, 40.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if peak(middle) < snr else (low, middle)
+    return float(np.exp(high))
+
+
+def _truth(
+    values: dict[str, np.ndarray],
+    galaxy: Any,
+    gain: float,
+    snr: float,
+    arcs: np.ndarray,
+    light: np.ndarray,
+    rms: np.ndarray,
+) -> dict[str, float]:
+    """True values by the posterior's names; fluxes in image unit."""
+    truth = {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
+    truth["magnification"] = float(arcs.sum()) / truth["source_flux"]
+    truth["source_flux"] *= gain
+    if "light_flux" in truth:
+        truth["light_flux"] = float(gain * light.sum())
+    if galaxy is not None:
+        del truth["source_n"]
+        truth |= {"source_size": galaxy.half_light_radius, "source_e1": galaxy.e1, "source_e2": galaxy.e2}
+    arc_snr = float(np.sqrt(np.sum((gain * arcs / rms) ** 2)))
+    return truth | {"peak_snr": snr, "arc_snr": arc_snr}
