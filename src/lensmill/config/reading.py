@@ -33,14 +33,12 @@ EXPECTED = {
     "greater_than_equal": "a number >= {ge}",
     "less_than": "a number < {lt}",
     "less_than_equal": "a number <= {le}",
-    "literal_error": "one of {expected}",
-    "union_tag_invalid": "one of {expected_tags}",
     "union_tag_not_found": "a mapping with the key {discriminator}",
     "string_pattern_mismatch": "a name that matches {pattern}",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} characters",
-    "too_short": "at least {min_length} items",
-    "too_long": "at most {max_length} items",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
 }
 
 
@@ -75,15 +73,19 @@ class Document:
     def __init__(self, path: Path, values: Any, node: yaml.Node | None) -> None:
         self.path, self.values, self._node = path, values, node
 
-    def where(self, keys: Sequence[Key]) -> str:
-        """`file:line key.path` of a key, or of the nearest key above it that exists."""
+    def line(self, keys: Sequence[Key]) -> int:
+        """The line of a key, or of the nearest key above it that exists."""
         line, node = 1, self._node
         for key in keys:
             found = _child(node, key)
             if found is None:
                 break
             line, node = found
-        return f"{self.path}:{line} {'.'.join(map(str, keys))}".rstrip()
+        return line
+
+    def where(self, keys: Sequence[Key]) -> str:
+        """`file:line key.path` of a key."""
+        return f"{self.path}:{self.line(keys)} {'.'.join(map(str, keys))}".rstrip()
 
 
 def _child(node: yaml.Node | None, key: Key) -> tuple[int, yaml.Node] | None:
@@ -147,25 +149,35 @@ def parse(model: type[Value], document: Document) -> Value:
         # JSON mode is strict about numbers and text and takes lists for tuples and text for paths.
         return model.model_validate_json(json.dumps(document.values, default=str))
     except pydantic.ValidationError as error:
-        raise ConfigError([_problem(model, document, details) for details in error.errors()]) from error
+        raise ConfigError(_problem(model, document, details) for details in _sorted(document, error)) from error
+
+
+def _sorted(document: Document, error: pydantic.ValidationError) -> list[ErrorDetails]:
+    """The errors in the file's order, without those of a list that only repeat what its items have."""
+    places = {details["loc"] for details in error.errors()}
+    inner = {place[:depth] for place in places for depth in range(len(place))}
+    own = [details for details in error.errors() if details["type"] != "too_short" or details["loc"] not in inner]
+    return sorted(own, key=lambda details: document.line(_keys(document.values, details)[0]))
 
 
 def _problem(model: type[pydantic.BaseModel], document: Document, details: ErrorDetails) -> Problem:
     keys, parent = _keys(document.values, details)
     kind, context = details["type"], details.get("ctx", {})
-    where = document.where(keys)
+    where, meaning = document.where(keys), _description(model, keys, parent)
+    got = shown(_at(document.values, keys))
+    if kind == "missing" and isinstance(keys[-1], int):
+        return Problem(document.where(keys[:-1]), f"a list of at least {keys[-1] + 1}", shown(parent), meaning)
     if kind == "missing":
-        return Problem(where, _description(model, keys) or "a value", "nothing", f"add the key {keys[-1]}")
+        return Problem(where, meaning or "a value", "nothing", f"add the key {keys[-1]}")
     if kind == "extra_forbidden":
         return Problem(where, "a known key", str(keys[-1]), closest(str(keys[-1]), _known(model, keys[:-1], parent)))
-    if "expected" in context and kind != "literal_error":
-        return Problem(where, context["expected"], shown(context["got"]), context.get("hint", ""))
+    if kind in ("literal_error", "union_tag_invalid"):
+        choices = str(context.get("expected") or context.get("expected_tags"))
+        return Problem(where, f"one of {choices}", got, closest(got, re.findall(r"'([^']*)'", choices)))
+    if "expected" in context:
+        return Problem(where, context["expected"], shown(context["got"]), meaning)
     expected = EXPECTED[kind].format(**context) if kind in EXPECTED else details["msg"]
-    hint = _description(model, keys)
-    if kind in ("literal_error", "union_tag_invalid") and isinstance(got := _at(document.values, keys), str):
-        words = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags")))
-        hint = closest(got, words)
-    return Problem(where, expected, shown(_at(document.values, keys)), hint)
+    return Problem(where, expected, got, meaning)
 
 
 def _keys(values: Any, details: ErrorDetails) -> tuple[list[Key], Any]:
@@ -207,15 +219,18 @@ def section_of(annotation: Any) -> type[pydantic.BaseModel] | None:
     return next((c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel)), None)
 
 
-def _description(model: type[pydantic.BaseModel], keys: Sequence[Key]) -> str:
-    section = _section(model, keys[:-1]) if keys else None
-    field = section.model_fields.get(str(keys[-1])) if section else None
+def _description(model: type[pydantic.BaseModel], keys: Sequence[Key], parent: Any) -> str:
+    names = [key for key in keys if not isinstance(key, int)]
+    section = _section(model, names[:-1]) or _prior(parent)
+    field = section.model_fields.get(names[-1]) if section and names else None
     return (field.description or "") if field else ""
 
 
-def _known(model: type[pydantic.BaseModel], keys: Sequence[Key], parent: Any) -> list[str]:
-    section = _section(model, keys)
-    if section is not None:
-        return list(section.model_fields)
+def _prior(parent: Any) -> type[pydantic.BaseModel] | None:
     distribution = parent.get("distribution") if isinstance(parent, Mapping) else None
-    return list(PRIORS[distribution].model_fields) if distribution in PRIORS else []
+    return PRIORS.get(distribution) if isinstance(distribution, str) else None
+
+
+def _known(model: type[pydantic.BaseModel], keys: Sequence[Key], parent: Any) -> list[str]:
+    section = _section(model, keys) or _prior(parent)
+    return list(section.model_fields) if section else []

@@ -7,13 +7,14 @@ from astropy.io import fits
 
 from lensmill.io.catalogue import CatalogueRow
 from lensmill.io.extensions import Extension, read_extensions, read_file
-from lensmill.io.files import sha256
+from lensmill.io.files import json_sha256, sha256
 from lensmill.io.findings import Findings
 from lensmill.io.psf import checked_psf
 from lensmill.io.sky import sky_frame
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
 LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
+LOW_SCATTER, HIGH_SCATTER = 0.1, 10.0  # rms: noise correlated by resampling lowers it, a bright galaxy raises it
 RATES = ("electron/s", "electrons/s", "e-/s", "e/s", "count/s", "counts/s", "ct/s", "cts/s", "electron s-1", "ct s-1")
 
 
@@ -24,7 +25,7 @@ class Cutout:
     image, rms: (ny, nx) in `unit`, finite, rms > 0, also where masked. mask: (ny, nx), True where the pixel is used.
     psf: (ky, kx) odd, sum 1, on the image's pixels. pixel_scale: arcsec. orientation: position angle of +y, degrees
     East of North, NaN without a WCS. parity: +1 where East is left when North is up, else -1. overrides: changes of
-    priors by name. digest: SHA-256 of the file's bytes. notes: what was mended or is unusual.
+    priors by name. digest: SHA-256 of all that the arrays were made from. notes: what was mended or is unusual.
     """
 
     lens_id: str
@@ -48,19 +49,19 @@ def read_cutout(row: CatalogueRow) -> Cutout:
     """The cutout of a catalogue row; InvalidInput with every problem of the row and of its file."""
     findings = Findings(str(row.path), row.lens_id, list(row.problems))
     content = read_file(row.path, findings)
-    extensions = read_extensions(content, findings)
-    image = extensions["SCI"].data
-    unit = str(extensions["SCI"].header.get("BUNIT", "")).strip()
-    _check_shapes(extensions, findings)
-    mask = _mask(extensions, findings)
-    rms = _rms(extensions, row, unit, findings)
-    findings.stop_if_any()
-    _check_pixels(image, rms, mask, findings)
-    frame = sky_frame(extensions["SCI"].header, image.shape, row.pixel_scale, findings)
-    psf = checked_psf(extensions["PSF"].data, image.shape, findings)
-    findings.stop_if_any()
-    if frame is None or psf is None:
-        raise AssertionError("a part is missing without a problem recorded")
+    extensions = read_extensions(content, findings) if content is not None else {}
+    if content is None or "SCI" not in extensions:
+        findings.stop()
+    image, header = extensions["SCI"].data, extensions["SCI"].header
+    unit = str(header.get("BUNIT", "")).strip()
+    mask, rms = _mask(extensions, findings), _rms(extensions, row, unit, findings)
+    if _same_shapes(extensions, findings) and rms is not None:
+        _check_pixels(image, rms, mask, findings)
+    frame = sky_frame(header, image.shape, row.pixel_scale, findings)
+    psf = checked_psf(extensions["PSF"].data, image.shape, findings) if "PSF" in extensions else None
+    if findings.problems or frame is None or psf is None or rms is None:
+        findings.stop()
+    _note_scatter(image, rms, mask, findings)
     return Cutout(
         lens_id=row.lens_id,
         image=np.where(mask | np.isfinite(image), image, 0.0),
@@ -75,12 +76,20 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         z_lens=row.z_lens,
         z_source=row.z_source,
         overrides=dict(row.overrides),
-        digest=sha256(content),
+        digest=_digest(content, row),
         notes=tuple(findings.notes),
     )
 
 
-def _check_shapes(extensions: dict[str, Extension], findings: Findings) -> None:
+def _digest(content: bytes, row: CatalogueRow) -> str:
+    """The SHA-256 of the file's bytes, or with numbers of the catalogue that bear on the arrays, of both."""
+    numbers = {name: getattr(row, name) for name in ("pixel_scale", "background_rms", "exposure_time")}
+    stated = {name: number for name, number in numbers.items() if number is not None}
+    return json_sha256({"file": sha256(content)} | stated) if stated else sha256(content)
+
+
+def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:
+    before = len(findings.problems)
     shape = extensions["SCI"].data.shape
     if not all(SMALLEST_SIDE <= n <= LARGEST_SIDE for n in shape):
         expected = f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side"
@@ -90,6 +99,7 @@ def _check_shapes(extensions: dict[str, Extension], findings: Findings) -> None:
             rows, columns = extensions[name].data.shape
             expected = f"the shape of SCI, {shape[0]} rows x {shape[1]} columns"
             findings.problem(name, expected, f"{rows} rows x {columns} columns")
+    return len(findings.problems) == before
 
 
 def _mask(extensions: dict[str, Extension], findings: Findings) -> np.ndarray:
@@ -103,7 +113,7 @@ def _mask(extensions: dict[str, Extension], findings: Findings) -> np.ndarray:
     return values == 1
 
 
-def _rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray:
+def _rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray | None:
     if "RMS" not in extensions:
         return _rms_from_exposure(extensions["SCI"], row, unit, findings)
     other = str(extensions["RMS"].header.get("BUNIT", "")).strip()
@@ -112,7 +122,7 @@ def _rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, finding
     return extensions["RMS"].data
 
 
-def _rms_from_exposure(sci: Extension, row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray:
+def _rms_from_exposure(sci: Extension, row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray | None:
     """sqrt(background_rms^2 + max(image, 0) / exposure_time) for a sky-subtracted image in electron/s.
 
     background_rms (electron/s) holds all noise that is there without the lens, that of the sky's light included.
@@ -123,7 +133,7 @@ def _rms_from_exposure(sci: Extension, row: CatalogueRow, unit: str, findings: F
         hint = "give an RMS extension, or an image in electron/s"
         findings.problem("SCI BUNIT", "electron/s, to derive the noise", unit or "nothing", hint)
     if background is None or exposure is None:
-        return np.full(sci.data.shape, np.nan)
+        return None
     findings.note("the noise is derived from background_rms and exposure_time")
     return np.sqrt(background**2 + np.maximum(sci.data, 0) / exposure)
 
@@ -148,7 +158,20 @@ def _check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings
     _check_values("RMS", "finite values > 0 in used pixels", rms, mask & ~(np.isfinite(rms) & (rms > 0)), findings)
     values = image[mask]
     if np.all(values == values[0]):
-        findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel")
+        findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel", "was the cutout made off the frame?")
+
+
+def _note_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
+    """Compare RMS with the scatter between neighbouring pixels: a variance or a weight map passes every other check."""
+    pairs = mask[:, 1:] & mask[:, :-1]
+    if not pairs.any():
+        return
+    steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
+    ratio = 1.4826 * float(np.median(np.abs(steps)))
+    if not LOW_SCATTER < ratio < HIGH_SCATTER:
+        findings.note(
+            f"neighbouring pixels scatter by {ratio:.3g} rms: is RMS a standard deviation, in the unit of SCI?"
+        )
 
 
 def _check_values(name: str, expected: str, values: np.ndarray, bad: np.ndarray, findings: Findings) -> None:

@@ -1,6 +1,7 @@
 """What is found while one cutout is read: problems that make it unusable, and notes of what was mended."""
 
 import dataclasses
+from typing import NoReturn
 
 from lensmill.io.problems import InvalidInput, Problem
 
@@ -23,7 +24,6 @@ class Findings:
         """Record something unusual that does no harm, or was mended."""
         self.notes.append(text)
 
-    def stop_if_any(self) -> None:
-        """Raise InvalidInput with every problem so far, if there is one."""
-        if self.problems:
-            raise InvalidInput(self.problems)
+    def stop(self) -> NoReturn:
+        """Raise InvalidInput with every problem so far."""
+        raise InvalidInput(self.problems)

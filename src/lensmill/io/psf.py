@@ -17,13 +17,14 @@ def checked_psf(psf: np.ndarray, image_shape: tuple[int, int], findings: Finding
     if any(k > n for k, n in zip(psf.shape, image_shape, strict=True)):
         got = f"{_sides(psf.shape)} for an image of {_sides(image_shape)}"
         findings.problem("PSF", "a stamp no larger than the image", got, "cut the stamp's faint margin off")
+    before = len(findings.problems)
     total, peak = float(psf.sum()), float(psf.max())
     if psf.min() < -NEGATIVE * peak or peak <= 0:
         got = f"{psf.min():.3g} with a peak of {peak:.3g}"
         findings.problem("PSF", f"no pixel below -{NEGATIVE:g} of the peak", got, "is a background left in the stamp?")
     if abs(total - 1) > SUM:
         findings.problem("PSF", f"a sum of 1 within {SUM:g}", f"{total:.6g}", "divide the stamp by its sum")
-    if findings.problems:
+    if len(findings.problems) > before:
         return None
     if abs(total - 1) > 1e-6:
         findings.note(f"the PSF's sum of {total:.6g} was made 1")

@@ -34,10 +34,12 @@ class SkyFrame:
 def sky_frame(
     header: fits.Header, shape: tuple[int, int], catalogue_scale: float | None, findings: Findings
 ) -> SkyFrame | None:
-    """The frame from the header's WCS, or without orientation from the catalogue's pixel scale in arcsec."""
-    wcs = _celestial(header, findings)
-    if wcs is None:
+    """The frame from the header's WCS, or without one, with no orientation, from the catalogue's scale in arcsec."""
+    if not any(str(header.get(f"CTYPE{axis}", "")).strip() for axis in (1, 2)):
         return _without_wcs(catalogue_scale, findings)
+    wcs = _equatorial(header, findings)
+    if wcs is None:
+        return None
     jacobian = _jacobian(wcs, shape)
     if jacobian is None:
         findings.problem("SCI", "a WCS that maps the image's centre to the sky", "none", "check CTYPE, CRVAL and CD")
@@ -45,23 +47,19 @@ def sky_frame(
     return _frame(jacobian, catalogue_scale, findings)
 
 
-def _celestial(header: fits.Header, findings: Findings) -> WCS | None:
-    # Keywords only: astropy reports a broken WCS by whatever exception its C library chooses.
-    if not any(str(header.get(f"CTYPE{axis}", "")).strip() for axis in (1, 2)):
-        return None
+def _equatorial(header: fits.Header, findings: Findings) -> WCS | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             wcs = WCS(header, naxis=2)
             wcs.wcs.set()
-    except (ValueError, TypeError, KeyError, MemoryError, AssertionError) as error:
+    except (ValueError, TypeError, KeyError, AssertionError) as error:  # wcslib's errors are ValueErrors
         findings.problem("SCI", "a valid WCS", str(error).strip().splitlines()[-1], "repair or remove the WCS keywords")
-        findings.stop_if_any()
-    types = [str(t)[:4] for t in wcs.wcs.ctype]
-    if sorted(types) != ["DEC-", "RA--"]:
+        return None
+    if sorted(str(name).split("-")[0] for name in wcs.wcs.ctype) != ["DEC", "RA"]:
         got = ", ".join(wcs.wcs.ctype)
         findings.problem("SCI", "a WCS of right ascension and declination", got, "reproject to equatorial coordinates")
-        findings.stop_if_any()
+        return None
     return wcs
 
 

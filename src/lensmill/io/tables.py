@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,15 @@ def _read_text(path: Path) -> TextTable:
     body = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     description = _ecsv_header(path, header) if path.suffix.lower() == ".ecsv" else {}
     delimiter = description.get("delimiter", " ") if path.suffix.lower() == ".ecsv" else ","
-    cells = [[cell.strip() for cell in row] for row in csv.reader((line for _, line in body), delimiter=delimiter)]
+    try:
+        cells = [[cell.strip() for cell in row] for row in csv.reader((line for _, line in body), delimiter=delimiter)]
+    except csv.Error as error:
+        raise ConfigError([Problem(str(path), "a table of text", str(error))]) from error
     if not cells:
         raise ConfigError([Problem(str(path), "a line of column names and a row a lens", "an empty table")])
     units = {column["name"]: str(column["unit"]) for column in description.get("datatype", []) if column.get("unit")}
-    return _even(TextTable(path, cells[0], cells[1:], units, [number for number, _ in body[1:]]))
+    one_each = len(cells) == len(body)  # not so where a quoted cell runs over several lines
+    return _even(TextTable(path, cells[0], cells[1:], units, [number for number, _ in body[1:]] if one_each else None))
 
 
 def _ecsv_header(path: Path, header: list[str]) -> dict[str, Any]:
@@ -93,10 +98,12 @@ def _read_fits(path: Path) -> TextTable:
     from astropy.table import Table
 
     try:
-        table = Table.read(path, format="fits", hdu=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = Table.read(path, format="fits", hdu=1)
+        columns = [_as_text(table[name]) for name in table.colnames]
     except (OSError, ValueError, TypeError, IndexError, KeyError, EOFError) as error:
         raise ConfigError([Problem(str(path), "a FITS file with a table in extension 1", str(error))]) from error
-    columns = [_as_text(table[name]) for name in table.colnames]
     units = {name: str(table[name].unit) for name in table.colnames if table[name].unit}
     return TextTable(path, table.colnames, [list(row) for row in zip(*columns, strict=True)], units, None)
 

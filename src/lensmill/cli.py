@@ -1,0 +1,100 @@
+"""The command line. Each command loads what it needs when it runs, so that help does not wait for a compiler."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lensmill.io.survey import LensCheck, Validation
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
+
+
+@app.callback()
+def main() -> None:
+    """Posteriors with a proof of convergence for surveys of strong gravitational lenses."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"lensmill {importlib.metadata.version('lensmill')}")
+
+
+@app.command()
+def validate(
+    config: ConfigPath,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="processes that read cutouts")] = 1,
+) -> None:
+    """Check a run's config, priors, catalogue and every cutout, and list all problems at once.
+
+    Exit code 0: all is well. 1: some lenses are invalid, the others can run. 2: the survey cannot run.
+    """
+    from lensmill.io.survey import validate as check
+
+    validation = check(config, known_parameters, jobs)
+    typer.echo(validation.model_dump_json(indent=1) if as_json else readable(config, validation))
+    raise typer.Exit(validation.exit_code)
+
+
+@app.command()
+def simulate(config: ConfigPath) -> None:
+    """Write the mock survey that the section `simulate` of a config asks for."""
+    from lensmill import config as configuration
+    from lensmill.io.problems import InputError
+
+    try:
+        run = configuration.load(config)
+        if run.simulate is None:
+            typer.echo(f"{config} simulate\n  expected  a section `simulate`\n  got       nothing", err=True)
+            raise typer.Exit(2)
+        from lensmill import runtime
+        from lensmill.simulate import write_survey
+
+        runtime.start()
+        write_survey(run)
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+def known_parameters() -> dict[str, dict[str, set[str]]]:
+    """The names of the parameters of every profile, block -> profile -> names, from the profiles themselves."""
+    from lensmill import light, mass, source
+    from lensmill.program import parameter_names
+
+    blocks: dict[str, Mapping[str, type]] = {
+        "mass": mass.PROFILES,
+        "lens_light": light.PROFILES,
+        "source": source.PROFILES,
+    }
+    return {
+        block: {name: set(parameter_names(profile)) for name, profile in profiles.items()}
+        for block, profiles in blocks.items()
+    }
+
+
+def readable(config: Path, validation: "Validation") -> str:
+    """A validation for people: the survey's problems, the lenses' problems, the notes, and a last line that sums up."""
+    blocks = [f"{len(validation.problems)} problems of the survey: it cannot run"] if validation.problems else []
+    blocks += map(str, validation.problems)
+    blocks += [_lens_block(lens) for lens in validation.lenses if lens.problems or lens.notes]
+    blocks += [f"note: {note}" for note in validation.notes]
+    return "\n\n".join([*blocks, f"{config}: {_verdict(validation)}"])
+
+
+def _lens_block(lens: "LensCheck") -> str:
+    lines = [f"{lens.lens_id}: {'invalid' if lens.problems else 'ok, with notes'}"]
+    lines += [f"  {line}" for problem in lens.problems for line in str(problem).splitlines()]
+    return "\n".join(lines + [f"  note: {note}" for note in lens.notes])
+
+
+def _verdict(validation: "Validation") -> str:
+    lenses, invalid = len(validation.lenses), len(validation.invalid)
+    counts = f"{lenses - invalid} of {lenses} lenses are ok, {invalid} invalid" if lenses else "no lens was read"
+    return f"{counts}; {('nothing is wrong', 'the run can start', 'the run cannot start')[validation.exit_code]}"

@@ -1,0 +1,175 @@
+"""A whole survey checked before anything is computed: config, priors, catalogue, every cutout; and validation.json."""
+
+import dataclasses
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from lensmill.config import Config, Priors, check_priors, load, load_priors, override_problems
+from lensmill.config.overrides import PREFIX, ParameterNames, unknown_override
+from lensmill.io.catalogue import CatalogueRow, read_catalogue
+from lensmill.io.cutout import Cutout, read_cutout
+from lensmill.io.files import write_json
+from lensmill.io.problems import ConfigError, InvalidInput, Problem
+
+OK, INVALID = "ok", "invalid"
+
+
+class LensCheck(BaseModel):
+    """What the door found about one lens; the facts about its cutout are None where it is invalid."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lens_id: str
+    file: str
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    digest: str | None = None
+    shape: tuple[int, int] | None = None
+    psf_shape: tuple[int, int] | None = None
+    used_pixels: int | None = None
+    pixel_scale: float | None = None
+    unit: str | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def status(self) -> str:
+        """`ok` or `invalid`."""
+        return INVALID if self.problems else OK
+
+
+class Validation(BaseModel):
+    """Problems of the survey, for which no run can start, and what was found about each lens, for which it can."""
+
+    model_config = ConfigDict(frozen=True)
+
+    catalogue: str
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    lenses: tuple[LensCheck, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well; 1: some lenses are invalid, the others can run; 2: the survey cannot run."""
+        if self.problems:
+            return 2
+        return 1 if self.invalid else 0
+
+    @property
+    def invalid(self) -> dict[str, tuple[Problem, ...]]:
+        """The problems of every invalid lens, by its id."""
+        return {lens.lens_id: lens.problems for lens in self.lenses if lens.problems}
+
+
+def write_validation(path: str | Path, validation: Validation) -> None:
+    """Write validation.json, whole or not at all."""
+    write_json(path, validation.model_dump(mode="json"))
+
+
+def read_validation(path: str | Path) -> Validation:
+    """The content of validation.json."""
+    return Validation.model_validate_json(Path(path).read_bytes())
+
+
+def validate(
+    path: str | Path, parameter_names: Callable[[], ParameterNames] | None = None, jobs: int = 1
+) -> Validation:
+    """Check the run that the YAML file `path` configures, with all that it names; see `check_survey`.
+
+    `parameter_names` is called only if the config can be read, since physics are slow to load.
+    """
+    try:
+        config = load(path)
+    except ConfigError as error:
+        return Validation(catalogue="", problems=error.problems)
+    return check_survey(config, parameter_names() if parameter_names else None, jobs)
+
+
+def check_survey(config: Config, parameter_names: ParameterNames | None = None, jobs: int = 1) -> Validation:
+    """Check everything that `config` names, in `jobs` processes; problems are returned, all of them.
+
+    `parameter_names` maps block -> profile -> names of its parameters. With `jobs` > 1 processes are spawned: the
+    calling script must be guarded by `if __name__ == "__main__"`.
+    """
+    problems = check_files(config)
+    priors: Priors | None = None
+    try:
+        priors = load_priors(config.priors)
+        problems += check_priors(config, priors, parameter_names)
+    except ConfigError as error:
+        problems += error.problems
+    if not config.catalogue.exists() and config.simulate is not None:
+        note = f"{config.catalogue} is not there yet: the run simulates its {config.simulate.lenses} lenses"
+        return Validation(catalogue=str(config.catalogue), problems=tuple(problems), notes=(note,))
+    rows, found = read_catalogue(config.catalogue)
+    problems += [problem for problem in found if problem.lens_id is None]
+    if priors is not None:
+        unknown = _unknown_overrides(config, priors, rows)
+        problems += unknown
+        rows = rows if unknown else [_with_overrides_checked(row, priors) for row in rows]
+    lenses = tuple(_check_lenses(rows, jobs))
+    return Validation(catalogue=str(config.catalogue), problems=tuple(problems), lenses=lenses)
+
+
+def check_files(config: Config) -> list[Problem]:
+    """The files that the config names and that are not there; priors and catalogue are reported when they are read."""
+    named = {
+        "source_network.weights": config.source_network.weights,
+        "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
+    }
+    hint = "paths are relative to the working directory"
+    return [
+        Problem(key, "a file, or null", f"{path}: no such file", hint)
+        for key, path in named.items()
+        if path is not None and not path.is_file()
+    ]
+
+
+def _unknown_overrides(config: Config, priors: Priors, rows: Iterable[CatalogueRow]) -> list[Problem]:
+    table = priors.model_dump(mode="json")
+    names = dict.fromkeys(name for row in rows for name in row.overrides)
+    found = [unknown_override(table, name, f"{config.catalogue} column {PREFIX}{name}") for name in names]
+    return [problem for problem in found if problem]
+
+
+def _with_overrides_checked(row: CatalogueRow, priors: Priors) -> CatalogueRow:
+    if not row.overrides:
+        return row
+    problems = override_problems(priors, row.overrides, row.where, row.lens_id)
+    return dataclasses.replace(row, problems=(*row.problems, *problems))
+
+
+def _check_lenses(rows: list[CatalogueRow], jobs: int) -> Iterator[LensCheck]:
+    if jobs <= 1 or len(rows) < 2:
+        yield from map(check_lens, rows)
+        return
+    # Spawned, not forked: the caller may hold threads of numerical libraries.
+    with ProcessPoolExecutor(min(jobs, len(rows)), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(check_lens, rows, chunksize=max(1, len(rows) // (8 * jobs)))
+
+
+def check_lens(row: CatalogueRow) -> LensCheck:
+    """What the door finds about one lens."""
+    try:
+        return _facts(row, read_cutout(row))
+    except InvalidInput as error:
+        return LensCheck(lens_id=row.lens_id, file=str(row.path), problems=error.problems)
+
+
+def _facts(row: CatalogueRow, cutout: Cutout) -> LensCheck:
+    ny, nx = cutout.image.shape
+    ky, kx = cutout.psf.shape
+    return LensCheck(
+        lens_id=row.lens_id,
+        file=str(row.path),
+        notes=cutout.notes,
+        digest=cutout.digest,
+        shape=(ny, nx),
+        psf_shape=(ky, kx),
+        used_pixels=int(cutout.mask.sum()),
+        pixel_scale=cutout.pixel_scale,
+        unit=cutout.unit,
+    )

@@ -1,0 +1,15 @@
+"""Check the survey; write validation.json, or fail with every problem of the survey before anything is computed."""
+
+from lensmill.cli import known_parameters
+from lensmill.config import dump, load
+from lensmill.io.files import write_text
+from lensmill.io.problems import ConfigError
+from lensmill.io.survey import check_survey, write_validation
+
+if __name__ == "__main__":
+    config = load(snakemake.input.config)
+    validation = check_survey(config, known_parameters(), jobs=snakemake.threads)
+    if validation.problems:
+        raise ConfigError(validation.problems)
+    write_validation(snakemake.output.validation, validation)
+    write_text(snakemake.output.config, dump(config))
