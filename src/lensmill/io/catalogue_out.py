@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 
+from lensmill.config import Config
+from lensmill.io.catalogue import read_ids
 from lensmill.io.certificate import Certificate
 from lensmill.io.files import atomic_path
 from lensmill.io.problems import Problem
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, read_manifest
+from lensmill.io.survey import Validation
 from lensmill.status import Stage, Status
 
 IMAGE_UNIT = "image unit"
@@ -124,6 +127,24 @@ def aggregate(
         else:
             records.append(_record(run, lens_id, problems.get(lens_id, ()), (reported or {}).get(lens_id)))
     return records
+
+
+def collect(config: Config, validation: Validation, manifests: Sequence[Path] | None = None) -> list[LensRecord]:
+    """`aggregate` for a run: the ids of its catalogue, what `validation` says of each, the `manifests` of diagnose.
+
+    MissingRows also where the catalogue has changed since it was validated.
+    """
+    lens_ids = [lens_id for lens_id, _ in read_ids(config.catalogue)]
+    checked = {lens.lens_id for lens in validation.lenses}
+    if checked and (changed := checked ^ set(lens_ids)):
+        raise MissingRows(f"{config.catalogue} has changed since it was validated: lens {_listed(changed)}")
+    return aggregate(RunFolder(config.folder), lens_ids, validation.invalid, manifests)
+
+
+def common_unit(validation: Validation) -> str:
+    """The unit of the survey's images where all have the same, else empty."""
+    units = {lens.unit for lens in validation.lenses if lens.unit}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _parameter_columns(certificates: Sequence[Certificate | None], image_unit: str) -> Iterable[Column]:

@@ -1,0 +1,43 @@
+"""What parameters are called on pages and axes, and in what unit they are."""
+
+from markupsafe import Markup, escape
+
+from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
+
+MASS = ("theta_E", "gamma", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2")
+MATH = {  # name: (mathtext, HTML)
+    "theta_E": (r"$\theta_\mathrm{E}$", "<i>θ</i><sub>E</sub>"),
+    "gamma": (r"$\gamma$", "<i>γ</i>"),
+    "e1": (r"$e_1$", "<i>e</i><sub>1</sub>"),
+    "e2": (r"$e_2$", "<i>e</i><sub>2</sub>"),
+    "center_x": (r"$x_0$", "<i>x</i><sub>0</sub>"),
+    "center_y": (r"$y_0$", "<i>y</i><sub>0</sub>"),
+    "gamma1": (r"$\gamma_1$", "<i>γ</i><sub>1</sub>"),
+    "gamma2": (r"$\gamma_2$", "<i>γ</i><sub>2</sub>"),
+    "q": ("$q$", "<i>q</i>"),
+    "phi": (r"$\phi$", "<i>φ</i>"),
+    "shear": (r"$|\gamma_\mathrm{ext}|$", "|<i>γ</i><sub>ext</sub>|"),
+    "shear_angle": (r"$\phi_\mathrm{ext}$", "<i>φ</i><sub>ext</sub>"),
+    "magnification": (r"$\mu$", "<i>μ</i>"),
+    "effective_einstein_radius": (r"$\theta_\mathrm{E,eff}$", "<i>θ</i><sub>E,eff</sub>"),
+}
+SUFFIX_UNITS = {"flux": IMAGE_UNIT, "level": IMAGE_UNIT, "size": "arcsec", "center_x": "arcsec", "center_y": "arcsec"}
+
+
+def unit(name: str, image_unit: str) -> str:
+    """The unit of a parameter, empty where it has none; fluxes are in `image_unit`."""
+    if name in QUANTITIES:
+        found = QUANTITIES[name][0]
+    else:
+        found = next((u for suffix, u in SUFFIX_UNITS.items() if name.endswith(suffix)), "")
+    return image_unit if found == IMAGE_UNIT else found
+
+
+def mathtext(name: str) -> str:
+    """The parameter's symbol for an axis of a figure."""
+    return MATH[name][0] if name in MATH else name.replace("_", " ")
+
+
+def html(name: str) -> Markup:
+    """The parameter's symbol for a page; the name itself, escaped, where it has none."""
+    return Markup(MATH[name][1]) if name in MATH else escape(name)  # noqa: S704 - markup of our own

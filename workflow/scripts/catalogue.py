@@ -1,0 +1,13 @@
+"""One row for every lens of the input, whatever became of it: catalogue.ecsv and catalogue.parquet."""
+
+from pathlib import Path
+
+from lensmill.config import load
+from lensmill.io.catalogue_out import catalogue_table, collect, common_unit, write_catalogue
+from lensmill.io.survey import read_validation
+
+if __name__ == "__main__":
+    validation = read_validation(snakemake.input.validation)
+    records = collect(load(snakemake.input.config), validation, [Path(path) for path in snakemake.input.manifests])
+    table = catalogue_table(records, common_unit(validation))
+    write_catalogue(table, Path(snakemake.output.ecsv), Path(snakemake.output.parquet))
