@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from lensmill.io.problems import Problem
-from lensmill.io.results import DamagedResult, read_certificate, write_certificate
+from lensmill.io.results import (
+    DamagedResult,
+    read_certificate,
+    read_images,
+    read_posterior,
+    write_certificate,
+    write_images,
+    write_posterior,
+)
 from lensmill.report import write_index, write_lens_page
 from lensmill.report.panels import north_and_east, stretch
 from lensmill.report.tables import duration, number, parameter_row
@@ -232,3 +240,18 @@ def test_numbers_have_the_digits_they_deserve(fake):
     assert row.off == "+2.8 σ"
     assert number(float("nan")) == number(None) == "–"
     assert [duration(s) for s in (12.3, 600, 90000, float("nan"))] == ["12.3 s", "10 min", "25 h", "–"]
+
+
+def test_a_lens_whose_chains_did_not_move_still_has_its_page(tmp_path, make):
+    fake = make(tmp_path, {"a": Status.UNCERTIFIED})
+    posterior = read_posterior(fake.run.posterior("a"))
+    posterior["posterior"]["gamma"][:] = 2.0
+    posterior["posterior"]["e1"][:] = posterior["posterior"]["e1"][:, :1]
+    write_posterior(fake.run.posterior("a"), posterior)
+    images = read_images(fake.run.images("a"))
+    images["data"] = images["data"].where(images["mask"])
+    images["rms"] = images["rms"].where(images["mask"])
+    write_images(fake.run.images("a"), images)
+    page = write_lens_page(fake.run, "a").read_text()
+    assert page.count("<svg") == 21
+    assert not re.search(r" d=\"[^\"]*nan", page)

@@ -84,10 +84,15 @@ class Sheet:
                 axes.add_patch(PathPatch(Path.make_compound_path(*self.paths[kind]), **style))
 
 
+def _least(value: float) -> float:
+    """The least width of a range that is told from a point, at `value`."""
+    return 1e-6 * max(abs(value), 1.0)
+
+
 def _range(draws: np.ndarray, marks: Sequence[float]) -> tuple[float, float]:
     """The range to show: the draws, and the marks where they lie within the draws' width of them."""
     low, high = np.quantile(draws, (0.002, 0.998))
-    width = (high - low) or max(abs(high), 1.0) * 1e-6
+    width = max(high - low, _least(high))
     near = [mark for mark in marks if np.isfinite(mark) and low - width < mark < high + width]
     low, high = min([low, *near]), max([low + width, high, *near])
     return low - 0.06 * (high - low), high + 0.06 * (high - low)
@@ -162,7 +167,9 @@ def _trace(axes: Axes, draws: np.ndarray) -> None:
     """The draws of every chain in their order, thinned to what a page can show, in the left part of the axes."""
     length = draws.shape[1]
     low, high = np.quantile(draws, (0.0005, 0.9995))
-    span = (high - low) or 1.0
+    if not high > low:  # chains that did not move: a line in the middle
+        low, high = low - _least(low), high + _least(high)
+    span = high - low
     keep = np.linspace(0, length - 1, min(length, SHOWN)).astype(int)
     for chain, values in enumerate(draws):
         axes.plot(
