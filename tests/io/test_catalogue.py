@@ -164,6 +164,7 @@ def test_other_units_are_refused(tmp_path):
         ("c.csv", b"lens_id,file\nA,\xff\xfe", "UTF-8"),
         ("c.ecsv", b"lens_id,file\nA,a.fits\n", "an ECSV header"),
         ("c.ecsv", b"# %ECSV 1.0\n# ---\n# datatype: [\nlens_id file\n", "an ECSV header in YAML"),
+        ("c.ecsv", b"# %ECSV 1.0\n# ---\n# datatype: [{nme: x}]\nlens_id file\n", "a name a column"),
         ("c.fits", b"SIMPLE", "a FITS file with a table"),
         ("c.fits.gz", b"\x1f\x8b", "a FITS file with a table"),
     ],

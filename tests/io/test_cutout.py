@@ -190,6 +190,13 @@ def test_names_all_that_is_wrong(recipe, row_of, tmp_path):
     assert len(caught.value.problems) == 6
 
 
+def test_broken_cards_that_do_not_matter_are_noted(recipe, row_of, tmp_path):
+    recipe.header["OBSERVER"] = "somebody"
+    content = recipe.write(tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content.replace(b"OBSERVER= 'somebody'", b"OBSERVER= somebody' "))
+    assert read_cutout(row_of()).notes == ("the keyword OBSERVER of SCI is no valid FITS and was passed over",)
+
+
 def test_other_unit_of_rms(recipe, row_of, tmp_path):
     recipe.write(tmp_path / FILE)
     with fits.open(tmp_path / FILE, mode="update") as units:

@@ -1,5 +1,6 @@
 """Priors of one lens: the run's, changed where its catalogue row says so, and their check against model and physics."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,10 @@ def override_problems(priors: Priors, overrides: Overrides, where: str, lens_id:
         *keys, last = name.split(".")
         _inside(table, keys)[last] = number
         changed[tuple(keys)] = name
-    return problems + [p for keys, name in changed.items() for p in _impossible(table, keys, name, where, lens_id)]
+    problems += [p for keys, name in changed.items() for p in _impossible(table, keys, name, where, lens_id)]
+    if problems:
+        return problems
+    return [p for keys in {keys[:-1] for keys in changed} for p in _changed_shape(table, keys, where, lens_id)]
 
 
 def unknown_override(table: Mapping[str, Any], name: str, where: str, lens_id: str | None = None) -> Problem | None:
@@ -73,6 +77,13 @@ def _impossible(
     except pydantic.ValidationError as error:
         return [_refused(details, place, lens_id) for details in error.errors()]
     return _outside(keys[-1], prior, place, lens_id)
+
+
+def _changed_shape(table: Mapping[str, Any], keys: tuple[str, ...], where: str, lens_id: str | None) -> list[Problem]:
+    """Ellipticity components whose changed bounds together leave the unit disc."""
+    inside = _inside(table, list(keys))
+    priors = {name: PRIORS[values["distribution"]].model_validate(values) for name, values in inside.items()}
+    return [dataclasses.replace(p, lens_id=lens_id) for p in _too_flat(f"{where}, {'.'.join(keys)}", priors)]
 
 
 def _refused(details: Any, place: str, lens_id: str | None) -> Problem:

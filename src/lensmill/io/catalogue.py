@@ -13,6 +13,7 @@ from lensmill.io.tables import MISSING, TextTable, read_table
 REQUIRED = ("lens_id", "file")
 OVERRIDE = "override."
 META = "meta."
+NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -90,7 +91,7 @@ def read_ids(path: str | Path) -> list[tuple[str, Path]]:
     if problems:
         raise ConfigError(problems)
     id_at, file_at = table.names.index("lens_id"), table.names.index("file")
-    return [(row[id_at], table.path.parent / row[file_at]) for row in table.rows]
+    return [(row[id_at], table.path.parent / (row[file_at] or NO_FILE)) for row in table.rows]
 
 
 def read_catalogue(path: str | Path) -> tuple[list[CatalogueRow], list[Problem]]:
@@ -177,7 +178,7 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
     meta = {name.removeprefix(META): cell for name, cell in cells.items() if name.startswith(META)}
     return CatalogueRow(
         lens_id=lens_id,
-        path=table.path.parent / file,
+        path=table.path.parent / (file or NO_FILE),
         row=i + 1,
         where=table.where(i, lens_id),
         band=cells.get("band", ""),

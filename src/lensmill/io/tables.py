@@ -76,9 +76,10 @@ def _ecsv_header(path: Path, header: list[str]) -> dict[str, Any]:
         description = yaml.load(text, Loader=_HeaderLoader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError([Problem(f"{path} header", "an ECSV header in YAML", str(error).splitlines()[0])]) from error
-    if not isinstance(description, dict) or not isinstance(description.get("datatype"), list):
+    columns = description.get("datatype") if isinstance(description, dict) else None
+    if not isinstance(columns, list) or not all(isinstance(column, dict) and "name" in column for column in columns):
         hint = "a file with plain comma-separated columns is named .csv"
-        raise ConfigError([Problem(f"{path} header", "an ECSV header with `datatype`", "none", hint)])
+        raise ConfigError([Problem(f"{path} header", "an ECSV header with `datatype`, a name a column", "none", hint)])
     return description
 
 
