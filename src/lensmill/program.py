@@ -221,6 +221,7 @@ def linearise(family: Family, target: Target, base: Float[Array, " parameter"]) 
     return Linearisation(value.at[-latents.size :].set(latents), jnp.concatenate([first, second]))
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
     """Named parameter values at a base-space position."""
     scalars = from_base(family.kinds, beliefs.numbers, beliefs.scale, base[: len(family.sites)])
@@ -228,6 +229,7 @@ def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]
     return values | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
     """The base-space position of named parameter values; missing latents are at their mean."""
     scalars = jnp.stack([jnp.asarray(values[name], FLOAT) for name in family.names])

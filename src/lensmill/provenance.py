@@ -19,7 +19,10 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "map": CORE,
     "sample": CORE,
     "diagnose": (*CORE, "checks"),
+    "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
+    "simulate": (*CORE, "sourcenet", "simulate.py"),
+    "pages": ("report",),
 }
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
 

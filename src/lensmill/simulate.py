@@ -1,7 +1,6 @@
 """Mock surveys from the same profiles and priors that are fitted, in the very files that real data come in."""
 
 import dataclasses
-import pathlib
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -11,20 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.grid import bin_pixels, centred_grid
 from lensmill.config import Config, load_priors, prior_table
+from lensmill.grid import bin_pixels, centred_grid
 from lensmill.imaging import convolve, kernel_transform, transform_shape
-from lensmill.io.mock import write_mock_cutout, write_mock_tables
+from lensmill.io.mock import mock_cutouts, write_mock_cutout, write_mock_tables
 from lensmill.lensing import ray_shoot
 from lensmill.light import AbstractLightProfile
 from lensmill.program import FLOAT, Beliefs, Family, assemble, believe, build_family, constrain
 from lensmill.progress import progress
 from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
-from lensmill.sourcenet.galaxies import HELD_OUT, draw
+from lensmill.sourcenet.galaxies import draw, generator
 
 RAYS = 5  # rays along a pixel's side: finer than any fit uses
 MULTIPLY_IMAGED = 3.0
+ROOM = 0.7  # of the cutout's half width: a larger Einstein radius would leave the arcs no room
 LIGHT_RATIO = 4.0
 MOFFAT_BETA = 3.0
 TRIES = 1000
@@ -81,11 +81,6 @@ class Placed(AbstractLightProfile):
         return self.flux * jnp.asarray(self.galaxy.surface_brightness(across, up))
 
 
-def mock_ids(run: str, number: int) -> list[str]:
-    """The ids of a mock survey's lenses, known before it is made."""
-    return [f"{run}-{i:0{max(4, len(str(number)))}d}" for i in range(1, number + 1)]
-
-
 def write_survey(config: Config, log: str | None = None) -> None:
     """Write the mock survey that `config.simulate` asks for: catalogue, truth.ecsv and a FITS a lens beside them."""
     if config.simulate is None:
@@ -95,19 +90,19 @@ def write_survey(config: Config, log: str | None = None) -> None:
     if config.simulate.source == "neural":
         decoder, params, _ = load_weights(weights)
         network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, FLOAT), params), decoder)
-    lens_ids = mock_ids(config.run, config.simulate.lenses)
-    table, catalogue = prior_table(load_priors(config.priors)), pathlib.Path(config.catalogue)
+    cutouts = mock_cutouts(config)
+    table = prior_table(load_priors(config.priors))
     truths = []
-    with progress("simulate", len(lens_ids), log) as report:
-        for lens_id in lens_ids:
+    with progress("simulate", len(cutouts), log) as report:
+        for lens_id, path in cutouts.items():
             mock = simulate_lens(config, table, lens_id, network)
-            write_mock_cutout(catalogue.with_name(f"{lens_id}.fits"), mock.image, mock.rms, mock.psf, mock.pixel_scale)
+            write_mock_cutout(path, mock.image, mock.rms, mock.psf, mock.pixel_scale)
             truths.append(mock.truth)
             report.lens(
                 lens_id, f"theta_E {mock.truth['theta_E']:.3f} arcsec, peak S/N {mock.truth['peak_snr']:.0f}", 1.0
             )
             report.finish(computed=True)
-    write_mock_tables(catalogue, lens_ids, truths)
+    write_mock_tables(config.catalogue, list(cutouts), truths)
 
 
 def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
@@ -115,10 +110,10 @@ def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(lens_id.encode())])
 
 
-def mock_family(config: Config, priors: Mapping, network: Network | None = None) -> Family:
+def mock_family(config: Config, kind: str, priors: Mapping, network: Network | None = None) -> Family:
     """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for."""
-    source = "neural" if config.simulate.source == "neural" else "sersic"
-    latents = network.config.latents if source == "neural" else 0
+    source = "neural" if kind == "neural" else "sersic"
+    latents = network.config.latents if network is not None else 0
     return build_family(
         config.model.mass, config.model.lens_light, source, False, priors, latents=latents, precision="float64"
     )
@@ -127,9 +122,13 @@ def mock_family(config: Config, priors: Mapping, network: Network | None = None)
 def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Network | None = None) -> Mock:
     """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
 
-    Sources that the prior puts where they are magnified less than threefold are drawn again: they are no strong lenses.
+    Drawn again are lenses that the survey would not hold: sources magnified less than threefold, which are not strongly
+    lensed, and Einstein radii beyond 0.7 of the cutout's half width.
     """
-    rng, recipe = lens_rng(config.seed, lens_id), config.simulate
+    recipe = config.simulate
+    if recipe is None:
+        raise ValueError("simulate: expected a section `simulate` in the config, got none")
+    rng = lens_rng(config.seed, lens_id)
     instrument = Instrument(
         recipe.shape,
         recipe.pixel_scale,
@@ -139,16 +138,19 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
         recipe.exposure_time,
         recipe.background_rms,
     )
-    family = mock_family(config, priors, network)
+    family = mock_family(config, recipe.source, priors, network)
     beliefs = believe(family, priors, 1.0, 1.0)
     for _ in range(TRIES):
         values = _draw_values(family, beliefs, rng)
+        if values.get("theta_E", 0) > ROOM * 0.5 * min(recipe.shape) * recipe.pixel_scale:
+            continue
         arcs, light, source = _images(family, values, instrument, recipe.source, network, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
     else:
         raise ValueError(
-            f"priors: none of {TRIES} draws for {lens_id} was magnified {MULTIPLY_IMAGED:g}-fold: widen theta_E or narrow the source's centre"
+            f"priors: none of {TRIES} draws for {lens_id} was magnified {MULTIPLY_IMAGED:g}-fold within the cutout: "
+            "narrow theta_E or the source's centre"
         )
     snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
     ratio = LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if family.lens_light else 0.0
@@ -162,15 +164,14 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
     )
 
 
-def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {
-        name: np.asarray(v) for name, v in constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size))).items()
-    }
+def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
+    values: dict[str, Array] = constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size)))
+    return values
 
 
 def _images(
     family: Family,
-    values: dict[str, np.ndarray],
+    values: dict[str, Array],
     instrument: Instrument,
     kind: str,
     network: Network | None,
@@ -182,7 +183,7 @@ def _images(
     x, y = grid.rays(RAYS)
     source, galaxy = system.source, None
     if kind == "galaxies":
-        galaxy = draw(np.random.default_rng([HELD_OUT, int(rng.integers(2**31))]))
+        galaxy = draw(generator(int(rng.integers(2**31)), "held out", 0))
         source = Placed(galaxy, values["source_flux"], values["source_center_x"], values["source_center_y"])
     kernel = instrument.kernel()
     size = transform_shape(instrument.shape, (kernel.shape[0], kernel.shape[1]))
@@ -219,7 +220,7 @@ def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Instrument, snr: floa
 
 
 def _truth(
-    values: dict[str, np.ndarray],
+    values: dict[str, Array],
     galaxy: Any,
     gain: float,
     snr: float,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from lensmill.imaging import render_source
 from lensmill.infer import gauss_newton
@@ -18,6 +18,8 @@ from lensmill.program import Family, Target, assemble, constrain, linearise, res
 
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
+SHORT, LONG = 12, 60  # iterations of a descent from a start, and of one that goes on
+CONTINUED, KEPT = 8, 3
 
 
 class Basin(NamedTuple):
@@ -27,47 +29,50 @@ class Basin(NamedTuple):
     values: dict[str, np.ndarray]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: int) -> Descent:
+@functools.partial(jax.jit, static_argnums=0)
+def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
     """The minimum of the full posterior nearest to `base`."""
     return minimise(functools.partial(linearise, family, target), base, iterations)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def descend_all(family: Family, target: Target, bases: Float[Array, "start parameter"], iterations: int) -> Descent:
-    """`descend` from many places, one after the other: on a CPU that is faster than all at once."""
-    return jax.lax.map(lambda base: minimise(functools.partial(linearise, family, target), base, iterations), bases)
+@functools.partial(jax.jit, static_argnums=0)
+def descend_some(
+    family: Family,
+    target: Target,
+    base: Float[Array, " parameter"],
+    free: Float[Array, " parameter"],
+    iterations: Array,
+) -> tuple[Descent, Float[Array, "ny nx"]]:
+    """The minimum over the parameters marked 1 in `free`, the others staying at `base`; and (data - model) / rms there."""
+
+    def some(x: Float[Array, " parameter"]) -> Float[Array, " residual"]:
+        return jnp.concatenate([residuals(family, target, jnp.where(free > 0, x, base)), (1 - free) * (x - base)])
+
+    end = minimise(lambda x: gauss_newton.linearise(some, x), base, iterations)
+    shape = target.observation.image.shape
+    return end, -residuals(family, target, end.position)[: shape[0] * shape[1]].reshape(shape)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def fit_lens_light(
-    family: Family, target: Target, free: Float[Array, " parameter"], rounds: int = 4
-) -> tuple[Float[Array, " parameter"], Float[Array, "ny nx"]]:
-    """Base-space position with the parameters marked 1 in `free` (lens light, sky) fitted, and the S/N image of what is left.
+def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
+    """Base-space position with lens light and sky fitted and no source, and the S/N image of what is left: the arcs.
 
-    Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds` times),
-    so that the arcs do not pull the lens light.
+    Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
+    times), so that the arcs do not pull the lens light.
     """
-    base = jnp.asarray([NO_SOURCE if site.name == "source_flux" else 0.0 for site in family.sites], free.dtype)
-    observation = target.observation
-    pixels = observation.image.size
-
-    def some(robust: Target, x: Float[Array, " parameter"]) -> Float[Array, " residual"]:
-        return jnp.concatenate([residuals(family, robust, jnp.where(free > 0, x, base)), (1 - free) * x])
-
-    def reweighted(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        place, rms = carry
+    place = jnp.asarray([NO_SOURCE if site.name == "source_flux" else 0.0 for site in family.sites])
+    free, observation = light_sites(family), target.observation
+    robust = target
+    for _ in range(rounds):
+        end, excess = descend_some(family, robust, place, free, 30)
+        place, excess = end.position, excess * robust.observation.rms / observation.rms
+        rms = _inflated(observation.rms, excess)
         robust = Target(_with_rms(observation, rms), target.beliefs, target.network)
-        place = minimise(
-            lambda x: gauss_newton.linearise(functools.partial(some, robust), x), place * free, 30
-        ).position
-        excess = -residuals(family, target, jnp.where(free > 0, place, base))[:pixels].reshape(rms.shape)
-        inflation = jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2)
-        return (place, (observation.rms * inflation).astype(rms.dtype)), None
+    return place, excess
 
-    (place, _), _ = jax.lax.scan(reweighted, (base, observation.rms), None, length=rounds)
-    place = jnp.where(free > 0, place, base)
-    return place, -residuals(family, target, place)[:pixels].reshape(observation.image.shape)
+
+@jax.jit
+def _inflated(rms: Float[Array, "ny nx"], excess: Float[Array, "ny nx"]) -> Float[Array, "ny nx"]:
+    return (rms * jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2)).astype(rms.dtype)
 
 
 def _with_rms(observation: Observation, rms: Array) -> Observation:
@@ -133,33 +138,27 @@ def _under_the_arcs(
     return jnp.clip(unconstrain(family, target.beliefs, values), -4, 4)
 
 
-def distinct(descents: Descent, keep: int, distance: float = 0.5) -> np.ndarray:
-    """Indices of the `keep` best minima that differ by more than `distance` in some base-space coordinate."""
-    order = np.argsort(np.where(np.isfinite(descents.cost), descents.cost, np.inf))
-    chosen: list[int] = []
-    for i in order:
-        here = np.asarray(descents.position[i])
-        if np.isfinite(descents.cost[i]) and all(np.abs(here - descents.position[j]).max() > distance for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == keep:
-            break
-    return np.array(chosen, int)
+def distinct(descents: list[Descent], keep: int, distance: float = 0.5) -> list[Descent]:
+    """The `keep` best minima that differ by more than `distance` in some base-space coordinate."""
+    chosen: list[Descent] = []
+    for descent in _by_cost(descents):
+        if all(float(jnp.abs(descent.position - other.position).max()) > distance for other in chosen):
+            chosen.append(descent)
+    return chosen[:keep]
 
 
-def search(family: Family, coarse: Target, fine: Target, *, starts: int, seed: int) -> list[Basin]:
-    """Basins of the parametric model, best first: many short descents on the coarse image, the best few refined on the fine."""
-    light, excess = fit_lens_light(family, coarse, light_sites(family))
+def _by_cost(descents: list[Descent]) -> list[Descent]:
+    return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
+
+
+def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
+    """Basins of the parametric model on the coarse image, best first: many short descents, the best few continued."""
+    light, excess = fit_lens_light(family, coarse)
     bases = draw_starts(family, coarse, light, excess, jax.random.split(jax.random.key(seed), starts))
-    short = descend_all(family, coarse, bases, 12)
-    long = descend_all(family, coarse, short.position[_best(short, 8)], 40)
-    chosen = distinct(long, 3)
-    ends = [descend(family, fine, long.position[i], 60) for i in chosen]
-    basins = [Basin(float(end.cost), _named(family, fine, end.position)) for end in ends]
-    return sorted(basins, key=lambda basin: basin.cost)
-
-
-def _best(descents: Descent, number: int) -> np.ndarray:
-    return np.argsort(np.where(np.isfinite(descents.cost), descents.cost, np.inf))[:number]
+    every = jnp.ones(family.size)
+    short = [descend_some(family, coarse, base, every, SHORT)[0] for base in bases]
+    long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(short)[:CONTINUED]]
+    return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in distinct(long, KEPT)]
 
 
 def _named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:

@@ -153,6 +153,7 @@ def _guarded(
         )
     if row.status in (Status.FAILED, Status.INVALID_INPUT):
         report.say(f"{step:8s} {lens_id}: {row.status.value}: {row.reason}")
+    if row.status is Status.FAILED:
         write_certificate(
             survey.folder.certificate(lens_id),
             Certificate(

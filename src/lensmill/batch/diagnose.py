@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -16,7 +15,6 @@ from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
 from lensmill.io.results import DamagedResult, read_certificate, read_posterior, write_certificate, write_images
 from lensmill.program import LATENTS, unconstrain
 from lensmill.progress import Progress
-from lensmill.status import Status
 
 PREDICTED_DRAWS = 40
 
@@ -91,7 +89,7 @@ def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
         "lens_light": prediction.lens_light[window], "arcs": prediction.arcs[window], "residual": residual,
     }  # fmt: skip
     source = {"source_mean": prediction.source_mean, "source_sd": prediction.source_sd}
-    curves = {}
+    curves: dict[str, tuple[str, np.ndarray]] = {}
     for name, lines in (("critical", prediction.critical), ("caustic", prediction.caustic)):
         x, y = with_gaps(lines)
         curves |= {f"{name}_x": (f"{name}_point", x), f"{name}_y": (f"{name}_point", y)}
@@ -120,7 +118,8 @@ def _certificate(
 ) -> Certificate:
     survey, lens_id = work.survey, work.cutout.lens_id
     stats = tree["sample_stats"].to_dataset()
-    draws = {name: tree["posterior"][name].values for name in problem.family.names}
+    posterior = tree["posterior"].to_dataset()
+    draws = {name: posterior[name].values for name in problem.family.names}
     draws |= certify.derived_draws(draws) | prediction.derived
     summaries = _summaries(draws, maximum, survey.truths.get(lens_id, {}))
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
@@ -153,6 +152,6 @@ def _summaries(
     )
     nan = float("nan")
     return {
-        name: certify.summarise(value, map=known.get(name, nan), truth=truth.get(name, nan))
+        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in certify.ANGLES)
         for name, value in draws.items()
     }

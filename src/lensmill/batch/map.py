@@ -60,9 +60,15 @@ def _stored_maximum(path: Path, key: str) -> Maximum | None:
         return None
     values = {name.removeprefix("value_"): value for name, value in arrays.items() if name.startswith("value_")}
     return Maximum(
-        arrays["base"], arrays["whitening"], float(arrays["cost"]), int(arrays["iterations"]), bool(arrays["converged"]), values, [],
-        float(arrays["seconds"]),
-    )  # fmt: skip
+        base=arrays["base"],
+        whitening=arrays["whitening"],
+        cost=float(arrays["cost"]),
+        iterations=int(arrays["iterations"]),
+        converged=bool(arrays["converged"]),
+        values=values,
+        basins=[],
+        seconds=float(arrays["seconds"]),
+    )
 
 
 def stored_maximum(work: Work) -> Maximum:

@@ -15,6 +15,8 @@ from lensmill import provenance
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Block, Problem, begin_sampling, named_draws, sample
+from lensmill.infer.convergence import Convergence
+from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
 from lensmill.program import LATENTS
@@ -49,14 +51,14 @@ def posterior_key(path: Path) -> str | None:
 def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]:
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
     maximum, effort = stored_maximum(work), work.survey.effort
-    block, seconds = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
-    whole = effort.max_rounds + -(-effort.warmup // effort.round)
-    clock = time.perf_counter()
-    for number, block in enumerate(sample(problem, block, effort), start=1):
-        spent = seconds + time.perf_counter() - clock
+    last, before = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
+    whole, clock = effort.warmup + effort.round * effort.max_rounds, time.perf_counter()
+    for block in sample(problem, last, effort):
+        last, spent = block, before + time.perf_counter() - clock
         write_arrays(_chains_path(work), _block_arrays(block, work.key, spent))
-        report.lens(work.cutout.lens_id, _account(block), 1.0 if block.finished else number / whole)
-    return block, seconds + time.perf_counter() - clock
+        done = block.warmed + (0 if block.draws is None else block.draws.potential.shape[1])
+        report.lens(work.cutout.lens_id, _account(block), 1.0 if block.finished else min(done / whole, 1.0))
+    return last, before + time.perf_counter() - clock
 
 
 def _account(block: Block) -> str:
@@ -80,8 +82,10 @@ def _plain(block: Block) -> Block:
 
 
 def _block_arrays(block: Block, key: str, seconds: float) -> dict[str, np.ndarray]:
-    leaves = {f"leaf_{i:02d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(_plain(block)))}
-    return leaves | {"key": np.array(key), "seconds": np.array(seconds)}
+    """A block as named arrays, each field under its own path; a field that is None is left out."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(_plain(block))
+    named = {f"block{jax.tree_util.keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
+    return named | {"key": np.array(key), "seconds": np.array(seconds)}
 
 
 def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
@@ -92,9 +96,15 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
         return fresh, 0.0
     if str(arrays["key"]) != work.key:
         return fresh, 0.0
-    leaves = [arrays[name] for name in sorted(arrays) if name.startswith("leaf_")]
-    shape = _with_draws(_plain(fresh)) if len(leaves) > len(jax.tree.leaves(_plain(fresh))) else _plain(fresh)
-    block: Block = jax.tree.unflatten(jax.tree.structure(shape), leaves)
+    present = {name for name in ("draws", "converged", "recent") if any(k.startswith(f"block.{name}") for k in arrays)}
+    shape = _plain(fresh)._replace(
+        draws=Draws(*[jnp.zeros(())] * 6) if "draws" in present else None,
+        converged=Convergence(0.0, 0.0, 0.0) if "converged" in present else None,
+        recent=jnp.zeros(()) if "recent" in present else None,
+    )
+    paths, structure = jax.tree_util.tree_flatten_with_path(shape)
+    leaves = [arrays[f"block{jax.tree_util.keystr(path)}"] for path, _ in paths]
+    block: Block = jax.tree.unflatten(structure, leaves)
     key = jax.random.wrap_key_data(jnp.asarray(block.chains.key))
     whole = block._replace(
         chains=block.chains._replace(key=key), warmed=int(block.warmed), leapfrogs=int(block.leapfrogs)
@@ -102,17 +112,10 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
     return whole._replace(finished=bool(block.finished)), float(arrays["seconds"])
 
 
-def _with_draws(block: Block) -> Block:
-    """A block of the same structure as one that holds draws."""
-    from lensmill.infer.convergence import Convergence
-    from lensmill.infer.nuts import Draws
-
-    return block._replace(draws=Draws(*range(6)), converged=Convergence(0.0, 0.0, 0.0))
-
-
 def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
     """The draws as ArviZ reads them: groups posterior and sample_stats, dimensions (chain, draw)."""
-    assert block.draws is not None
+    if block.draws is None:
+        raise RuntimeError("no draws: the sampler ended in its warm-up")
     chains, draws, size = block.draws.base.shape
     flat = named_draws(problem.family, problem.target.beliefs, jnp.asarray(block.draws.base.reshape(-1, size)))
     posterior = {name: np.asarray(value).reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}

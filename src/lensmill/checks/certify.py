@@ -10,6 +10,9 @@ import xarray as xr
 from lensmill.io.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
+TAILS = (0.05, 0.95)
+ANGLES = ("phi", "shear_angle")
+
 
 def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Position angle in degrees, counter-clockwise from +x in [-90, 90), of a spin-2 quantity (e1, e2) or (gamma1, gamma2)."""
@@ -27,18 +30,27 @@ def derived_draws(posterior: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return found
 
 
-def summarise(draws: np.ndarray, **known: float) -> ParameterSummary:
-    """Quantiles and moments of draws, and R-hat and ESS where they keep their chains (chain, draw)."""
-    q16, median, q84 = np.quantile(draws, [0.15865, 0.5, 0.84135])
-    if draws.ndim == 2:
-        known |= {
-            "rhat": float(arviz_stats.rhat(draws, method="rank")),
-            "ess_bulk": float(arviz_stats.ess(draws, method="bulk")),
-            "ess_tail": float(arviz_stats.ess(draws, method="tail")),
-        }
-    return ParameterSummary(
-        median=float(median), q16=float(q16), q84=float(q84), mean=float(draws.mean()), sd=float(draws.std()), **known
-    )
+def _convergence(draws: np.ndarray) -> dict[str, float]:
+    """R-hat and ESS by ArviZ of draws with shape (chain, draw)."""
+    return {
+        "rhat": float(arviz_stats.rhat(draws, method="rank")),
+        "ess_bulk": float(arviz_stats.ess(draws, method="bulk")),
+        "ess_tail": float(arviz_stats.ess(draws, method="tail", prob=TAILS)),
+    }
+
+
+def summarise(draws: np.ndarray, best: float, truth: float, *, angle: bool = False) -> ParameterSummary:
+    """Quantiles and moments of draws, and R-hat and ESS where they keep their chains (chain, draw).
+
+    An `angle`, in degrees modulo 180, is unwrapped about its circular mean first, so that its quantiles lie together.
+    """
+    if angle:
+        mean = np.degrees(np.angle(np.mean(np.exp(2j * np.radians(draws))))) / 2
+        draws, best, truth = (mean + (value - mean + 90) % 180 - 90 for value in (draws, best, truth))
+    q16, median, q84 = (float(q) for q in np.quantile(draws, [0.15865, 0.5, 0.84135]))
+    moments = {"mean": float(draws.mean()), "sd": float(draws.std()), "map": float(best), "truth": float(truth)}
+    convergence = _convergence(draws) if draws.ndim == 2 else {}
+    return ParameterSummary.model_validate({"median": median, "q16": q16, "q84": q84} | moments | convergence)
 
 
 def energy_fraction(energy: np.ndarray) -> float:

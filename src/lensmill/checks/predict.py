@@ -1,6 +1,7 @@
 """What posterior draws say of the image and of the source: mean model, residuals, derived quantities, misfit."""
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float
 
 from lensmill.imaging import render, render_lens_light, render_source
 from lensmill.lensing import critical_curves, effective_einstein_radius
-from lensmill.program import Family, Target, system_at
+from lensmill.program import Family, Target, constrain, system_at
 
 SOURCE_PIXELS = 100
 SHOWN_DRAWS = 6
@@ -58,12 +59,13 @@ class Prediction(NamedTuple):
 def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> Images:
     """The images of one base-space position."""
     system, seen = system_at(family, target, base), target.observation
+    flux = constrain(family, target.beliefs, base)["source_flux"]
     rays = family.supersampling
     model = render(system, seen.grid, seen.psf, rays)
     residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)
     light = render_lens_light(system, seen.grid, seen.psf, rays)
-    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / system.source.flux)
+    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / flux)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -73,34 +75,44 @@ def source_at(family: Family, target: Target, base: Array, x: Array, y: Array) -
 
 
 def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray) -> Prediction:
-    """Predictions of `bases`, shape (draw, parameter); the curves and the source's window are those of `best`, the MAP."""
+    """Predictions of `bases`, shape (draw, parameter); curves and the source's window are those of `best`, the MAP."""
     each = [images_at(family, target, jnp.asarray(base)) for base in bases]
-    means = [np.mean([np.asarray(image[i]) for image in each], axis=0) for i in range(3)]
-    system, grid = system_at(family, target, jnp.asarray(best)), target.observation.grid
+    grid = target.observation.grid
     half_width = 0.5 * float(grid.pixel_scale) * max(grid.shape)
-    critical, caustic = critical_curves(system.mass, half_width)
-    axes = _source_window(system, caustic)
+    critical, caustic = critical_curves(system_at(family, target, jnp.asarray(best)).mass, half_width)
+    axes = _source_window(constrain(family, target.beliefs, jnp.asarray(best)), caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in bases])
-    radii = [
-        effective_einstein_radius(critical_curves(system_at(family, target, jnp.asarray(b)).mass, half_width, 200)[0])
-        for b in bases
-    ]
     derived = {
         "magnification": np.array([float(image.magnification) for image in each]),
-        "effective_einstein_radius": np.array(radii),
+        "effective_einstein_radius": np.array([_einstein_radius(family, target, base, half_width) for base in bases]),
     }
     return Prediction(
-        *means, axes, sources.mean(0), sources.std(0), sources[:SHOWN_DRAWS], critical, caustic, derived,
-        np.array([float(image.chi2) for image in each]), int(target.observation.mask.sum()),
-    )  # fmt: skip
+        model=np.mean([image.model for image in each], axis=0),
+        lens_light=np.mean([image.lens_light for image in each], axis=0),
+        arcs=np.mean([image.arcs for image in each], axis=0),
+        source_axes=axes,
+        source_mean=sources.mean(0),
+        source_sd=sources.std(0),
+        source_draws=sources[:: max(1, len(bases) // SHOWN_DRAWS)][:SHOWN_DRAWS],
+        critical=critical,
+        caustic=caustic,
+        derived=derived,
+        chi2=np.array([float(image.chi2) for image in each]),
+        pixels=int(target.observation.mask.sum()),
+    )
 
 
-def _source_window(system: object, caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:
+    return effective_einstein_radius(
+        critical_curves(system_at(family, target, jnp.asarray(base)).mass, half_width, 200)[0]
+    )
+
+
+def _source_window(values: Mapping[str, Array], caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Axes in arcsec of a square that holds the source out to four of its sizes, and the caustics near it."""
-    source = system.source
-    center = float(source.center_x), float(source.center_y)
-    half = 4 * float(source.size)
+    center = float(values["source_center_x"]), float(values["source_center_y"])
+    half = 4 * float(values["source_size"])
     if caustic:
         reach = max(float(np.abs(curve - np.array(center)).max()) for curve in caustic)
         half = float(np.clip(1.1 * reach, half, 2.5 * half))

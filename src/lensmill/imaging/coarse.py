@@ -24,7 +24,8 @@ def coarsen(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image (summed), rms (in quadrature) and mask of pixels `factor` times as large; used where half the pixels were.
 
-    A size that `factor` does not divide is padded evenly (to half a fine pixel the centre stays). Pixels missing in a block are made up for by the mean of the others, and the rms grows accordingly.
+    A size that `factor` does not divide is padded evenly (to half a fine pixel the centre stays). Pixels missing in a
+    block are made up for by the mean of the others, and the rms grows accordingly.
     """
     if factor == 1:
         return image, rms, mask

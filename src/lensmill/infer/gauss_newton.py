@@ -96,7 +96,7 @@ def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
 
 
 def minimise(
-    linear: Linearise, position: Float[Array, " parameter"], iterations: int, tolerance: float = 1e-2
+    linear: Linearise, position: Float[Array, " parameter"], iterations: int | Int[Array, ""], tolerance: float = 1e-2
 ) -> Descent:
     """Steps until the gain of two in a row is below `tolerance` nats, at most `iterations`."""
 
@@ -106,6 +106,7 @@ def minimise(
     return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(linear, position))
 
 
+@jax.jit
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
     """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
     lower = jnp.linalg.cholesky(curvature)

@@ -16,6 +16,7 @@ from numpyro.infer.util import ParamInfo
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4
+CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 
 
 class Frame(NamedTuple):
@@ -23,6 +24,13 @@ class Frame(NamedTuple):
 
     center: Float[Array, " parameter"]
     scale: Float[Array, "parameter parameter"]
+
+
+class Refined(NamedTuple):
+    """A better frame, and the chains' places in it."""
+
+    frame: Frame
+    positions: Float[Array, "chain parameter"]
 
 
 class Chain(NamedTuple):
@@ -47,6 +55,28 @@ class Draws(NamedTuple):
     diverging: Bool[Array, " draw"]
 
 
+@jax.jit
+def refine(frame: Frame, base: Float[Array, "draw parameter"], positions: Float[Array, "chain parameter"]) -> Refined:
+    """The frame widened where the posterior is wider than its Laplace approximation, from the first draws of all chains.
+
+    Only directions whose variance stands out of the noise of a unit covariance of so many draws (Marchenko & Pastur 1967)
+    are rescaled and recentred; the others keep the Laplace scale, which few draws could only make worse.
+    """
+    inverse = jnp.linalg.inv(frame.scale)
+    y = (base - frame.center) @ inverse.T
+    mean = y.mean(0)
+    values, vectors = jnp.linalg.eigh(jnp.cov(y.T))
+    edge = (1 + jnp.sqrt(base.shape[1] / (base.shape[0] / CORRELATED))) ** 2
+    wide = values > edge
+    grow = jnp.where(wide, jnp.sqrt(jnp.maximum(values, 1)), 1)
+    stretch = (vectors * grow) @ vectors.T
+    shift = vectors @ jnp.where(wide, vectors.T @ mean, 0)
+    refined = Frame(frame.center + frame.scale @ shift, frame.scale @ stretch)
+    back = jnp.linalg.inv(refined.scale) @ frame.scale
+    moved = (positions - (inverse @ (refined.center - frame.center))) @ back.T
+    return Refined(refined, moved)
+
+
 def whitened(potential: Potential, frame: Frame) -> Potential:
     """The potential as a function of the whitened position."""
     return lambda y: potential(frame.center + frame.scale @ y)
@@ -56,9 +86,14 @@ def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
     """A chain at a draw from the Laplace approximation, widened so that agreement of the chains means something."""
     place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
+    return chain_at(potential, frame, y, later)
+
+
+def chain_at(potential: Potential, frame: Frame, y: Float[Array, " parameter"], key: Array) -> Chain:
+    """A chain at a whitened position, its step size still to be tuned."""
     value, gradient = jax.value_and_grad(whitened(potential, frame))(y)
     step_size = jnp.asarray(FIRST_STEP, y.dtype)
-    return Chain(y, value, gradient, step_size, dual_averaging()[0](jnp.log(10 * step_size)), later)
+    return Chain(y, value, gradient, step_size, dual_averaging()[0](jnp.log(10 * step_size)), key)
 
 
 def run_block(

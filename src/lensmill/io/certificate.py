@@ -14,7 +14,7 @@ def _from_null(value: Any) -> Any:
 
 Real = Annotated[float, BeforeValidator(_from_null)]  # JSON has no NaN: written as null, read as NaN
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Step = Literal["map", "sample", "diagnose"]
+Step = Literal["map", "sample", "diagnose", "pages"]
 
 
 class _Record(BaseModel):

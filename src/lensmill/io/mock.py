@@ -8,12 +8,22 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from lensmill.config import Config
 from lensmill.io.files import atomic_path
 
 TRUTH = "truth.ecsv"
 UNIT = "electron/s"
 BAND = "mock"
 REDSHIFTS = {"z_lens": 0.5, "z_source": 1.5}
+
+
+def mock_cutouts(config: Config) -> dict[str, Path]:
+    """The ids and cutouts of a mock survey, known before it is made; none where the survey is given."""
+    if config.simulate is None:
+        return {}
+    number = config.simulate.lenses
+    lens_ids = [f"{config.run}-{i:0{max(4, len(str(number)))}d}" for i in range(1, number + 1)]
+    return {lens_id: config.catalogue.with_name(f"{lens_id}.fits") for lens_id in lens_ids}
 
 
 def write_mock_cutout(path: Path, image: np.ndarray, rms: np.ndarray, psf: np.ndarray, pixel_scale: float) -> None:

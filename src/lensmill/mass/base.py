@@ -29,4 +29,4 @@ class MassModel(AbstractMassProfile):
     ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
         """The sum of the profiles' deflections, arcsec."""
         alphas = [profile.deflection(x, y) for profile in self.profiles]
-        return sum(alpha[0] for alpha in alphas), sum(alpha[1] for alpha in alphas)
+        return sum((alpha[0] for alpha in alphas), start=0 * x), sum((alpha[1] for alpha in alphas), start=0 * y)

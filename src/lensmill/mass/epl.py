@@ -32,22 +32,21 @@ def series_terms(ellipticity_max: float, tolerance: float) -> int:
     return max(2, math.ceil(math.log(tolerance * (1 - ellipticity_max)) / math.log(ellipticity_max)))
 
 
-def _clenshaw(coefficients: list, v: Array, m: Array) -> tuple[Array, Array]:
+def _clenshaw(coefficients: Float[Array, " term"], v: Array, m: Array) -> tuple[Array, Array]:
     first, second = jnp.zeros_like(v), jnp.zeros_like(v)
-    for c in reversed(coefficients):
-        first, second = c + v * first - m * second, first
+    for n in range(coefficients.size - 1, -1, -1):
+        first, second = coefficients[n] + v * first - m * second, first
     return first, second
 
 
-def _coefficients(t: Array, terms: int) -> tuple[list, list]:
-    """c_n and dc_n/dt."""
-    c, dc = [jnp.ones_like(t)], [jnp.zeros_like(t)]
-    for n in range(1, terms):
-        above, below = 2 * n - 2 + t, 2 * n + 2 - t
-        ratio = above / below
-        dc.append(dc[-1] * ratio + c[-1] * (above + below) / below**2)
-        c.append(c[-1] * ratio)
-    return c, dc
+def _coefficients(t: Float[Array, ""], terms: int) -> tuple[Float[Array, " term"], Float[Array, " term"]]:
+    """c_n and dc_n/dt, as two vectors behind a barrier: the compiler would else write out each anew for every ray."""
+    n = jnp.arange(1, terms, dtype=t.dtype)
+    above, below = 2 * n - 2 + t, 2 * n + 2 - t
+    until = jnp.tril(jnp.ones((terms, terms - 1), bool), -1)
+    c = jnp.prod(jnp.where(until, above / below, 1), axis=1)
+    slope = c * jnp.sum(jnp.where(until, 1 / above + 1 / below, 0), axis=1)
+    return jax.lax.optimization_barrier((c, slope))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
@@ -63,7 +62,7 @@ def _angular_series_jvp(terms: int, primals: tuple, tangents: tuple) -> tuple:
     d_re, d_im, _, d_t = tangents  # F is analytic in w, and m follows w: its own tangent is already in theirs
     c, dc = _coefficients(t, terms)
     b0, b1 = _clenshaw(c, 2 * re, m)
-    slope0, slope1 = _clenshaw([n * c[n] for n in range(1, terms)], 2 * re, m)
+    slope0, slope1 = _clenshaw(jnp.arange(1, terms, dtype=c.dtype) * c[1:], 2 * re, m)
     tilt0, tilt1 = _clenshaw(dc, 2 * re, m)
     slope_re, slope_im = slope0 - re * slope1, im * slope1
     tangent_re = slope_re * d_re - slope_im * d_im + (tilt0 - re * tilt1) * d_t

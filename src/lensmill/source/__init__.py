@@ -4,7 +4,6 @@ from lensmill.light.base import AbstractLightProfile
 from lensmill.light.sersic import Sersic
 from lensmill.source.neural import Network, NeuralSource
 
-
 PROFILES: dict[str, type[AbstractLightProfile]] = {"sersic": Sersic, "neural": NeuralSource}
 
 __all__ = ["PROFILES", "Network", "NeuralSource", "Sersic"]

@@ -14,7 +14,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-STRETCH = 2.5  # R0: radius of the disc that the plane is mapped onto
+STRETCH = 2.0  # R0: radius of the disc that the plane is mapped onto
 DECAY = 1.678  # of the base: an exponential disc with half-light radius 1
 SOFTENING = 0.1  # rounds the base's cusp
 FARTHEST = 1e6  # half-light radii: positions beyond are read there, where the brightness is zero to any precision
@@ -65,8 +65,9 @@ def _taps(t: Rays, nodes: int) -> tuple[Array, Rays, Rays]:
 
 
 def _windows(coefficients: Coefficients, row: Array, column: Array) -> Float[Array, "ray 4 4"]:
-    """The 4 x 4 coefficients around each ray, by one gather: its transpose is one scatter of windows, several times faster
-    than sixteen of scalars.
+    """The 4 x 4 coefficients around each ray, by one gather.
+
+    Its transpose is one scatter of windows, several times faster than sixteen of scalars.
     """
     return lax.gather(
         coefficients,

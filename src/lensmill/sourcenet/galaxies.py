@@ -1,6 +1,7 @@
 """Our own generator of galaxies: bulges, discs with spiral arms, bars, star-forming knots, asymmetry, companions.
 
-Sizes, Sersic indices and axis ratios follow published COSMOS I < 23.5 percentiles. Every galaxy is analytic, so that a simulator can trace rays through it at any resolution.
+Sizes, Sersic indices and axis ratios follow published COSMOS I < 23.5 percentiles. Every galaxy is analytic, so that a
+simulator can trace rays through it at any resolution.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from lensmill.sourcenet.components import Arms, Bar, Component, Disc, Field, Kno
 from lensmill.sourcenet.stamps import COARSE, Shape, measure, stamp
 
 VERSION = 1  # of the generator: raise it when the galaxies of a seed change
-CORE = 0.05  # scale lengths: cusps are rounded there, below what a telescope resolves
+CORE = 0.08  # scale lengths: cusps are rounded there, below what a telescope resolves
 STREAMS = {"training": 0, "held out": 1}
 
 Rng = np.random.Generator
@@ -71,20 +72,27 @@ def draw_plane(rng: Rng) -> Plane:
 
 
 def draw_spheroid(rng: Rng) -> tuple[Component, ...]:
-    """An early-type galaxy."""
+    """An early-type galaxy, with a trace of an asymmetric disc or of a merger's debris."""
     q = float(np.clip(rng.normal(0.72, 0.16), 0.3, 1.0))
     plane = Plane(0.0, 0.0, q, angle(rng))
+    debris = float(rng.beta(1.0, 6.0))
     n = lognormal(rng, 3.0, 0.35, 1.2, 6.0)
-    return (Spheroid(plane, 1.0, 1.0, n, CORE, float(rng.normal(0, 0.03))),)
+    disc = Disc(
+        plane, debris, 1.0, lognormal(rng, 0.9, 0.25, 0.45, 1.6), CORE, None,
+        lopsidedness=float(abs(rng.normal(0, 0.3))),
+        lopsided_phase=angle(rng),
+        patches=draw_patches(rng, 0.15),
+    )  # fmt: skip
+    return Spheroid(plane, 1 - debris, 1.0, n, CORE, float(rng.normal(0, 0.03))), disc
 
 
 def draw_arms(rng: Rng) -> Arms:
-    """Two to four arms of pitch angle 10 to 35 degrees."""
+    """Two to four arms of pitch angle 15 to 40 degrees."""
     return Arms(
         number=int(rng.choice([2, 2, 2, 3, 4])),
-        strength=float(rng.uniform(0.3, 1.4)),
-        sharpness=float(rng.uniform(0.3, 1.5)),
-        tangent=float(rng.choice([-1, 1]) * math.tan(math.radians(rng.uniform(10, 35)))),
+        strength=lognormal(rng, 0.5, 0.5, 0.1, 1.2),
+        sharpness=float(rng.uniform(0.2, 1.0)),
+        tangent=float(rng.choice([-1, 1]) * math.tan(math.radians(rng.uniform(15, 40)))),
         phase=angle(rng),
         inner=float(rng.uniform(0.3, 0.8)),
         outer=float(rng.uniform(1.2, 3.0)),
@@ -94,9 +102,9 @@ def draw_arms(rng: Rng) -> Arms:
 
 def draw_patches(rng: Rng, strength: float) -> tuple[tuple[float, float, float, float], ...]:
     """A few plane waves that stand for large star-forming and dusty regions."""
-    number = int(rng.integers(0, 5))
-    amplitudes = rng.normal(0, strength, number)
-    waves = rng.normal(0, 2.5, (number, 2))
+    number = int(rng.integers(2, 6))
+    amplitudes = lognormal(rng, strength, 0.5, 0.0, 0.5) * rng.normal(0, 1, number)
+    waves = rng.normal(0, 2.0, (number, 2))
     phases = rng.uniform(0, 2 * math.pi, number)
     return tuple(
         (float(a), float(k[0]), float(k[1]), float(p)) for a, k, p in zip(amplitudes, waves, phases, strict=True)
@@ -117,7 +125,7 @@ def draw_knots(rng: Rng, number: int, flux: float, plane: Plane, arms: Arms | No
             theta = ridge + float(rng.normal(0, 0.25))
         x, y = plane.onto_sky(radius * math.cos(theta), radius * math.sin(theta))
         knots.append(
-            Knot(Plane(x, y, math.sqrt(plane.q), plane.angle), float(share), lognormal(rng, 0.19, 0.3, 0.12, 0.4))
+            Knot(Plane(x, y, math.sqrt(plane.q), plane.angle), float(share), lognormal(rng, 0.22, 0.3, 0.13, 0.45))
         )
     return tuple(knots)
 
@@ -138,7 +146,7 @@ def draw_disc_galaxy(rng: Rng) -> tuple[Component, ...]:
         arms,
         lopsidedness=float(abs(rng.normal(0, 0.15))),
         lopsided_phase=angle(rng),
-        patches=draw_patches(rng, 0.1),
+        patches=draw_patches(rng, 0.07),
     )
     bulge_plane = dataclasses.replace(plane, q=0.5 * (1 + plane.q))
     size = lognormal(rng, 0.3, 0.35, 0.12, 0.8)
@@ -160,9 +168,9 @@ def draw_irregular(rng: Rng) -> tuple[Component, ...]:
         lognormal(rng, 0.7, 0.3, 0.35, 1.3),
         CORE,
         None,
-        lopsidedness=float(abs(rng.normal(0, 0.5))),
+        lopsidedness=float(abs(rng.normal(0, 0.4))),
         lopsided_phase=angle(rng),
-        patches=draw_patches(rng, 0.2),
+        patches=draw_patches(rng, 0.14),
     )
     return (disc, *draw_knots(rng, 1 + int(rng.poisson(3)), knots, plane, None))
 

@@ -1,0 +1,155 @@
+"""Which lenses go into which job, and what decides that a job is current: read by the Snakefile, so quick to import."""
+
+import dataclasses
+import functools
+import math
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lensmill.config import Config, load, load_priors
+from lensmill.io.catalogue import read_catalogue, read_ids
+from lensmill.io.catalogue_out import read_catalogue as read_catalogue_out
+from lensmill.io.files import json_sha256, read_json, write_json
+from lensmill.io.mock import TRUTH, mock_cutouts
+from lensmill.io.results import RunFolder, read_manifest
+from lensmill.provenance import code_fingerprint
+
+LINES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A run as jobs: its config, the cutout of every lens, and the lenses of every batch by its name."""
+
+    config: Config
+    cutouts: Mapping[str, Path]
+    batches: Mapping[str, tuple[str, ...]]
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where results lie."""
+        return RunFolder(self.config.folder)
+
+    @property
+    def truth(self) -> Path:
+        """The truths of a mock survey."""
+        return self.config.catalogue.with_name(TRUTH)
+
+    @property
+    def weights(self) -> Path | None:
+        """The source network's weights; None where the sources are parametric."""
+        config = self.config
+        used = config.model.source == "neural" or (config.simulate is not None and config.simulate.source == "neural")
+        return (config.source_network.weights or self.folder.root / "source" / "weights.msgpack") if used else None
+
+    def batch_cutouts(self, batch: str) -> list[Path]:
+        """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid."""
+        paths = [self.cutouts[lens_id] for lens_id in self.batches[batch]]
+        return paths if self.config.simulate else [path for path in paths if path.exists()]
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, str]:
+        """What the catalogue says of each lens beside its pixels; nothing in a mock survey."""
+        if self.config.simulate:
+            return {}
+        return {row.lens_id: row.digest for row in read_catalogue(self.config.catalogue)[0]}
+
+    def digest(self, step: str, batch: str | None = None) -> str:
+        """The hash of all that a job depends on beside its input files: settings, rows of the catalogue, code."""
+        config = self.config
+        made_of: dict[str, object] = {"code": code_fingerprint(step), "seed": config.seed}
+        if step == "map":
+            made_of |= {
+                "model": config.model.digest(),
+                "starts": config.inference.starts,
+                "priors": load_priors(config.priors).digest(),
+                "rows": [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]],
+                "lenses": list(self.batches[batch or ""]),
+            }
+        if step == "sample":
+            made_of["inference"] = config.inference.digest()
+        if step == "diagnose":
+            made_of["certificate"] = config.certificate.digest()
+        if step == "train":
+            made_of["network"] = config.source_network.digest()
+        if step == "simulate" and config.simulate:
+            made_of |= {"simulate": config.simulate.digest(), "priors": load_priors(config.priors).digest()}
+        return json_sha256(made_of)
+
+    def redo(self, step: str, batch: str, *, decide: bool) -> str:
+        """A token that changes when a result of a finished job has been deleted, so that Snakemake runs that job again.
+
+        With `decide` (the main process, not its jobs) the token is renewed and kept on disk; it never turns back, or the
+        job would run a second time for nothing.
+        """
+        path = self.folder.root / "state" / "redo.json"
+        tokens = read_json(path) if path.exists() else {}
+        name = f"{step}/{batch}"
+        if decide and (missing := self._deleted(step, batch)):
+            stamp = self.folder.manifest(step, batch).stat().st_mtime_ns
+            token = json_sha256([missing, stamp])
+            if tokens.get(name) != token:
+                write_json(path, tokens | {name: token})
+            return token
+        return str(tokens.get(name, ""))
+
+    def _deleted(self, step: str, batch: str) -> list[str]:
+        """Lenses that the manifest of a finished job reports as done, but whose result is gone."""
+        manifest = self.folder.manifest(step, batch)
+        if not manifest.exists():
+            return []
+        results = {
+            "map": self.folder.map,
+            "sample": self.folder.posterior,
+            "diagnose": self.folder.certificate,
+            "pages": self.folder.page,
+        }
+        done = [row.lens_id for row in read_manifest(manifest).lenses if row.extra.get("key")]
+        return [lens_id for lens_id in done if not results[step](lens_id).exists()]
+
+
+def batch_lenses(lens_ids: Sequence[str], size: int) -> dict[str, tuple[str, ...]]:
+    """Batches of about `size` lenses: a lens's batch follows from its id, so that a new lens changes one batch.
+
+    The number of batches is a power of two, so that a growing survey seldom deals its lenses anew.
+    """
+    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / size)))
+    found: dict[str, list[str]] = {}
+    for lens_id in lens_ids:
+        found.setdefault(f"{zlib.crc32(lens_id.encode()) % number:04d}", []).append(lens_id)
+    return {name: tuple(found[name]) for name in sorted(found)}
+
+
+def schedule(configfile: str | Path) -> Schedule:
+    """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue."""
+    config = load(configfile)
+    cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
+    return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
+
+
+def ending(plan: Schedule) -> str:
+    """A finished run in words: one line a lens, up to a hundred, how many came out how, and where the report is."""
+    if not plan.folder.catalogue_parquet.exists():
+        return f"done; not the whole run: {plan.folder.catalogue_parquet} is still to come"
+    table = read_catalogue_out(plan.folder.catalogue_parquet)
+    lines = [
+        f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {row['reason']}"[:160].rstrip()
+        for row in table[:LINES]
+    ]
+    if len(table) > LINES:
+        lines.append(f"... and {len(table) - LINES} more")
+    counts = Counter(str(status) for status in table["status"])
+    lines.append(f"{len(table)} lenses: " + ", ".join(f"{number} {status}" for status, number in counts.most_common()))
+    return "\n".join([*lines, f"report: {plan.folder.report.resolve()}"])
+
+
+def _theta(row: Any) -> str:
+    median, low, high = (float(np.ma.filled(row[f"theta_E_{name}"], np.nan)) for name in ("median", "q16", "q84"))
+    if math.isnan(median):
+        return " " * 32
+    return f"theta_E {median:.4f} -{median - low:.4f} +{high - median:.4f} arcsec"

@@ -1,0 +1,190 @@
+"""Training of the source network: from galaxies to weights, with checkpoints that resume to the very same weights."""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import serialization
+from jaxtyping import Array, Float
+
+from lensmill import provenance
+from lensmill.io.files import file_sha256, write_bytes, write_json
+from lensmill.progress import Progress, progress
+from lensmill.source.decoder import DecoderConfig, Params, save
+from lensmill.sourcenet import sheets, vae
+from lensmill.sourcenet.dataset import Galaxies, read_galaxies
+
+NATS = 1000.0  # the loss is in thousands of nats a galaxy: gradients of order one
+AVERAGING = 0.99  # of the weights over steps: what is saved is the average
+PATIENCE = 6  # epochs without a better validation loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train."""
+
+    latents: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+class Learner(NamedTuple):
+    """All that training needs to go on: weights, their running average, the optimiser's state, the best average so far."""
+
+    params: Params
+    average: Params
+    optimiser: Any
+    best: Params
+    best_loss: Float[Array, ""]
+    epoch: Array
+    stale: Array
+
+
+def _optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
+    total = steps * recipe.epochs
+    rate = recipe.learning_rate
+    schedule = optax.warmup_cosine_decay_schedule(0.05 * rate, rate, max(1, total // 20), total, 0.01 * rate)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
+
+
+def begin(recipe: Recipe, config: DecoderConfig, steps: int) -> Learner:
+    """Random weights."""
+    params = vae.init(jax.random.key(recipe.seed), config)
+    count = jnp.zeros((), jnp.int32)
+    return Learner(params, params, _optimiser(recipe, steps).init(params), params, jnp.asarray(jnp.inf), count, count)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _step(
+    recipe: Recipe, config: DecoderConfig, steps: int, learner: Learner, stamps: Array, key: Array
+) -> tuple[Learner, vae.Objective]:
+    turn, draw = jax.random.split(key)
+
+    def loss(params: Params) -> tuple[Array, vae.Objective]:
+        parts = vae.objective(params, vae.orient(stamps, turn), draw, config)
+        return (parts.misfit + parts.divergence) / NATS, parts
+
+    (_, parts), slope = jax.value_and_grad(loss, has_aux=True)(learner.params)
+    update, optimiser = _optimiser(recipe, steps).update(slope, learner.optimiser, learner.params)
+    params = optax.apply_updates(learner.params, update)
+    average = jax.tree.map(lambda old, new: AVERAGING * old + (1 - AVERAGING) * new, learner.average, params)
+    return learner._replace(params=params, average=average, optimiser=optimiser), parts
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def validate(config: DecoderConfig, params: Params, stamps: Array) -> vae.Objective:
+    """Misfit of the mean latents' galaxies and divergence, nats a galaxy."""
+    mean, log_variance = vae.encode(params, stamps, config)
+    misfits = jax.lax.map(
+        lambda pair: vae.misfit(vae.decode(params, pair[0], config), pair[1], config.nodes), (mean, stamps)
+    )
+    return vae.Objective(misfits.mean(), vae.divergence(mean, log_variance).sum(-1).mean())
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def whiten(config: DecoderConfig, params: Params, stamps: Array) -> Params:
+    """The decoder with its latents turned and scaled so that those of the training galaxies have mean 0 and covariance 1.
+
+    The change is linear and is taken up by the dense layer: N(0, I) becomes the density of what was learnt.
+    """
+    mean, log_variance = vae.encode(params, stamps, config)
+    covariance = jnp.cov(mean.T) + jnp.diag(jnp.exp(log_variance).mean(0))
+    root, dense = jnp.linalg.cholesky(covariance), params["decoder"]["dense"]
+    changed = {"kernel": root.T @ dense["kernel"], "bias": dense["bias"] + mean.mean(0) @ dense["kernel"]}
+    return params["decoder"] | {"dense": changed}
+
+
+def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Galaxies) -> tuple[Learner, dict[str, float]]:
+    epoch, steps = int(learner.epoch), _steps(recipe, data)
+    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(data.training))
+    parts = np.zeros(2)
+    for number in range(steps):
+        chosen = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(recipe.seed), epoch), number)
+        learner, found = _step(recipe, config, steps, learner, jnp.asarray(data.training[chosen]), key)
+        parts += np.array([float(found.misfit), float(found.divergence)]) / steps
+    held_out = validate(config, learner.average, jnp.asarray(data.held_out))
+    loss = held_out.misfit + held_out.divergence
+    better = loss < learner.best_loss
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), learner.average, learner.best)
+    learner = learner._replace(
+        best=best,
+        best_loss=jnp.minimum(loss, learner.best_loss),
+        epoch=learner.epoch + 1,
+        stale=jnp.where(better, 0, learner.stale + 1),
+    )
+    names = ("misfit", "divergence", "held_out_misfit", "held_out_divergence")
+    return learner, dict(zip(names, [*parts, float(held_out.misfit), float(held_out.divergence)], strict=True))
+
+
+def _steps(recipe: Recipe, data: Galaxies) -> int:
+    return max(1, len(data.training) // recipe.batch_size)
+
+
+def train(
+    recipe: Recipe, config: DecoderConfig, data: Galaxies, checkpoint: Path, made_of: str, report: Progress
+) -> tuple[Params, list[dict[str, float]]]:
+    """Weights of both halves and the losses of every epoch; goes on from `checkpoint` if it was made of the same.
+
+    Training stops when the held-out loss has not fallen for six epochs; the best average of the weights counts.
+    """
+    learner, losses = _resume(checkpoint, made_of, begin(recipe, config, _steps(recipe, data)))
+    report.done = len(losses)
+    for _ in range(len(losses), recipe.epochs):
+        if int(learner.stale) >= PATIENCE:
+            break
+        learner, found = _epoch(recipe, config, learner, data)
+        losses.append(found)
+        state = {"made_of": made_of, "losses": losses, "learner": serialization.to_state_dict(learner)}
+        write_bytes(checkpoint, serialization.msgpack_serialize(jax.tree.map(_plain, state)))
+        words = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in found.items())
+        report.lens(f"epoch {len(losses)}", f"{words} nats a galaxy", 1.0)
+        report.finish(computed=True)
+    return learner.best, losses
+
+
+def _plain(leaf: Any) -> Any:
+    return np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf
+
+
+def _resume(checkpoint: Path, made_of: str, fresh: Learner) -> tuple[Learner, list[dict[str, float]]]:
+    """The learner of a checkpoint if it is there and made of the same; else the fresh one."""
+    if not checkpoint.exists():
+        return fresh, []
+    state = serialization.msgpack_restore(checkpoint.read_bytes())
+    if state["made_of"] != made_of:
+        return fresh, []
+    losses = state["losses"]
+    listed = list(losses.values()) if isinstance(losses, dict) else list(losses)
+    return jax.tree.map(jnp.asarray, serialization.from_state_dict(fresh, state["learner"])), listed
+
+
+def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None = None) -> None:
+    """Train on a dataset and write weights with their card, losses.json, and the sheets that people look at, beside."""
+    data, config = read_galaxies(galaxies), DecoderConfig(latents=recipe.latents)
+    digest = file_sha256(galaxies)
+    made_of = provenance.key(
+        recipe=dataclasses.asdict(recipe),
+        decoder=dataclasses.asdict(config),
+        data=digest,
+        code=provenance.code_fingerprint("train"),
+    )
+    with progress("train", recipe.epochs, log) as report:
+        params, losses = train(recipe, config, data, weights.with_name("checkpoint.msgpack"), made_of, report)
+    decoder = whiten(config, params, jnp.asarray(data.training))
+    card = {
+        "galaxies": data.card, "galaxies_sha256": digest, "recipe": dataclasses.asdict(recipe), "epochs": len(losses),
+        "held_out": losses[-1], "versions": provenance.versions(),
+    }  # fmt: skip
+    write_json(weights.with_name("losses.json"), losses)
+    sheets.write_curves(weights.with_name("curves.png"), losses)
+    sheets.write_samples(weights.with_name("samples.png"), decoder, config, recipe.seed)
+    sheets.write_reconstructions(weights.with_name("reconstructions.png"), params, config, data.held_out)
+    save(weights, config, decoder, card)

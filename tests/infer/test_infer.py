@@ -1,0 +1,103 @@
+"""Optimiser, sampler and convergence figures on problems whose answer is known."""
+
+import arviz_stats
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill.infer import gauss_newton, nuts
+from lensmill.infer.convergence import convergence
+
+
+def rosenbrock(x: jax.Array) -> jax.Array:
+    return jnp.concatenate([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]])
+
+
+def test_levenberg_marquardt_finds_rosenbrocks_minimum() -> None:
+    start = jnp.asarray([-1.2, 1.0])
+    end = gauss_newton.minimise(lambda x: gauss_newton.linearise(rosenbrock, x), start, 200, 1e-12)
+    np.testing.assert_allclose(end.position, np.ones(2), atol=1e-5)
+    assert bool(end.converged)
+
+
+def test_a_step_into_nan_is_taken_back() -> None:
+    def edge(x: jax.Array) -> jax.Array:
+        return jnp.where(x > 0, jnp.log(x) - 2, jnp.nan)
+
+    end = gauss_newton.minimise(lambda x: gauss_newton.linearise(edge, x), jnp.asarray([30.0]), 100, 1e-12)
+    assert float(end.position[0]) == pytest.approx(np.exp(2), rel=1e-5)
+
+
+def test_whitening_turns_the_curvature_into_the_identity() -> None:
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(6, 9))
+    curvature = jnp.asarray(root @ root.T)
+    white = gauss_newton.whitening(curvature)
+    np.testing.assert_allclose(white.T @ curvature @ white, np.eye(6), atol=1e-9)
+
+
+def gaussian(size: int) -> tuple[nuts.Potential, nuts.Frame, np.ndarray]:
+    rng = np.random.default_rng(5)
+    root = rng.normal(size=(size, size)) + 3 * np.eye(size)
+    curvature = jnp.asarray(root @ root.T)
+    mean = jnp.asarray(rng.normal(size=size))
+    return (
+        lambda x: 0.5 * (x - mean) @ curvature @ (x - mean),
+        nuts.Frame(mean, gauss_newton.whitening(curvature)),
+        curvature,
+    )
+
+
+def run(blocks: int, draws: int) -> tuple[np.ndarray, list[nuts.Draws], np.ndarray]:
+    potential, frame, curvature = gaussian(5)
+    keys = jax.random.split(jax.random.key(1), 4)
+    chains = jax.vmap(lambda key: nuts.start_chain(potential, frame, key))(keys)
+    step = jax.jit(
+        lambda chains, adapting: jax.lax.map(
+            lambda chain: nuts.run_block(
+                potential, frame, chain, adapting, draws=draws, target_accept=0.8, max_tree_depth=6
+            ),
+            chains,
+        )
+    )
+    chains, _ = step(chains, jnp.asarray(True))
+    taken = []
+    for _ in range(blocks):
+        chains, more = step(chains, jnp.asarray(False))
+        taken.append(more)
+    return np.concatenate([np.asarray(t.base) for t in taken], axis=1), taken, np.asarray(curvature)
+
+
+def test_nuts_samples_a_gaussian() -> None:
+    draws, taken, curvature = run(8, 100)
+    covariance = np.linalg.inv(curvature)
+    _, frame, _ = gaussian(5)
+    for i in range(5):
+        one = draws[..., i]
+        error = one.std() / np.sqrt(arviz_stats.ess(one))
+        assert abs(one.mean() - float(frame.center[i])) < 5 * error
+        assert one.var() == pytest.approx(covariance[i, i], rel=0.25)
+    assert not any(bool(t.diverging.any()) for t in taken)
+
+
+def test_blocks_of_draws_do_not_repeat_themselves() -> None:
+    draws, _, _ = run(2, 50)
+    assert len(np.unique(draws[0, :, 0])) == 100
+
+
+def test_convergence_figures_equal_arviz() -> None:
+    rng = np.random.default_rng(2)
+    draws = rng.standard_t(4, size=(4, 300, 2)) + np.linspace(0, 0.2, 4)[:, None, None]
+    found = convergence(draws)
+    each = [draws[..., i] for i in range(2)]
+    assert found.rhat == pytest.approx(max(float(arviz_stats.rhat(d, method="rank")) for d in each), abs=2e-3)
+    assert found.ess_bulk == pytest.approx(min(float(arviz_stats.ess(d, method="bulk")) for d in each), rel=0.1)
+    tails = min(float(arviz_stats.ess(d, method="tail", prob=(0.05, 0.95))) for d in each)
+    assert found.ess_tail == pytest.approx(tails, rel=0.1)
+
+
+def test_chains_apart_are_seen() -> None:
+    rng = np.random.default_rng(2)
+    draws = rng.normal(size=(4, 200, 1)) + np.array([0, 0, 0, 3.0])[:, None, None]
+    assert convergence(draws).rhat > 1.2

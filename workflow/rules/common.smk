@@ -1,0 +1,48 @@
+# In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
+from lensmill.io.problems import InputError
+from lensmill.schedule import ending, schedule
+
+
+container: None
+
+
+if len(workflow.configfiles) != 1:
+    raise WorkflowError("lensmill: expected one --configfile, e.g. --configfile config/demo.yaml")
+if workflow.config_settings.config:
+    raise WorkflowError("lensmill: --config is not read: change a copy of the config file, so that it tells the whole run")
+
+CONFIG_FILE = str(workflow.configfiles[0])
+try:
+    SCHEDULE = schedule(CONFIG_FILE)
+except InputError as error:
+    raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
+RUN = SCHEDULE.folder
+LOGS = f"{RUN.root}/logs"
+BENCHMARKS = f"{RUN.root}/benchmarks"
+
+
+wildcard_constraints:
+    batch=r"\d{4}",
+
+
+localrules:
+    all,
+
+
+def manifest(step):
+    """The manifest of a step, `{batch}` left open."""
+    return str(RUN.manifest(step, "{batch}"))
+
+
+def manifests(step):
+    """The manifests of a step for every batch."""
+    return [str(RUN.manifest(step, batch)) for batch in SCHEDULE.batches]
+
+
+def redo(step):
+    """The token that changes when a finished result has been deleted; only the main process renews it."""
+    return lambda wildcards: SCHEDULE.redo(step, wildcards.batch, decide=workflow.is_main_process)
+
+
+onsuccess:
+    print(ending(SCHEDULE))

@@ -1,0 +1,44 @@
+# In: the draws of a batch. Out: certificate and images of each lens (lenses/*/), its page in the report, and manifests.
+rule diagnose:
+    input:
+        sampled=rules.sample.output.manifest,
+        catalogue=ancient(SCHEDULE.config.catalogue),
+        weights=SCHEDULE.weights or [],
+    output:
+        manifest=manifest("diagnose"),
+    log:
+        f"{LOGS}/diagnose/{{batch}}.log",
+    benchmark:
+        f"{BENCHMARKS}/diagnose/{{batch}}.jsonl"
+    params:
+        config=CONFIG_FILE,
+        lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
+        made_of=SCHEDULE.digest("diagnose"),
+        redo=redo("diagnose"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/diagnose.py"
+
+
+rule pages:
+    input:
+        diagnosed=rules.diagnose.output.manifest,
+    output:
+        manifest=manifest("pages"),
+    log:
+        f"{LOGS}/pages/{{batch}}.log",
+    benchmark:
+        f"{BENCHMARKS}/pages/{{batch}}.jsonl"
+    params:
+        config=CONFIG_FILE,
+        made_of=SCHEDULE.digest("pages"),
+        redo=redo("pages"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/pages.py"

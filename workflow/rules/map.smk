@@ -1,0 +1,24 @@
+# In: the cutouts of a batch. Out: the maximum a posteriori of each lens (lenses/*/map.npz) and the batch's manifest.
+rule map:
+    input:
+        validation=ancient(RUN.validation),
+        catalogue=ancient(SCHEDULE.config.catalogue),
+        weights=SCHEDULE.weights or [],
+        cutouts=lambda wildcards: SCHEDULE.batch_cutouts(wildcards.batch),
+    output:
+        manifest=manifest("map"),
+    log:
+        f"{LOGS}/map/{{batch}}.log",
+    benchmark:
+        f"{BENCHMARKS}/map/{{batch}}.jsonl"
+    params:
+        config=CONFIG_FILE,
+        lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
+        made_of=lambda wildcards: SCHEDULE.digest("map", wildcards.batch),
+        redo=redo("map"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    script:
+        "../scripts/map.py"

@@ -1,0 +1,42 @@
+# In: the certificates of all lenses. Out: one row for every lens of the input, and the report that opens offline.
+rule catalogue:
+    input:
+        config=RUN.config,
+        validation=RUN.validation,
+        manifests=manifests("diagnose"),
+    output:
+        ecsv=RUN.catalogue_ecsv,
+        parquet=RUN.catalogue_parquet,
+    log:
+        f"{LOGS}/catalogue.log",
+    benchmark:
+        f"{BENCHMARKS}/catalogue.jsonl"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    script:
+        "../scripts/catalogue.py"
+
+
+rule report:
+    input:
+        config=RUN.config,
+        validation=RUN.validation,
+        manifests=manifests("diagnose"),
+        pages=manifests("pages"),
+        catalogue=rules.catalogue.output.ecsv,
+    output:
+        index=RUN.report,
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{BENCHMARKS}/report.jsonl"
+    params:
+        made_of=SCHEDULE.digest("pages"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    script:
+        "../scripts/report.py"

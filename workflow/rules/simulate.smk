@@ -1,0 +1,23 @@
+# In: the config's section `simulate`. Out: a mock survey in the form of a real one: catalogue, FITS cutouts, truths.
+if SCHEDULE.config.simulate:
+
+    rule simulate:
+        input:
+            weights=SCHEDULE.weights if SCHEDULE.config.simulate.source == "neural" else [],
+        output:
+            catalogue=SCHEDULE.config.catalogue,
+            truth=SCHEDULE.truth,
+            cutouts=list(SCHEDULE.cutouts.values()),
+        log:
+            f"{LOGS}/simulate.log",
+        benchmark:
+            f"{BENCHMARKS}/simulate.jsonl"
+        params:
+            config=CONFIG_FILE,
+            made_of=SCHEDULE.digest("simulate"),
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        script:
+            "../scripts/simulate.py"

@@ -1,0 +1,20 @@
+# In: config, priors, catalogue, every cutout. Out: what the door found about each lens, and the config as it is used.
+rule validate:
+    input:
+        config=CONFIG_FILE,
+        priors=SCHEDULE.config.priors,
+        catalogue=SCHEDULE.config.catalogue,
+        cutouts=[path for batch in SCHEDULE.batches for path in SCHEDULE.batch_cutouts(batch)],
+    output:
+        validation=RUN.validation,
+        config=RUN.config,
+    log:
+        f"{LOGS}/validate.log",
+    benchmark:
+        f"{BENCHMARKS}/validate.jsonl"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    script:
+        "../scripts/validate.py"

@@ -1,0 +1,25 @@
+"""The report's page of every lens of one batch that has a certificate; then the batch's manifest."""
+
+from pathlib import Path
+
+from lensmill.config import load
+from lensmill.io.certificate import Manifest
+from lensmill.io.mock import read_truth
+from lensmill.io.results import RunFolder, read_manifest, write_manifest
+from lensmill.progress import progress
+from lensmill.report import write_lens_page
+from lensmill.status import Status
+
+if __name__ == "__main__":
+    config = load(snakemake.params.config)
+    run, truths = RunFolder(config.folder), read_truth(config.catalogue)
+    rows = read_manifest(Path(snakemake.input.diagnosed)).lenses
+    with progress("pages", len(rows), snakemake.log[0]) as report:
+        for row in rows:
+            if row.status is not Status.INVALID_INPUT:
+                command = f"snakemake --cores all --configfile {snakemake.params.config} --forcerun map"
+                write_lens_page(run, row.lens_id, truth=truths.get(row.lens_id), command=command)
+            report.lens(row.lens_id, "page written", 1.0)
+            report.finish(computed=True)
+    batch = snakemake.wildcards.batch
+    write_manifest(run.manifest("pages", batch), Manifest(batch=batch, step="pages", lenses=rows))

@@ -1,0 +1,10 @@
+"""Do the step `sample` for the lenses of one batch, each written on its own; then the batch's manifest."""
+
+from lensmill import runtime
+from lensmill.batch import open_survey, run_sample
+from lensmill.config import load
+
+if __name__ == "__main__":
+    runtime.start(snakemake.threads)
+    survey = open_survey(load(snakemake.params.config), snakemake.input.get("weights") or None)
+    run_sample(survey, snakemake.params.lenses, snakemake.wildcards.batch, snakemake.log[0])
