@@ -15,7 +15,7 @@ from flax import nnx, serialization
 from jaxtyping import Array, Float
 
 FORMAT = "lensmill decoder 1"
-FIRST_LAYERS = ("dense", "gate")  # what reads the latents
+FIRST_LAYERS = ("dense",)  # what reads the latents
 BEND = 0.2
 
 Params = Any

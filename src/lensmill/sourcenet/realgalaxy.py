@@ -1,7 +1,7 @@
 """Real galaxies in GalSim's RealGalaxy format (the COSMOS 23.5 and 25.2 samples), brought to the standard frame.
 
-The telescope's PSF stays in the stamps: the network learns galaxies as the telescope saw them. Galaxies that the PSF hardly
-resolves, or that the noise drowns, are left out and counted.
+The telescope's PSF stays in the stamps: the network learns galaxies as the telescope saw them. Galaxies that the PSF
+hardly resolves, or that the noise drowns, are left out and counted.
 """
 
 import collections
@@ -88,9 +88,9 @@ class Catalogue:
         return len(self.columns["IDENT"])
 
     def _image(self, name: str, hdu: int) -> NDArray[np.float64]:
-        if name not in self._files:
-            self._files[name] = fits.open(self.path.parent / name)
         try:
+            if name not in self._files:
+                self._files[name] = fits.open(self.path.parent / name)
             return np.asarray(self._files[name][hdu].data, np.float64)
         except (IndexError, TypeError, ValueError, OSError) as error:
             raise Unusable("its image cannot be read") from error
@@ -176,8 +176,8 @@ def read_galaxies(path: str | Path, number: int, report: Progress) -> RealGalaxi
                 break
             if index % 1000 == 999:
                 report.say(f"galaxies {index + 1}/{len(catalogue)} read, {len(found)} usable")
-    for reason, count in left_out.most_common():
-        report.say(f"galaxies {count} left out: {reason}")
+    for cause, count in left_out.most_common():
+        report.say(f"galaxies {count} left out: {cause}")
     if not found:
         raise InputError([Problem(str(path), "galaxies to learn from", f"none usable: {dict(left_out)}")])
     stamps, shapes, sky = zip(*found, strict=True)
