@@ -67,8 +67,7 @@ def theirs(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray
         TheirLight(["SERSIC_ELLIPSE"]), kwargs_numerics=numerics,
     )  # fmt: skip
     lens = [model["epl"], {**model["shear"], "ra_0": 0, "dec_0": 0}]
-    # lenstronomy's amplitudes are per pixel here: its pixel area is not multiplied in
-    return image.image(lens, [sersic_kwargs(model["source"])], [sersic_kwargs(model["lens"])]) * SCALE**2
+    return image.image(lens, [sersic_kwargs(model["source"])], [sersic_kwargs(model["lens"])])
 
 
 def ours(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:

@@ -2,14 +2,14 @@
 from lensmill.io.problems import InputError
 from lensmill.schedule import ending, schedule
 
-
-container: None
-
-
 if len(workflow.configfiles) != 1:
-    raise WorkflowError("lensmill: expected one --configfile, e.g. --configfile config/demo.yaml")
+    raise WorkflowError(
+        "lensmill: expected one --configfile, e.g. --configfile config/demo.yaml"
+    )
 if workflow.config_settings.config:
-    raise WorkflowError("lensmill: --config is not read: change a copy of the config file, so that it tells the whole run")
+    raise WorkflowError(
+        "lensmill: --config is not read: change a copy of the config file, so that it tells the whole run"
+    )
 
 CONFIG_FILE = str(workflow.configfiles[0])
 try:
@@ -41,7 +41,9 @@ def manifests(step):
 
 def redo(step):
     """The token that changes when a finished result has been deleted; only the main process renews it."""
-    return lambda wildcards: SCHEDULE.redo(step, wildcards.batch, decide=workflow.is_main_process)
+    return lambda wildcards: SCHEDULE.redo(
+        step, wildcards.batch, decide=workflow.is_main_process
+    )
 
 
 onsuccess:

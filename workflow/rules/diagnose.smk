@@ -10,15 +10,17 @@ rule diagnose:
         f"{LOGS}/diagnose/{{batch}}.log",
     benchmark:
         f"{BENCHMARKS}/diagnose/{{batch}}.jsonl"
+    conda:
+        "../../envs/lensmill.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
         made_of=SCHEDULE.digest("diagnose"),
         redo=redo("diagnose"),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     script:
         "../scripts/diagnose.py"
 
@@ -32,13 +34,15 @@ rule pages:
         f"{LOGS}/pages/{{batch}}.log",
     benchmark:
         f"{BENCHMARKS}/pages/{{batch}}.jsonl"
-    params:
-        config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("pages"),
-        redo=redo("pages"),
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        config=CONFIG_FILE,
+        made_of=SCHEDULE.digest("pages"),
+        redo=redo("pages"),
     script:
         "../scripts/pages.py"

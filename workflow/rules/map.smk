@@ -11,14 +11,16 @@ rule map:
         f"{LOGS}/map/{{batch}}.log",
     benchmark:
         f"{BENCHMARKS}/map/{{batch}}.jsonl"
+    conda:
+        "../../envs/lensmill.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
         made_of=lambda wildcards: SCHEDULE.digest("map", wildcards.batch),
         redo=redo("map"),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=240,
     script:
         "../scripts/map.py"

@@ -11,6 +11,8 @@ rule catalogue:
         f"{LOGS}/catalogue.log",
     benchmark:
         f"{BENCHMARKS}/catalogue.jsonl"
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -32,11 +34,13 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.jsonl"
-    params:
-        made_of=SCHEDULE.digest("pages"),
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        made_of=SCHEDULE.digest("pages"),
     script:
         "../scripts/report.py"

@@ -10,14 +10,16 @@ rule sample:
         f"{LOGS}/sample/{{batch}}.log",
     benchmark:
         f"{BENCHMARKS}/sample/{{batch}}.jsonl"
+    conda:
+        "../../envs/lensmill.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=720,
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
         made_of=SCHEDULE.digest("sample"),
         redo=redo("sample"),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=720,
     script:
         "../scripts/sample.py"

@@ -3,7 +3,9 @@ if SCHEDULE.config.simulate:
 
     rule simulate:
         input:
-            weights=SCHEDULE.weights if SCHEDULE.config.simulate.source == "neural" else [],
+            weights=(
+                SCHEDULE.weights if SCHEDULE.config.simulate.source == "neural" else []
+            ),
         output:
             catalogue=SCHEDULE.config.catalogue,
             truth=SCHEDULE.truth,
@@ -12,12 +14,14 @@ if SCHEDULE.config.simulate:
             f"{LOGS}/simulate.log",
         benchmark:
             f"{BENCHMARKS}/simulate.jsonl"
-        params:
-            config=CONFIG_FILE,
-            made_of=SCHEDULE.digest("simulate"),
+        conda:
+            "../../envs/lensmill.yaml"
         threads: 1
         resources:
             mem_mb=4000,
             runtime=60,
+        params:
+            config=CONFIG_FILE,
+            made_of=SCHEDULE.digest("simulate"),
         script:
             "../scripts/simulate.py"

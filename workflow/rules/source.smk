@@ -8,13 +8,15 @@ rule galaxies:
         f"{LOGS}/galaxies.log",
     benchmark:
         f"{BENCHMARKS}/galaxies.jsonl"
-    params:
-        config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("galaxies"),
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 2
     resources:
         mem_mb=4000,
         runtime=120,
+    params:
+        config=CONFIG_FILE,
+        made_of=SCHEDULE.digest("galaxies"),
     script:
         "../scripts/galaxies.py"
 
@@ -32,12 +34,14 @@ rule train:
         f"{LOGS}/train.log",
     benchmark:
         f"{BENCHMARKS}/train.jsonl"
-    params:
-        config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("train"),
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 2
     resources:
         mem_mb=8000,
         runtime=240,
+    params:
+        config=CONFIG_FILE,
+        made_of=SCHEDULE.digest("train"),
     script:
         "../scripts/train.py"

@@ -4,7 +4,11 @@ rule validate:
         config=CONFIG_FILE,
         priors=SCHEDULE.config.priors,
         catalogue=SCHEDULE.config.catalogue,
-        cutouts=[path for batch in SCHEDULE.batches for path in SCHEDULE.batch_cutouts(batch)],
+        cutouts=[
+            path
+            for batch in SCHEDULE.batches
+            for path in SCHEDULE.batch_cutouts(batch)
+        ],
     output:
         validation=RUN.validation,
         config=RUN.config,
@@ -12,6 +16,8 @@ rule validate:
         f"{LOGS}/validate.log",
     benchmark:
         f"{BENCHMARKS}/validate.jsonl"
+    conda:
+        "../../envs/lensmill.yaml"
     threads: 2
     resources:
         mem_mb=2000,

@@ -1,18 +1,11 @@
-"""Generate the galaxies that the source network learns from."""
-
-from pathlib import Path
+"""Generate, or read, the galaxies that the source network learns from."""
 
 from lensmill.config import load
-from lensmill.sourcenet.dataset import write_galaxies
+from lensmill.progress import progress
+from lensmill.sourcenet.dataset import make, write
 
 if __name__ == "__main__":
     config = load(snakemake.params.config)
-    network = config.source_network
-    write_galaxies(
-        Path(snakemake.output.galaxies),
-        number=network.galaxies.number,
-        holdout=network.holdout,
-        seed=config.seed,
-        processes=snakemake.threads,
-        log=snakemake.log[0],
-    )
+    galaxies = config.source_network.galaxies
+    with progress("galaxies", galaxies.number, snakemake.log[0]) as report:
+        write(snakemake.output.galaxies, make(galaxies, config.seed, snakemake.threads, report))

@@ -23,6 +23,7 @@ FINENESS = 2  # quadrature points a spline interval and axis
 
 Rays = Float[Array, "*grid"]
 Coefficients = Float[Array, "node node"]
+Weights = Float[Array, "*grid 4"]
 
 
 def standardise(
@@ -54,7 +55,7 @@ def log_base(X: Rays, Y: Rays) -> Rays:
     return -DECAY * (jnp.sqrt(X * X + Y * Y + SOFTENING**2) - SOFTENING)
 
 
-def _taps(t: Rays, nodes: int) -> tuple[Array, Rays, Rays]:
+def _taps(t: Rays, nodes: int) -> tuple[Array, Weights, Weights]:
     """First node, the four weights (last axis) of the uniform cubic B-spline at t, in nodes, and the weights' slopes."""
     left = jnp.clip(jnp.floor(t), 1, nodes - 3)
     s = t - left
@@ -78,7 +79,7 @@ def _windows(coefficients: Coefficients, row: Array, column: Array) -> Float[Arr
     )
 
 
-def _contract(windows: Float[Array, "ray 4 4"], along_v: Rays, along_u: Rays) -> Rays:
+def _contract(windows: Float[Array, "ray 4 4"], along_v: Weights, along_u: Weights) -> Float[Array, " ray"]:
     return jnp.sum(windows * (along_v[:, :, None] * along_u[:, None, :]), (1, 2))
 
 

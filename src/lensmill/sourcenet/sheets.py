@@ -79,7 +79,7 @@ def write_reconstructions(path: Path, params: Params, config: DecoderConfig, sta
     """Held-out galaxies as the network saw them, as it gives them back, and the difference, on the stretched disc."""
     shown = jnp.asarray(stamps[:SHOWN])
     mean, _ = vae.encode(params, shown, config)
-    models = np.stack([np.asarray(vae.decode(params, z, config)) for z in mean])
+    models = np.stack([np.asarray(vae.decode(params["decoder"], z, config)) for z in mean])
     inside = np.where(COARSE.area > 0, 1, np.nan)
     figure = Figure(figsize=(SHOWN, 3.8), layout="constrained")
     panels = figure.subplots(3, SHOWN)

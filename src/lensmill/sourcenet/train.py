@@ -17,11 +17,14 @@ from lensmill.io.files import file_sha256, write_bytes, write_json
 from lensmill.progress import Progress, progress
 from lensmill.source.decoder import DecoderConfig, Params, save
 from lensmill.sourcenet import sheets, vae
-from lensmill.sourcenet.dataset import Galaxies, read_galaxies
+from lensmill.sourcenet.dataset import Dataset, read
 
 NATS = 1000.0  # the loss is in thousands of nats a galaxy: gradients of order one
 AVERAGING = 0.99  # of the weights over steps: what is saved is the average
 PATIENCE = 6  # epochs without a better validation loss
+FIRST_WEIGHT = (
+    30.0  # of the divergence: it falls to 1 over the first half of the training, so that no latent is left unused
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Recipe:
     epochs: int
     batch_size: int
     learning_rate: float
+    holdout: float
     seed: int
 
 
@@ -63,13 +67,20 @@ def begin(recipe: Recipe, config: DecoderConfig, steps: int) -> Learner:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _step(
-    recipe: Recipe, config: DecoderConfig, steps: int, learner: Learner, stamps: Array, key: Array
+    recipe: Recipe,
+    config: DecoderConfig,
+    steps: int,
+    learner: Learner,
+    stamps: Array,
+    sky: Array,
+    key: Array,
+    weight: Array,
 ) -> tuple[Learner, vae.Objective]:
     turn, draw = jax.random.split(key)
 
     def loss(params: Params) -> tuple[Array, vae.Objective]:
-        parts = vae.objective(params, vae.orient(stamps, turn), draw, config)
-        return (parts.misfit + parts.divergence) / NATS, parts
+        parts = vae.objective(params, vae.orient(stamps, turn), sky, draw, config)
+        return (parts.misfit + weight * parts.divergence) / NATS, parts
 
     (_, parts), slope = jax.value_and_grad(loss, has_aux=True)(learner.params)
     update, optimiser = _optimiser(recipe, steps).update(slope, learner.optimiser, learner.params)
@@ -79,39 +90,47 @@ def _step(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def validate(config: DecoderConfig, params: Params, stamps: Array) -> vae.Objective:
+def validate(config: DecoderConfig, params: Params, stamps: Array, sky: Array) -> vae.Objective:
     """Misfit of the mean latents' galaxies and divergence, nats a galaxy."""
     mean, log_variance = vae.encode(params, stamps, config)
-    misfits = jax.lax.map(
-        lambda pair: vae.misfit(vae.decode(params, pair[0], config), pair[1], config.nodes), (mean, stamps)
-    )
+
+    def misfit(one: tuple[Array, Array, Array]) -> Array:
+        return 0.5 * jnp.sum(vae.whitened_residual(vae.decode(params["decoder"], one[0], config), *one[1:]) ** 2)
+
+    misfits = jax.lax.map(misfit, (mean, stamps, sky))
     return vae.Objective(misfits.mean(), vae.divergence(mean, log_variance).sum(-1).mean())
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def whiten(config: DecoderConfig, params: Params, stamps: Array) -> Params:
+def whiten(config: DecoderConfig, params: Params, stamps: np.ndarray) -> Params:
     """The decoder with its latents turned and scaled so that those of the training galaxies have mean 0 and covariance 1.
 
-    The change is linear and is taken up by the dense layer: N(0, I) becomes the density of what was learnt.
+    The change is linear and is taken up by the first layer: N(0, I) becomes the density of what was learnt.
     """
-    mean, log_variance = vae.encode(params, stamps, config)
-    covariance = jnp.cov(mean.T) + jnp.diag(jnp.exp(log_variance).mean(0))
-    root, dense = jnp.linalg.cholesky(covariance), params["decoder"]["dense"]
-    changed = {"kernel": root.T @ dense["kernel"], "bias": dense["bias"] + mean.mean(0) @ dense["kernel"]}
-    return params["decoder"] | {"dense": changed}
+    encode = jax.jit(vae.encode, static_argnums=2)
+    parts = [encode(params, jnp.asarray(some), config) for some in np.array_split(stamps, max(1, len(stamps) // 500))]
+    mean, log_variance = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in (0, 1))
+    return vae.fold(params["decoder"], vae.aggregate(mean, log_variance))
 
 
-def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Galaxies) -> tuple[Learner, dict[str, float]]:
+def annealed(share: float) -> float:
+    """Weight of the divergence after a `share` (0 to 1) of the training."""
+    return FIRST_WEIGHT ** (1 - min(1.0, 2 * share))
+
+
+def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Dataset) -> tuple[Learner, dict[str, float]]:
+    training, held_out = data.split(recipe.holdout, recipe.seed)
     epoch, steps = int(learner.epoch), _steps(recipe, data)
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(data.training))
+    order = np.random.default_rng([recipe.seed, epoch]).permutation(training)
     parts = np.zeros(2)
     for number in range(steps):
         chosen = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(recipe.seed), epoch), number)
-        learner, found = _step(recipe, config, steps, learner, jnp.asarray(data.training[chosen]), key)
+        stamps, sky = jnp.asarray(data.stamps[chosen]), jnp.asarray(data.sky[chosen])
+        weight = jnp.asarray(annealed((epoch + number / steps) / recipe.epochs))
+        learner, found = _step(recipe, config, steps, learner, stamps, sky, key, weight)
         parts += np.array([float(found.misfit), float(found.divergence)]) / steps
-    held_out = validate(config, learner.average, jnp.asarray(data.held_out))
-    loss = held_out.misfit + held_out.divergence
+    seen = validate(config, learner.average, jnp.asarray(data.stamps[held_out]), jnp.asarray(data.sky[held_out]))
+    loss = seen.misfit + seen.divergence
     better = loss < learner.best_loss
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), learner.average, learner.best)
     learner = learner._replace(
@@ -121,15 +140,15 @@ def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Galaxi
         stale=jnp.where(better, 0, learner.stale + 1),
     )
     names = ("misfit", "divergence", "held_out_misfit", "held_out_divergence")
-    return learner, dict(zip(names, [*parts, float(held_out.misfit), float(held_out.divergence)], strict=True))
+    return learner, dict(zip(names, [*parts, float(seen.misfit), float(seen.divergence)], strict=True))
 
 
-def _steps(recipe: Recipe, data: Galaxies) -> int:
-    return max(1, len(data.training) // recipe.batch_size)
+def _steps(recipe: Recipe, data: Dataset) -> int:
+    return max(1, len(data.split(recipe.holdout, recipe.seed)[0]) // recipe.batch_size)
 
 
 def train(
-    recipe: Recipe, config: DecoderConfig, data: Galaxies, checkpoint: Path, made_of: str, report: Progress
+    recipe: Recipe, config: DecoderConfig, data: Dataset, checkpoint: Path, made_of: str, report: Progress
 ) -> tuple[Params, list[dict[str, float]]]:
     """Weights of both halves and the losses of every epoch; goes on from `checkpoint` if it was made of the same.
 
@@ -168,7 +187,7 @@ def _resume(checkpoint: Path, made_of: str, fresh: Learner) -> tuple[Learner, li
 
 def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None = None) -> None:
     """Train on a dataset and write weights with their card, losses.json, and the sheets that people look at, beside."""
-    data, config = read_galaxies(galaxies), DecoderConfig(latents=recipe.latents)
+    data, config = read(galaxies), DecoderConfig(latents=recipe.latents)
     digest = file_sha256(galaxies)
     made_of = provenance.key(
         recipe=dataclasses.asdict(recipe),
@@ -178,7 +197,8 @@ def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None
     )
     with progress("train", recipe.epochs, log) as report:
         params, losses = train(recipe, config, data, weights.with_name("checkpoint.msgpack"), made_of, report)
-    decoder = whiten(config, params, jnp.asarray(data.training))
+    training, held_out = data.split(recipe.holdout, recipe.seed)
+    decoder = whiten(config, params, data.stamps[training])
     card = {
         "galaxies": data.card, "galaxies_sha256": digest, "recipe": dataclasses.asdict(recipe), "epochs": len(losses),
         "held_out": losses[-1], "versions": provenance.versions(),
@@ -186,5 +206,5 @@ def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None
     write_json(weights.with_name("losses.json"), losses)
     sheets.write_curves(weights.with_name("curves.png"), losses)
     sheets.write_samples(weights.with_name("samples.png"), decoder, config, recipe.seed)
-    sheets.write_reconstructions(weights.with_name("reconstructions.png"), params, config, data.held_out)
+    sheets.write_reconstructions(weights.with_name("reconstructions.png"), params, config, data.stamps[held_out])
     save(weights, config, decoder, card)

@@ -1,0 +1,150 @@
+"""The probabilistic program, its Jacobian, and a fit of a mock by the library alone."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+from lensmill import fitting
+from lensmill.imaging import render
+from lensmill.infer import gauss_newton
+from lensmill.likelihood import observe
+from lensmill.program import (
+    Target,
+    assemble,
+    believe,
+    build_family,
+    constrain,
+    linearise,
+    potential,
+    residuals,
+    unconstrain,
+)
+from lensmill.source import Network
+from lensmill.source.decoder import DecoderConfig, init
+
+SIDE, SCALE = 40, 0.1
+TRUTH = {
+    "theta_E": 1.1, "gamma": 2.05, "e1": 0.1, "e2": -0.08, "center_x": 0.02, "center_y": -0.01, "gamma1": 0.03,
+    "gamma2": -0.02, "light_flux": 20.0, "light_size": 0.6, "light_n": 2.5, "light_e1": 0.05, "light_e2": 0.02,
+    "light_center_x": 0.02, "light_center_y": -0.01, "source_flux": 3.0, "source_size": 0.2, "source_n": 1.2,
+    "source_e1": 0.1, "source_e2": -0.1, "source_center_x": 0.08, "source_center_y": 0.05, "sky_level": 0.001,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def priors(request: pytest.FixtureRequest) -> dict:
+    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
+
+
+def kernel() -> np.ndarray:
+    axis = np.arange(9) - 4
+    shape = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2))
+    return shape / shape.sum()
+
+
+def mock(priors: dict, seed: int = 0) -> fitting.Pixels:
+    family = build_family(("epl", "shear"), ("sersic",), "sersic", True, priors, supersampling=3, precision="float64")
+    blank = observe(
+        np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
+    )
+    system = assemble(family, {k: jnp.asarray(v) for k, v in TRUTH.items()}, None)
+    clean = np.asarray(render(system, blank.grid, blank.psf, 3))
+    rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
+    noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
+    return fitting.Pixels(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)
+
+
+def neural_target(priors: dict, precision: str) -> tuple:
+    config = DecoderConfig(latents=6, nodes=16, channels=(8, 4))
+    params = init(jax.random.key(0), config)
+    network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), config)
+    family = build_family(("epl", "shear"), (), "neural", True, priors, latents=6, precision=precision)
+    pixels = mock(priors)
+    observation = observe(*pixels[:4], pixels.pixel_scale, precision)
+    return family, Target(observation, believe(family, priors, 10.0, 0.01), network)
+
+
+def test_half_the_squared_residuals_is_the_potential(priors: dict, precision: str) -> None:
+    family, target = neural_target(priors, precision)
+    rng = np.random.default_rng(1)
+    places = [jnp.asarray(0.3 * rng.normal(size=family.size)) for _ in range(2)]
+    found = [float(potential(family, target, x)) for x in places]
+    halves = [0.5 * float(jnp.sum(residuals(family, target, x) ** 2)) for x in places]
+    assert found[0] - found[1] == pytest.approx(halves[0] - halves[1], rel=1e-9 if precision == "float64" else 1e-5)
+
+
+def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str) -> None:
+    family, target = neural_target(priors, precision)
+    x = jnp.asarray(0.3 * np.random.default_rng(2).normal(size=family.size))
+    quick = linearise(family, target, x)
+    plain = gauss_newton.linearise(functools.partial(residuals, family, target), x)
+    tolerance = 1e-9 if precision == "float64" else 1e-4
+    np.testing.assert_allclose(quick.residuals, plain.residuals, atol=tolerance)
+    np.testing.assert_allclose(quick.jacobian, plain.jacobian, atol=tolerance * float(np.abs(plain.jacobian).max()))
+
+
+def test_gradients_equal_finite_differences(priors: dict) -> None:
+    family, target = neural_target(priors, "float64")
+    x = jnp.asarray(0.2 * np.random.default_rng(3).normal(size=family.size))
+    slope = jax.grad(lambda base: potential(family, target, base))(x)
+    for i in range(family.size):
+        step = 1e-6 * jnp.eye(family.size)[i]
+        both = [float(potential(family, target, x + sign * step)) for sign in (1, -1)]
+        assert float(slope[i]) == pytest.approx((both[0] - both[1]) / 2e-6, rel=2e-4, abs=2e-3)
+
+
+def test_values_survive_the_way_to_base_space_and_back(priors: dict) -> None:
+    family = build_family(("epl", "shear"), ("sersic",), "sersic", True, priors)
+    beliefs = believe(family, priors, 25.0, 0.005)
+    back = constrain(family, beliefs, unconstrain(family, beliefs, TRUTH))
+    for name, value in TRUTH.items():
+        assert float(back[name]) == pytest.approx(value, rel=1e-6, abs=1e-9)
+
+
+def test_masked_and_padded_pixels_do_not_count(priors: dict) -> None:
+    family, target = neural_target(priors, "float64")
+    pixels = mock(priors)
+    pixels.mask[:, :7] = False
+    spoiled = pixels.image.copy()
+    spoiled[:, :7] = np.nan
+    x = jnp.zeros(family.size)
+    values = []
+    for image in (pixels.image, spoiled):
+        observation = observe(image, pixels.rms, pixels.mask, kernel(), SCALE, "float64")
+        values.append(float(potential(family, Target(observation, target.beliefs, target.network), x)))
+    assert values[0] == values[1]
+
+
+def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
+    image = np.arange(31 * 41, dtype=float).reshape(31, 41)
+    pixels = fitting.Pixels(image, np.ones_like(image), np.ones(image.shape, bool), np.ones((3, 3)) / 9, 0.1)
+    cut = fitting.crop(pixels, 0.5)
+    ny, nx = cut.image.shape
+    assert cut.image[ny // 2, nx // 2] == image[15, 20]
+    assert cut.mask.sum() == sum(np.hypot(x, y) <= 5 for x in range(-9, 10) for y in range(-9, 10))
+
+
+@pytest.mark.slow
+def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dict) -> None:
+    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, None, "float32")
+    problem = fitting.pose(mock(priors), model, priors)
+    maximum = fitting.find_maximum(problem, starts=16, seed=1)
+    assert maximum.converged
+    assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
+    chi2 = 2 * maximum.cost / SIDE**2
+    assert 0.85 < chi2 < 1.15
+    effort = fitting.Effort(16, 4, 100, 50, 6, 6, 0.8, 1.02, 200.0)
+    start = fitting.begin_sampling(problem, maximum, chains=4, seed=5)
+    blocks = list(fitting.sample(problem, start, effort))
+    assert blocks[-1].finished
+    again = list(fitting.sample(problem, blocks[2], effort))
+    np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
+    flat = jnp.asarray(blocks[-1].draws.base.reshape(-1, problem.family.size))
+    draws = fitting.named_draws(problem.family, problem.target.beliefs, flat)
+    for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
+        one = np.asarray(draws[name])
+        assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()

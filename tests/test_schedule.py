@@ -1,0 +1,74 @@
+"""Which lenses go where, and what makes a job run again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lensmill.io.certificate import Manifest, ManifestRow
+from lensmill.io.results import RunFolder, write_manifest
+from lensmill.schedule import batch_lenses, schedule
+from lensmill.status import Status
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def plan(tmp_path: Path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"run: small\nresults: {tmp_path}/results\ncatalogue: {tmp_path}/survey/catalogue.ecsv\n"
+        f"priors: {ROOT}/config/priors.yaml\nbatch_size: 2\nsimulate: {{lenses: 5, source: sersic}}\n"
+        "model: {source: sersic}\n"
+    )
+    return schedule(config)
+
+
+@pytest.mark.parametrize(("number", "size"), [(1, 4), (5, 2), (100, 8), (1000, 64)])
+def test_every_lens_is_in_one_batch(number: int, size: int) -> None:
+    lenses = [f"lens-{i}" for i in range(number)]
+    batches = batch_lenses(lenses, size)
+    assert sorted(lens for batch in batches.values() for lens in batch) == sorted(lenses)
+    assert number / len(batches) <= 2 * size
+
+
+def test_a_new_lens_changes_one_batch() -> None:
+    before = batch_lenses([f"lens-{i}" for i in range(40)], 8)
+    after = batch_lenses([f"lens-{i}" for i in range(41)], 8)
+    assert before.keys() == after.keys()
+    assert sum(before[name] != after[name] for name in before) == 1
+
+
+def test_a_parametric_run_needs_no_weights(plan) -> None:
+    assert plan.weights is None
+    assert len(plan.cutouts) == 5
+
+
+def test_settings_change_the_digest_of_their_own_step(plan) -> None:
+    import dataclasses
+
+    inference = plan.config.inference.model_copy(update={"max_rounds": 99})
+    changed = dataclasses.replace(plan, config=plan.config.model_copy(update={"inference": inference}))
+    batch = next(iter(plan.batches))
+    assert changed.digest("sample") != plan.digest("sample")
+    assert changed.digest("map", batch) == plan.digest("map", batch)
+    assert changed.digest("diagnose") == plan.digest("diagnose")
+
+
+def test_a_deleted_result_renews_the_token_once(plan) -> None:
+    run: RunFolder = plan.folder
+    batch, lenses = next(iter(plan.batches.items()))
+    rows = tuple(ManifestRow(lens_id=lens, status=Status.PENDING, extra={"key": "k"}) for lens in lenses)
+    write_manifest(run.manifest("map", batch), Manifest(batch=batch, step="map", lenses=rows))
+    for lens in lenses:
+        run.lens(lens).mkdir(parents=True)
+        run.map(lens).write_bytes(b"result")
+    assert plan.redo("map", batch, decide=True) == ""
+    run.map(lenses[0]).unlink()
+    assert plan.redo("map", batch, decide=False) == ""
+    token = plan.redo("map", batch, decide=True)
+    assert token
+    assert plan.redo("map", batch, decide=True) == token
+    run.map(lenses[0]).write_bytes(b"result")
+    assert plan.redo("map", batch, decide=True) == token
+    assert json.loads((run.root / "state" / "redo.json").read_text()) == {f"map/{batch}": token}
