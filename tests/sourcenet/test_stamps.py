@@ -9,7 +9,7 @@ import pytest
 from lensmill.source import frame
 from lensmill.sourcenet import stamps
 from lensmill.sourcenet.components import Plane, Spheroid, sersic
-from lensmill.sourcenet.stamps import COARSE, FINE, Shape, compose, half_light_radius, measure, stamp
+from lensmill.sourcenet.stamps import COARSE, FINE, Shape, UnmeasurableError, compose, half_light_radius, measure, stamp
 
 ellipticity = st.tuples(st.floats(0, 0.7), st.floats(0, 2 * np.pi)).map(
     lambda polar: (polar[0] * np.cos(polar[1]), polar[0] * np.sin(polar[1]))
@@ -21,7 +21,7 @@ def elliptical(shape: Shape, n: float) -> stamps.Brightness:
 
     def brightness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         X, Y = shape.standardise(x, y)
-        return shape.flux * sersic(X * X + Y * Y, 1.0, n, 0.03) / shape.size**2
+        return shape.flux * sersic(X * X + Y * Y, 1.0, n, 0.005) / shape.size**2
 
     return brightness
 
@@ -75,10 +75,11 @@ def test_the_measured_shape_is_the_true_one(n: float, e: tuple[float, float]) ->
     brightness = elliptical(truth, n)
     rough = measure(brightness, Shape(size=0.3), COARSE)
     found = measure(brightness, rough, steps=3)
-    assert found.flux == pytest.approx(truth.flux, rel=1e-2)
+    accuracy = 0.03 if n > 3 else 0.01  # of a cusp on this grid
+    assert found.flux == pytest.approx(truth.flux, rel=accuracy)
     assert (found.center_x, found.center_y) == pytest.approx((truth.center_x, truth.center_y), abs=1e-3)
     assert (found.e1, found.e2) == pytest.approx(e, abs=2e-3)
-    assert found.size == pytest.approx(truth.size, rel=1.5e-2)
+    assert found.size == pytest.approx(truth.size, rel=1.5 * accuracy)
 
 
 def test_half_light_radius_of_an_exponential() -> None:
@@ -95,8 +96,13 @@ def test_a_stamp_does_not_know_where_the_galaxy_was() -> None:
 
 
 def test_a_stamp_has_unit_flux() -> None:
-    galaxy = Spheroid(Plane(0.0, 0.0, 0.6, 0.3), 1.0, 1.0, 2.0, 0.05)
+    galaxy = Spheroid(Plane(0.0, 0.0, 0.6, 0.3), 1.0, 1.0, 1.0, 0.05)
     shape = measure(galaxy.brightness, Shape())
     cells = stamp(galaxy.brightness, shape)
     assert cells.dtype == np.float32
     assert (cells * COARSE.area).sum() == pytest.approx(1.0, abs=3e-3)
+
+
+def test_light_without_a_shape_is_refused() -> None:
+    with pytest.raises(UnmeasurableError):
+        measure(lambda x, _: -np.ones_like(x), Shape())

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from lensmill.io.problems import InputError, Problem, closest
 from lensmill.progress import Progress
-from lensmill.sourcenet.stamps import COARSE, Brightness, Field, Shape, half_light_radius, measure, stamp
+from lensmill.sourcenet.stamps import (
+    COARSE,
+    Brightness,
+    Field,
+    Shape,
+    UnmeasurableError,
+    half_light_radius,
+    measure,
+    stamp,
+)
 
 COLUMNS = ("IDENT", "GAL_FILENAME", "PSF_FILENAME", "GAL_HDU", "PSF_HDU", "PIXEL_SCALE", "NOISE_VARIANCE")
 LEAST_SNR = 30.0  # flux over its noise within two half-light radii
@@ -25,7 +34,7 @@ MOST_ELONGATED = 0.75  # largest |e|
 FARTHEST_CENTRE = 0.25  # of the stamp's side: the target's centroid lies within
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """A galaxy that cannot be learned from, with the reason."""
 
 
@@ -93,10 +102,10 @@ class Catalogue:
                 self._files[name] = fits.open(self.path.parent / name)
             return np.asarray(self._files[name][hdu].data, np.float64)
         except (IndexError, TypeError, ValueError, OSError) as error:
-            raise Unusable("its image cannot be read") from error
+            raise UnusableError("its image cannot be read") from error
 
     def __getitem__(self, index: int) -> RealGalaxy:
-        """Entry `index`; Unusable if its image or PSF cannot be read."""
+        """Entry `index`; UnusableError if its image or PSF cannot be read."""
         row = {name: self.columns[name][index] for name in COLUMNS}
         return RealGalaxy(
             int(row["IDENT"]),
@@ -133,24 +142,25 @@ def _radius(image: NDArray[np.float64], pixel_scale: float) -> float:
 
 
 def standardise(galaxy: RealGalaxy) -> tuple[NDArray[np.float32], Shape, float]:
-    """Stamp, shape (arcsec) and sky noise of one galaxy; Unusable says why it is no good."""
+    """Stamp, shape (arcsec) and sky noise of one galaxy; UnusableError says why it is no good."""
     finite = np.all(np.isfinite(galaxy.image)) and np.all(np.isfinite(galaxy.psf))
     if not finite or galaxy.noise_variance <= 0 or galaxy.image.sum() <= 0:
-        raise Unusable("its image, PSF or noise is not finite and positive")
+        raise UnusableError("its image, PSF or noise is not finite and positive")
     scale = galaxy.pixel_scale
     brightness = interpolated(galaxy.image, scale)
-    shape = measure(brightness, Shape(size=max(_radius(galaxy.image, scale), scale)), COARSE)
-    if not np.isfinite([shape.flux, shape.size, shape.e1, shape.e2]).all() or shape.flux <= 0:
-        raise Unusable("its shape cannot be measured")
+    try:
+        shape = measure(brightness, Shape(size=max(_radius(galaxy.image, scale), scale)), COARSE)
+    except UnmeasurableError as error:
+        raise UnusableError("its shape cannot be measured") from error
     if np.hypot(shape.center_x, shape.center_y) > FARTHEST_CENTRE * min(galaxy.image.shape) * scale:
-        raise Unusable("its centroid is far from the stamp's centre")
+        raise UnusableError("its centroid is far from the stamp's centre")
     if np.hypot(shape.e1, shape.e2) > MOST_ELONGATED:
-        raise Unusable("it is too elongated")
+        raise UnusableError("it is too elongated")
     if shape.size < LEAST_RESOLUTION * _radius(galaxy.psf, scale):
-        raise Unusable("the PSF does not resolve it")
+        raise UnusableError("the PSF does not resolve it")
     sky = float(np.sqrt(galaxy.noise_variance)) * shape.size / (scale * shape.flux)
     if sky * np.sqrt(4 * np.pi) * LEAST_SNR > 1:
-        raise Unusable(f"its signal-to-noise ratio is below {LEAST_SNR:g}")
+        raise UnusableError(f"its signal-to-noise ratio is below {LEAST_SNR:g}")
     return _masked(stamp(brightness, shape), shape, galaxy), shape, sky
 
 
@@ -170,7 +180,7 @@ def read_galaxies(path: str | Path, number: int, report: Progress) -> RealGalaxi
         for index in range(len(catalogue)):
             try:
                 found.append(standardise(catalogue[index]))
-            except Unusable as reason:
+            except UnusableError as reason:
                 left_out[str(reason)] += 1
             if len(found) == number:
                 break

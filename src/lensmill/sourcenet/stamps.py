@@ -49,6 +49,10 @@ FINE = disc_grid(SIDE * SUBCELLS)
 COARSE = disc_grid(SIDE)
 
 
+class UnmeasurableError(ValueError):
+    """Light without a shape: noise, or less than nothing."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Shape:
     """Total flux, centroid, ellipticity |e| = (1-q)/(1+q), and circularised half-light radius, as measured."""
@@ -96,7 +100,10 @@ def compose(e1: float, e2: float, d1: float, d2: float) -> tuple[float, float]:
 
 
 def refine(shape: Shape, x: Field, y: Field, light: Field) -> Shape:
-    """One step towards the shape in whose frame the weighted centroid is 0 and the second moments are round."""
+    """One step towards the shape in whose frame the weighted centroid is 0 and the second moments are round.
+
+    UnmeasurableError where the light has no positive total or size.
+    """
     X, Y = shape.standardise(x, y)
     r2 = X * X + Y * Y
     size = shape.size * half_light_radius(np.sqrt(r2), light)
@@ -104,8 +111,10 @@ def refine(shape: Shape, x: Field, y: Field, light: Field) -> Shape:
     total, mean_x, mean_y, xx, yy, xy = (
         float(np.vdot(weighted, moment)) for moment in (np.ones_like(X), X, Y, X * X, Y * Y, X * Y)
     )
+    if size <= 0 or total <= 0 or xx + yy <= 0:
+        raise UnmeasurableError("its light has no positive size")
     # a weight of finite width hides part of an offset or a stretch
-    gain = 1 / (1 - (xx + yy) / (2 * WEIGHT_RADIUS**2 * total))
+    gain = 1 / max(1 - (xx + yy) / (2 * WEIGHT_RADIUS**2 * total), 0.1)
     chi1, chi2 = gain * (xx - yy) / (xx + yy), gain * 2 * xy / (xx + yy)
     excess = max(math.hypot(chi1, chi2) / 0.8, 1.0)
     half = 1 / (excess + math.sqrt(excess**2 - chi1**2 - chi2**2))
