@@ -17,7 +17,8 @@ if __name__ == "__main__":
     with progress("pages", len(rows), snakemake.log[0]) as report:
         for row in rows:
             if row.status is not Status.INVALID_INPUT:
-                command = f"snakemake --cores all --configfile {snakemake.params.config} --forcerun map"
+                again = f"snakemake --cores all --configfile {snakemake.params.config}"
+                command = f"rm -r {run.lens(row.lens_id)} && {again}"
                 write_lens_page(run, row.lens_id, truth=truths.get(row.lens_id), command=command)
             report.lens(row.lens_id, "page written", 1.0)
             report.finish(computed=True)
