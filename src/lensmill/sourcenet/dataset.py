@@ -6,6 +6,7 @@ import functools
 import json
 import multiprocessing
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def read(path: str | Path) -> Dataset:
     try:
         with np.load(path) as file:
             dataset = Dataset(file["stamps"], file["sky"], json.loads(str(file["card"])))
-    except (ValueError, KeyError, EOFError, OSError) as error:
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise GalaxiesError(
             f"{path}: not a file of galaxies, or damaged ({error}): run the step `galaxies` again"
         ) from error
