@@ -38,19 +38,34 @@ def inverse_magnification(mass: AbstractMassProfile, x: Rays, y: Rays) -> Rays:
 
 
 Polyline = np.ndarray
+SHORTEST = 8  # points of a critical curve: shorter ones are the grid's noise
+POINTS = 512  # a curve is mapped in multiples of this, so that every length shares a few compilations
 
 
-def critical_curves(
-    mass: AbstractMassProfile, half_width: float, resolution: int = 400
-) -> tuple[list[Polyline], list[Polyline]]:
-    """Critical curves and the caustics they map to, each a list of (points, 2) arrays in arcsec, within the square."""
-    axis = jnp.linspace(-half_width, half_width, resolution)
-    x, y = jnp.meshgrid(axis, axis)
-    parity = np.asarray(jnp.clip(inverse_magnification(mass, x, y), -5, 5))
-    curves = contourpy.contour_generator(np.asarray(x), np.asarray(y), parity).lines(0.0)
-    curves = [np.asarray(curve) for curve in curves if len(curve) > 8]
-    caustics = [np.stack(ray_shoot(mass, jnp.asarray(c[:, 0]), jnp.asarray(c[:, 1])), axis=-1) for c in curves]
-    return curves, caustics
+@jax.jit
+def _parity(mass: AbstractMassProfile, x: Rays, y: Rays) -> Rays:
+    return jnp.clip(inverse_magnification(mass, x, y), -5, 5)
+
+
+_shoot = jax.jit(ray_shoot)
+
+
+def critical_curves(mass: AbstractMassProfile, half_width: float, resolution: int = 400) -> list[Polyline]:
+    """Critical curves within the square of `half_width` arcsec, each an array (points, 2) in arcsec."""
+    x, y = np.meshgrid(*[np.linspace(-half_width, half_width, resolution)] * 2)
+    parity = np.asarray(_parity(mass, jnp.asarray(x), jnp.asarray(y)))
+    curves = contourpy.contour_generator(x, y, parity).lines(0.0)
+    return [np.asarray(curve) for curve in curves if len(curve) > SHORTEST]
+
+
+def caustics(mass: AbstractMassProfile, curves: list[Polyline]) -> list[Polyline]:
+    """The caustics that critical curves map to, arcsec on the source plane."""
+    found = []
+    for curve in curves:
+        padded = np.pad(curve, [(0, -len(curve) % POINTS), (0, 0)], mode="edge")
+        beta = _shoot(mass, jnp.asarray(padded[:, 0]), jnp.asarray(padded[:, 1]))
+        found.append(np.stack(beta, axis=-1)[: len(curve)])
+    return found
 
 
 def enclosed_area(curve: Polyline) -> float:

@@ -11,7 +11,8 @@ import scipy.stats
 from jaxtyping import Array, Float
 
 from lensmill.imaging import render, render_lens_light, render_source
-from lensmill.lensing import critical_curves, effective_einstein_radius
+from lensmill.lensing import caustics, critical_curves, effective_einstein_radius
+from lensmill.mass import MassModel
 from lensmill.program import Family, Target, constrain, system_at
 
 SOURCE_PIXELS = 100
@@ -74,12 +75,20 @@ def source_at(family: Family, target: Target, base: Array, x: Array, y: Array) -
     return system_at(family, target, base).source.surface_brightness(x, y)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def mass_at(family: Family, target: Target, base: Array) -> MassModel:
+    """The mass model of a base-space position."""
+    return system_at(family, target, base).mass
+
+
 def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray) -> Prediction:
     """Predictions of `bases`, shape (draw, parameter); curves and the source's window are those of `best`, the MAP."""
     each = [images_at(family, target, jnp.asarray(base)) for base in bases]
     grid = target.observation.grid
     half_width = 0.5 * float(grid.pixel_scale) * max(grid.shape)
-    critical, caustic = critical_curves(system_at(family, target, jnp.asarray(best)).mass, half_width)
+    mass = mass_at(family, target, jnp.asarray(best))
+    critical = critical_curves(mass, half_width)
+    caustic = caustics(mass, critical)
     axes = _source_window(constrain(family, target.beliefs, jnp.asarray(best)), caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in bases])
@@ -104,9 +113,7 @@ def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray)
 
 
 def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:
-    return effective_einstein_radius(
-        critical_curves(system_at(family, target, jnp.asarray(base)).mass, half_width, 200)[0]
-    )
+    return effective_einstein_radius(critical_curves(mass_at(family, target, jnp.asarray(base)), half_width, 200))
 
 
 def _source_window(values: Mapping[str, Array], caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

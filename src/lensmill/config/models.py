@@ -112,7 +112,7 @@ class SourceNetwork(Section):
     latents: Count = Field(default=64, description="number of latent parameters of a source")
     epochs: Count = Field(default=30, description="passes over the galaxies")
     batch_size: Count = Field(default=64, description="galaxies a training step")
-    learning_rate: float = Field(default=0.001, gt=0, le=1, description="peak step size of the optimiser")
+    learning_rate: float = Field(default=0.004, gt=0, le=1, description="peak step size of the optimiser")
     holdout: float = Field(default=0.1, gt=0, lt=1, description="fraction of the galaxies kept out of training")
 
 

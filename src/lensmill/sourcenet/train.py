@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import msgpack
 import numpy as np
 import optax
 from flax import serialization
@@ -177,7 +178,10 @@ def _resume(checkpoint: Path, made_of: str, fresh: Learner) -> tuple[Learner, li
     """The learner of a checkpoint if it is there and made of the same; else the fresh one."""
     if not checkpoint.exists():
         return fresh, []
-    state = serialization.msgpack_restore(checkpoint.read_bytes())
+    try:
+        state = serialization.msgpack_restore(checkpoint.read_bytes())
+    except (ValueError, msgpack.UnpackException):
+        return fresh, []  # cut short by a crash of the machine: training begins anew
     if state["made_of"] != made_of:
         return fresh, []
     losses = state["losses"]
