@@ -123,8 +123,10 @@ def _certificate(
     draws |= certify.derived_draws(draws) | prediction.derived
     summaries = _summaries(draws, maximum, survey.truths.get(lens_id, {}))
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
+    reach = _fitted_radius(work)
+    limits = survey.config.certificate
     made = certify.checks(
-        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, survey.config.certificate
+        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
     )
     status, stage, reason = certify.verdict(made)
     return Certificate(
@@ -139,6 +141,13 @@ def _certificate(
         hashes={"cutout": work.cutout.digest, "config": survey.config.digest(), "weights": survey.weights},
         versions=provenance.versions(),
     )  # fmt: skip
+
+
+def _fitted_radius(work: Work) -> float:
+    """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
+    pixels, radius = work.pixels, work.survey.model.fit_radius
+    half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
+    return half_side if radius is None else min(radius, half_side)
 
 
 def _summaries(

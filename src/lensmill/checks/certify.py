@@ -94,11 +94,16 @@ def checks(
     chi2_reduced: float,
     ppp: float,
     limits: Any,
+    reach: float,
 ) -> list[Check]:
-    """Every check, in the order of the stages it blames: basin, source model, sampling."""
+    """Every check, in the order of the stages it blames: basin, source model, sampling.
+
+    `reach` is the radius in arcsec of the pixels that were fitted: an Einstein radius beyond it is no lens that was seen.
+    """
     lens = [summaries[name] for name in lens_parameters]
     diverging = int(stats["diverging"].sum())
     return [
+        at_most("theta_E within the fitted field (arcsec)", summaries["theta_E"].median, reach, Stage.BASIN),
         at_most(
             "chains on one solution (potential apart, sd)",
             chains_apart(stats["potential"].values, size),

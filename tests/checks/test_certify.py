@@ -1,0 +1,48 @@
+"""Checks and verdicts: what may be certified."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from lensmill.checks import certify
+from lensmill.config import Certificate
+from lensmill.status import Stage, Status
+
+
+def made(theta_E: float, **changed: float) -> list:
+    rng = np.random.default_rng(0)
+    draws = theta_E + 0.01 * rng.normal(size=(4, 600))
+    stats = xr.Dataset(
+        {name: (("chain", "draw"), rng.normal(size=(4, 600))) for name in ("potential", "energy")}
+        | {"diverging": (("chain", "draw"), np.zeros((4, 600), bool))}
+    )
+    values = {"chi2_reduced": 1.0, "ppp": 0.5} | changed
+    summaries = {"theta_E": certify.summarise(draws, theta_E, float("nan"))}
+    return certify.checks(summaries, ["theta_E"], stats, 20, limits=Certificate(), reach=2.5, **values)
+
+
+def test_a_sound_posterior_is_certified() -> None:
+    assert certify.verdict(made(1.2)) == (Status.CERTIFIED, Stage.NONE, "")
+
+
+@pytest.mark.parametrize(
+    ("case", "stage"),
+    [
+        ({"theta_E": 8.0}, Stage.BASIN),
+        ({"theta_E": 1.2, "chi2_reduced": 2.0}, Stage.SOURCE),
+        ({"theta_E": 1.2, "ppp": 1e-6}, Stage.SOURCE),
+        ({"theta_E": 1.2, "ppp": float("nan")}, Stage.SOURCE),
+        ({"theta_E": 8.0, "chi2_reduced": 2.0}, Stage.BASIN),
+    ],
+)
+def test_a_failed_check_is_blamed_on_its_earliest_stage(case: dict, stage: Stage) -> None:
+    status, blamed, reason = certify.verdict(made(**case))
+    assert (status, blamed) == (Status.UNCERTIFIED, stage)
+    assert "expected" in reason
+
+
+def test_an_angle_that_wraps_keeps_its_quantiles_together() -> None:
+    draws = (89 + 3 * np.random.default_rng(1).normal(size=(4, 500)) + 90) % 180 - 90
+    found = certify.summarise(draws, -88.0, -89.0, angle=True)
+    assert found.q84 - found.q16 == pytest.approx(6, abs=0.5)
+    assert abs(found.truth - found.median) < 5
