@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
 
 SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, changes nothing that a pixel could show
@@ -12,14 +13,6 @@ SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, c
 def sersic_b(n: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
     """b_n such that `size` holds half the light: Ciotti & Bertin (1999), equation 18; 1e-6 for n >= 0.6."""
     return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
-
-
-def elliptical_radius_squared(
-    x: Float[Array, "*grid"], y: Float[Array, "*grid"], e1: Float[Array, ""], e2: Float[Array, ""]
-) -> Float[Array, "*grid"]:
-    """Square of the intermediate-axis elliptical radius, |z - e conj(z)|^2 / (1 - |e|^2), as a quadratic form."""
-    m = e1 * e1 + e2 * e2
-    return ((1 + m) * (x * x + y * y) - 2 * (e1 * (x * x - y * y) + 2 * e2 * x * y)) / (1 - m)
 
 
 class Sersic(AbstractLightProfile):
@@ -42,6 +35,6 @@ class Sersic(AbstractLightProfile):
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """I_e exp(-b ((r/size)^(1/n) - 1)), image unit per arcsec^2; Graham & Driver (2005), equation 1."""
         b = sersic_b(self.n)
-        r2 = elliptical_radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2) / self.size**2
+        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2) / self.size**2
         power = jnp.exp(jnp.log(r2 + SOFTENING) * (0.5 / self.n))
         return self.brightness_at_size() * jnp.exp(b * (1 - power))

@@ -5,18 +5,23 @@ import abc
 import equinox as eqx
 from jaxtyping import Array, Float
 
+Rays = Float[Array, "*grid"]
+Scalar = Float[Array, ""]
+
 
 class AbstractMassProfile(eqx.Module):
     """A mass distribution in one lens plane; its fields are its parameters.
 
-    A profile writes `deflection`; convergence, shear and magnification follow from it by autodiff in `lensing`.
+    A profile writes `deflection` and `potential`; convergence, shear and magnification follow by autodiff in `lensing`.
     """
 
     @abc.abstractmethod
-    def deflection(
-        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]
-    ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
+    def deflection(self, x: Rays, y: Rays) -> tuple[Rays, Rays]:
         """Reduced deflection (alpha_x, alpha_y) in arcsec at image-plane positions in arcsec."""
+
+    @abc.abstractmethod
+    def potential(self, x: Rays, y: Rays) -> Rays:
+        """Lensing potential in arcsec^2, whose gradient is the reduced deflection."""
 
 
 class MassModel(AbstractMassProfile):
@@ -24,9 +29,11 @@ class MassModel(AbstractMassProfile):
 
     profiles: tuple[AbstractMassProfile, ...]
 
-    def deflection(
-        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]
-    ) -> tuple[Float[Array, "*grid"], Float[Array, "*grid"]]:
+    def deflection(self, x: Rays, y: Rays) -> tuple[Rays, Rays]:
         """The sum of the profiles' deflections, arcsec."""
         alphas = [profile.deflection(x, y) for profile in self.profiles]
         return sum((alpha[0] for alpha in alphas), start=0 * x), sum((alpha[1] for alpha in alphas), start=0 * y)
+
+    def potential(self, x: Rays, y: Rays) -> Rays:
+        """The sum of the profiles' potentials, arcsec^2."""
+        return sum((profile.potential(x, y) for profile in self.profiles), start=0 * x)
