@@ -28,17 +28,26 @@ from lensmill.source import PROFILES as SOURCE
 
 LATENTS = "latents"
 SKY = "sky_level"
+FLUXES = ("flux", "fluxes", "coefficients")  # fields in the image's unit, whose priors are relative to the cutout
 FLOAT = jnp.float64
+
+
+STANDARD: dict[str, Any] = {"distribution": "normal", "mean": 0.0, "sd": 1.0}  # of latents
 
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """One scalar parameter: its name in the posterior, where it belongs, and the kind of its prior."""
+    """One parameter: its name in the posterior, where it belongs, and the kind of its prior.
+
+    A vector has a `length`, the name of its `dimension` in the posterior, and one prior for all elements.
+    """
 
     name: str
     component: tuple[str, int]
     field: str
     kind: str
+    length: int = 1
+    dimension: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,20 +58,35 @@ class Family:
     lens_light: tuple[str, ...]
     source: str
     sites: tuple[Site, ...]
-    latents: int
+    vectors: tuple[Site, ...]
     supersampling: int
     series_terms: int
     precision: str
 
     @property
+    def coordinates(self) -> tuple[Site, ...]:
+        """The site of each base-space coordinate: scalars first, then the elements of each vector, latents last."""
+        return self.sites + tuple(site for site in self.vectors for _ in range(site.length))
+
+    @property
     def size(self) -> int:
-        """Number of parameters."""
-        return len(self.sites) + self.latents
+        """Number of base-space coordinates."""
+        return len(self.coordinates)
+
+    @property
+    def latents(self) -> int:
+        """Number of latent parameters of a neural source; 0 for any other."""
+        return sum(site.length for site in self.vectors if site.name == LATENTS)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of prior of the scalar parameters."""
-        return tuple(site.kind for site in self.sites)
+        """Kinds of prior of the base-space coordinates."""
+        return tuple(site.kind for site in self.coordinates)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The row of `Beliefs` of each base-space coordinate."""
+        return np.repeat(np.arange(len(self.sites + self.vectors)), [s.length for s in self.sites + self.vectors])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +95,7 @@ class Family:
 
 
 class Beliefs(eqx.Module):
-    """The numbers of every prior of one lens, in the order of the family's sites, and the unit each is scaled by."""
+    """The numbers of every prior of one lens, the family's scalars before its vectors, and the unit each is scaled by."""
 
     numbers: Float[Array, "site 4"]
     scale: Float[Array, " site"]
@@ -86,17 +110,28 @@ class Target(eqx.Module):
 
 
 def parameter_names(profile: type[eqx.Module]) -> tuple[str, ...]:
-    """The scalar parameters of a profile: its array fields."""
+    """The parameters of a profile that need a prior: its array fields, but for those that belong to the source network."""
     return tuple(
         f.name for f in dataclasses.fields(profile) if not f.metadata.get("static") and not f.metadata.get("learned")
     )
 
 
-def _components(mass: tuple[str, ...], lens_light: tuple[str, ...], source: str, sky: bool) -> list[tuple]:
-    found = [("mass", i, name, parameter_names(MASS[name])) for i, name in enumerate(mass)]
-    found += [("lens_light", i, name, parameter_names(LIGHT[name])) for i, name in enumerate(lens_light)]
-    found += [("source", 0, source, parameter_names(SOURCE[source]))]
-    return found + ([("sky", 0, "sky", ("level",))] if sky else [])
+def vector_shape(profile: type[eqx.Module], field: str) -> tuple[str, int] | None:
+    """Dimension name and length of a vector field of a profile, which declares them as `metadata={"vector": ...}`."""
+    return profile.__dataclass_fields__[field].metadata.get("vector")
+
+
+def _parameters(mass: tuple[str, ...], lens_light: tuple[str, ...], source: str, sky: bool) -> list[tuple]:
+    profiles: list[tuple[str, int, str, type[eqx.Module]]]
+    profiles = [("mass", i, name, MASS[name]) for i, name in enumerate(mass)]
+    profiles += [("lens_light", i, name, LIGHT[name]) for i, name in enumerate(lens_light)]
+    profiles += [("source", 0, source, SOURCE[source])]
+    found = [
+        (block, index, name, field, vector_shape(profile, field))
+        for block, index, name, profile in profiles
+        for field in parameter_names(profile)
+    ]
+    return found + ([("sky", 0, "sky", "level", None)] if sky else [])
 
 
 def _site_name(block: str, index: int, field: str, taken: set[str]) -> str:
@@ -125,14 +160,19 @@ def build_family(
 ) -> Family:
     """The family of the named profiles under `priors`; the EPL series is as long as the ellipticity prior demands."""
     sites: list[Site] = []
-    for block, index, profile, fields in _components(mass, lens_light, source, sky):
-        for field in fields:
-            name = _site_name(block, index, field, {site.name for site in sites})
-            kind = prior_of(priors, block, profile, field)["distribution"]
+    vectors: list[Site] = []
+    for block, index, profile, field, vector in _parameters(mass, lens_light, source, sky):
+        name = _site_name(block, index, field, {site.name for site in sites})
+        kind = prior_of(priors, block, profile, field)["distribution"]
+        if vector is None:
             sites.append(Site(name, (block, index), field, kind))
+        else:
+            vectors.append(Site(name, (block, index), field, kind, vector[1], vector[0]))
+    if latents:
+        vectors.append(Site(LATENTS, ("source", 0), LATENTS, STANDARD["distribution"], latents, "latent"))
     tolerance = 1e-6 if precision == "float32" else 1e-10
     terms = series_terms(_largest_ellipticity(priors["mass"]), tolerance)
-    return Family(mass, lens_light, source, tuple(sites), latents, supersampling, terms, precision)
+    return Family(mass, lens_light, source, tuple(sites), tuple(vectors), supersampling, terms, precision)
 
 
 def _largest_ellipticity(priors: Mapping) -> float:
@@ -151,27 +191,28 @@ def _largest_ellipticity(priors: Mapping) -> float:
 def believe(family: Family, priors: Mapping, flux_scale: float, sky_scale: float) -> Beliefs:
     """The prior numbers of one lens; fluxes in units of `flux_scale`, the sky level in units of `sky_scale` (image unit)."""
     profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
-    scales = {"flux": flux_scale, "level": sky_scale}
+    scales = {**dict.fromkeys(FLUXES, flux_scale), "level": sky_scale}
     rows = []
-    for site in family.sites:
+    for site in family.sites + family.vectors:
         block, index = site.component
-        rows.append(prior_numbers(dict(prior_of(priors, block, profiles[block][index], site.field))))
-    scale = [scales.get(site.field, 1.0) for site in family.sites]
+        prior = STANDARD if site.name == LATENTS else prior_of(priors, block, profiles[block][index], site.field)
+        rows.append(prior_numbers(dict(prior)))
+    scale = [scales.get(site.field, 1.0) for site in family.sites + family.vectors]
     return Beliefs(jnp.asarray(rows, FLOAT), jnp.asarray(scale, FLOAT))
 
 
 def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensSystem:
-    """The lens system of named parameter values (scalars; `latents` a vector), in the family's pixel precision."""
+    """The lens system of named parameter values, in the family's pixel precision."""
     cast = {name: jnp.asarray(value, family.precision) for name, value in values.items()}
     grouped: dict[tuple[str, int], dict[str, Array]] = {}
-    for site in family.sites:
+    for site in family.sites + family.vectors:
         grouped.setdefault(site.component, {})[site.field] = cast[site.name]
     mass = []
     for i, name in enumerate(family.mass):
         fixed = {"terms": family.series_terms} if "terms" in MASS[name].__dataclass_fields__ else {}
         mass.append(MASS[name](**grouped["mass", i], **fixed))
     light = [LIGHT[name](**grouped["lens_light", i]) for i, name in enumerate(family.lens_light)]
-    learned = {} if not family.latents else {"latents": cast[LATENTS], "network": network}
+    learned = {"network": network} if family.latents else {}
     source = SOURCE[family.source](**grouped["source", 0], **learned)
     sky = grouped.get(("sky", 0), {}).get("level", jnp.zeros((), family.precision))
     return LensSystem(MassModel(tuple(mass)), LightModel(tuple(light)), source, sky)
@@ -208,33 +249,38 @@ def linearise(family: Family, target: Target, base: Float[Array, " parameter"]) 
     """`residuals` and their Jacobian; a neural source is expanded in its latents first, which makes that many times faster."""
     if not family.latents:
         return gauss_newton.linearise(functools.partial(residuals, family, target), base)
-    scalars, latents = jnp.split(base, [len(family.sites)])
+    others, latents = jnp.split(base, [family.size - family.latents])
     network = target.network.linearised(latents.astype(family.precision))
     expanded = Target(target.observation, target.beliefs, network)
 
-    def spread(scalars: Array, offset: Array) -> Array:
-        return residuals(family, expanded, jnp.concatenate([scalars, offset]))
+    def spread(others: Array, offset: Array) -> Array:
+        return residuals(family, expanded, jnp.concatenate([others, offset]))
 
     nowhere = jnp.zeros_like(latents)
-    value, first = gauss_newton.linearise(lambda x: spread(x, nowhere), scalars)
-    _, second = gauss_newton.linearise(lambda offset: spread(scalars, offset), nowhere)
+    value, first = gauss_newton.linearise(lambda x: spread(x, nowhere), others)
+    _, second = gauss_newton.linearise(lambda offset: spread(others, offset), nowhere)
     return Linearisation(value.at[-latents.size :].set(latents), jnp.concatenate([first, second]))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
     """Named parameter values at a base-space position."""
-    scalars = from_base(family.kinds, beliefs.numbers, beliefs.scale, base[: len(family.sites)])
-    values = dict(zip(family.names, scalars, strict=True))
-    return values | ({LATENTS: base[len(family.sites) :]} if family.latents else {})
+    elements = from_base(family.kinds, beliefs.numbers[family.rows], beliefs.scale[family.rows], base)
+    ends = np.cumsum([site.length for site in family.vectors]) + len(family.sites)
+    scalars, *vectors = jnp.split(elements, [len(family.sites), *ends[:-1]]) if family.vectors else [elements]
+    names = (site.name for site in family.vectors)
+    return dict(zip(family.names, scalars, strict=True)) | dict(zip(names, vectors, strict=True))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
-    """The base-space position of named parameter values; missing latents are at their mean."""
+    """The base-space position of named parameter values; missing vectors are where their base is zero."""
     scalars = jnp.stack([jnp.asarray(values[name], FLOAT) for name in family.names])
-    latents = jnp.asarray(values.get(LATENTS, np.zeros(family.latents)), FLOAT)
-    return jnp.concatenate([to_base(family.kinds, beliefs.numbers, beliefs.scale, scalars), latents])
+    pieces = [scalars, *(jnp.asarray(values.get(s.name, np.ones(s.length)), FLOAT) for s in family.vectors)]
+    elements = jnp.concatenate(pieces)
+    base = to_base(family.kinds, beliefs.numbers[family.rows], beliefs.scale[family.rows], elements)
+    missing = [site.dimension is not None and site.name not in values for site in family.coordinates]
+    return jnp.where(np.asarray(missing), 0.0, base)
 
 
 def system_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> LensSystem:

@@ -59,7 +59,7 @@ def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Arr
     Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
     times), so that the arcs do not pull the lens light.
     """
-    place = jnp.asarray([NO_SOURCE if site.name == "source_flux" else 0.0 for site in family.sites])
+    place = jnp.asarray([NO_SOURCE if site.name == "source_flux" else 0.0 for site in family.coordinates])
     free, observation = light_sites(family), target.observation
     robust = target
     for _ in range(rounds):
@@ -81,8 +81,7 @@ def _with_rms(observation: Observation, rms: Array) -> Observation:
 
 def light_sites(family: Family) -> Float[Array, " parameter"]:
     """1 for the parameters of lens light and sky, 0 for all others."""
-    sites = [float(site.component[0] in ("lens_light", "sky")) for site in family.sites]
-    return jnp.asarray(sites + [0.0] * family.latents)
+    return jnp.asarray([float(site.component[0] in ("lens_light", "sky")) for site in family.coordinates])
 
 
 def arc_radius(excess: Float[Array, "ny nx"], target: Target, x0: Array, y0: Array) -> Float[Array, ""]:
@@ -166,5 +165,6 @@ def _named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]
 
 
 def carry_over(values: Mapping[str, np.ndarray], family: Family) -> dict[str, Any]:
-    """Parameter values of one family as a start in another: what both name is kept, latents begin at their mean."""
-    return {name: values[name] for name in family.names} | {"latents": np.zeros(family.latents)}
+    """Parameter values of one family as a start in another: what both name is kept, other vectors begin at their median."""
+    names = (*family.names, *(site.name for site in family.vectors if site.name in values))
+    return {name: values[name] for name in names}

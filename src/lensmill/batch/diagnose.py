@@ -13,7 +13,7 @@ from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Maximum, Problem, crop
 from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
 from lensmill.io.results import DamagedResult, read_certificate, read_posterior, write_certificate, write_images
-from lensmill.program import LATENTS, unconstrain
+from lensmill.program import unconstrain
 from lensmill.progress import Progress
 
 PREDICTED_DRAWS = 40
@@ -72,7 +72,7 @@ def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
     """Base-space positions of evenly spaced draws of all chains."""
     flat = posterior.stack(sample=("chain", "draw"))
     chosen = np.linspace(0, flat.sizes["sample"] - 1, PREDICTED_DRAWS).astype(int)
-    names = [*problem.family.names, *([LATENTS] if problem.family.latents else [])]
+    names = [*problem.family.names, *(site.name for site in problem.family.vectors)]
     rows = [{name: flat[name].values[..., i] for name in names} for i in chosen]
     return np.stack([np.asarray(unconstrain(problem.family, problem.target.beliefs, row)) for row in rows])
 

@@ -19,7 +19,6 @@ from lensmill.infer.convergence import Convergence
 from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
-from lensmill.program import LATENTS
 from lensmill.progress import Progress
 from lensmill.status import Status
 
@@ -128,7 +127,7 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
         "acceptance_rate": block.draws.accept,
         "step_size": np.repeat(np.asarray(block.chains.step_size)[:, None], draws, axis=1),
     }
-    dims = {LATENTS: ["latent"]} if LATENTS in posterior else {}
+    dims = {site.name: [site.dimension] for site in problem.family.vectors}
     tree = arviz_base.from_dict({"posterior": posterior, "sample_stats": stats}, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,

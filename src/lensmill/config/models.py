@@ -79,7 +79,8 @@ class Model(Section):
         default=("sersic",), description="profiles of the lens galaxy's light; [] where it is already subtracted"
     )
     source: ProfileName = Field(
-        default="neural", description="the source: `neural` (a galaxy drawn by the source network) or `sersic`"
+        default="neural",
+        description="the source: `neural` (a galaxy drawn by the source network), `sersic`, `shapelets` or `pixels`",
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(default=2, ge=1, le=10, description="rays along each side of a pixel")

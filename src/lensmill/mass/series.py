@@ -1,6 +1,5 @@
-"""Power series in w with |w| constant, summed by Clenshaw's recurrence with derivative rules of their own."""
+"""Power series in a complex w of constant modulus, summed by Clenshaw's recurrence: complex numbers are pairs of reals."""
 
-import functools
 import math
 
 import jax
@@ -22,66 +21,47 @@ def series_terms(ellipticity_max: float, tolerance: float) -> int:
     return max(2, math.ceil(math.log(tolerance * (1 - ellipticity_max)) / math.log(ellipticity_max)))
 
 
-def _clenshaw(coefficients: Float[Array, " term"], re: Array, im: Array, m: Array) -> Pair:
-    """sum_n coefficients_n (re + i im)^n, real coefficients, m = re^2 + im^2."""
-    v = 2 * re
-    first, second = jnp.zeros_like(v), jnp.zeros_like(v)
-    for n in range(coefficients.size - 1, -1, -1):
-        first, second = coefficients[n] + v * first - m * second, first
-    return first - re * second, im * second
-
-
-def _times(a: Pair, b: Pair) -> Pair:
+def times(a: Pair, b: Pair) -> Pair:
+    """The product of two complex numbers."""
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
-def _coefficients(t: Float[Array, ""], terms: int) -> tuple[Float[Array, " term"], Float[Array, " term"]]:
-    """c_n and dc_n/dt, as two vectors behind a barrier: the compiler would else write out each anew for every ray."""
-    n = jnp.arange(1, terms, dtype=t.dtype)
+def power_sum(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:
+    """sum_n coefficients_n w^n with real coefficients; m = |w|^2 is given apart because it is the same for all rays.
+
+    Every third power apart: the recurrence loses digits as the square of its length where w is near the positive axis.
+    """
+    cube = times(w, times(w, w))
+    total = _clenshaw(coefficients[2::3], cube, m * m * m)
+    for i in (1, 0):
+        (re, im), (a, b) = times(w, total), _clenshaw(coefficients[i::3], cube, m * m * m)
+        total = a + re, b + im
+    return total
+
+
+def _clenshaw(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:
+    v = 2 * w[0]
+    first, second = jnp.zeros_like(v), jnp.zeros_like(v)
+    for n in range(coefficients.size - 1, -1, -1):
+        first, second = coefficients[n] + v * first - m * second, first
+    return first - w[0] * second, w[1] * second
+
+
+def power_law_coefficients(t: Float[Array, ""], terms: int) -> tuple[Float[Array, " term"], Float[Array, " term"]]:
+    """c_n = c_(n-1) (2n - 2 + t)/(2n + 2 - t), c_0 = 1, and dc_n/dt, for n = 1, 2, ...
+
+    As two vectors behind a barrier: the compiler would else write out each anew for every ray. In float64 where there is
+    one: long products would lose float32's last digits.
+    """
+    n = jnp.arange(1, terms, dtype=float)
     above, below = 2 * n - 2 + t, 2 * n + 2 - t
-    until = jnp.tril(jnp.ones((terms, terms - 1), bool), -1)
+    until = jnp.tril(jnp.ones((terms - 1, terms - 1), bool))
     c = jnp.prod(jnp.where(until, above / below, 1), axis=1)
     slope = c * jnp.sum(jnp.where(until, 1 / above + 1 / below, 0), axis=1)
-    return jax.lax.optimization_barrier((c, slope))
+    return jax.lax.optimization_barrier((c.astype(t.dtype), slope.astype(t.dtype)))
 
 
-def _slope_coefficients(c: Float[Array, " term"]) -> Float[Array, " term"]:
-    return jnp.arange(1, c.size, dtype=c.dtype) * c[1:]
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def angular_series(re: Array, im: Array, m: Array, t: Array, terms: int) -> Pair:
-    """F(w) = sum_n c_n(t) w^n as (real, imaginary), c_0 = 1, c_n = c_(n-1) (2n - 2 + t)/(2n + 2 - t).
-
-    w = re + i im, and m = |w|^2 is given apart because it is the same for all rays.
-    """
-    return _clenshaw(_coefficients(t, terms)[0], re, im, m)
-
-
-@angular_series.defjvp
-def _angular_series_jvp(terms: int, primals: tuple, tangents: tuple) -> tuple[Pair, Pair]:
-    re, im, m, t = primals
-    d_re, d_im, _, d_t = tangents  # F is analytic in w, and m follows w: its own tangent is already in theirs
-    c, dc = _coefficients(t, terms)
-    value = _clenshaw(c, re, im, m)
-    slope, tilt = _clenshaw(_slope_coefficients(c), re, im, m), _clenshaw(dc, re, im, m)
-    along = _times(slope, (d_re, d_im))
-    return value, (along[0] + tilt[0] * d_t, along[1] + tilt[1] * d_t)
-
-
-def _odd_coefficients(first: int, terms: int, dtype: jnp.dtype) -> Float[Array, " term"]:
-    return jax.lax.optimization_barrier(1 / (2 * jnp.arange(terms, dtype=dtype) + first))
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def reciprocal_series(re: Array, im: Array, m: Array, first: int, terms: int) -> Pair:
-    """S(w) = sum_n w^n / (2n + first) as (real, imaginary), arguments as in `angular_series`."""
-    return _clenshaw(_odd_coefficients(first, terms, re.dtype), re, im, m)
-
-
-@reciprocal_series.defjvp
-def _reciprocal_series_jvp(first: int, terms: int, primals: tuple, tangents: tuple) -> tuple[Pair, Pair]:
-    re, im, m = primals
-    c = _odd_coefficients(first, terms, re.dtype)
-    slope = _clenshaw(_slope_coefficients(c), re, im, m)
-    return _clenshaw(c, re, im, m), _times(slope, tangents[:2])
+def reciprocal_rest(w: Pair, m: Array, first: int, terms: int) -> Pair:
+    """Q(w) with sum_n w^n / (2n + first) = 1 / first + w Q(w); w and m = |w|^2 as in `power_sum`."""
+    c = 1 / (2 * jnp.arange(1, terms, dtype=w[0].dtype) + first)
+    return power_sum(jax.lax.optimization_barrier(c), w, m)

@@ -83,7 +83,8 @@ def _contract(windows: Float[Array, "ray 4 4"], along_v: Weights, along_u: Weigh
     return jnp.sum(windows * (along_v[:, :, None] * along_u[:, None, :]), (1, 2))
 
 
-def _nodes_per_unit(nodes: int) -> float:
+def nodes_per_unit(nodes: int) -> float:
+    """Spline intervals a unit of the disc."""
     return (nodes - 3) / (2 * STRETCH)
 
 
@@ -91,7 +92,7 @@ def _nodes_per_unit(nodes: int) -> float:
 def read_spline(coefficients: Coefficients, U: Rays, V: Rays) -> Rays:
     """The bicubic B-spline f at (U, V) in the disc; rows of the coefficients run along V."""
     nodes = coefficients.shape[0]
-    per_unit = _nodes_per_unit(nodes)
+    per_unit = nodes_per_unit(nodes)
     column, along_u, _ = _taps(U.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     row, along_v, _ = _taps(V.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     return _contract(_windows(coefficients, row, column), along_v, along_u).reshape(U.shape)
@@ -102,7 +103,7 @@ def _read_spline_jvp(primals: tuple, tangents: tuple) -> tuple[Rays, Rays]:
     """The slopes of f are formed once, so that many tangents of the positions cost a multiplication each."""
     coefficients, U, V = primals
     nodes = coefficients.shape[0]
-    per_unit = _nodes_per_unit(nodes)
+    per_unit = nodes_per_unit(nodes)
     column, along_u, slope_u = _taps(U.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     row, along_v, slope_v = _taps(V.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     windows = _windows(coefficients, row, column)
@@ -121,7 +122,7 @@ def _read_spline_jvp(primals: tuple, tangents: tuple) -> tuple[Rays, Rays]:
 def read_channels(coefficients: Float[Array, "node node channel"], U: Rays, V: Rays) -> Float[Array, "*grid channel"]:
     """Many splines at the same positions, a channel each."""
     nodes = coefficients.shape[0]
-    per_unit = _nodes_per_unit(nodes)
+    per_unit = nodes_per_unit(nodes)
     column, along_u, _ = _taps(U.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     row, along_v, _ = _taps(V.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     flat = coefficients.reshape(nodes * nodes, -1)

@@ -1,0 +1,28 @@
+"""The elliptical Gaussian by its total flux."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lensmill.ellipse import radius_squared
+from lensmill.light.base import AbstractLightProfile
+
+HALF_LIGHT = math.sqrt(2 * math.log(2))  # half-light radius of a round Gaussian of standard deviation 1
+
+
+class Gaussian(AbstractLightProfile):
+    """Gaussian: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), 1.177 sigma."""
+
+    flux: Float[Array, ""]
+    size: Float[Array, ""]
+    e1: Float[Array, ""]
+    e2: Float[Array, ""]
+    center_x: Float[Array, ""]
+    center_y: Float[Array, ""]
+
+    def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
+        """flux / (2 pi sigma^2) exp(-r^2 / (2 sigma^2)), image unit per arcsec^2."""
+        variance = (self.size / HALF_LIGHT) ** 2
+        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2)
+        return self.flux / (2 * jnp.pi * variance) * jnp.exp(-0.5 * r2 / variance)
