@@ -1,5 +1,7 @@
 """A point mass: a star, a black hole, a satellite too small to be resolved."""
 
+import math
+
 import jax.numpy as jnp
 
 from lensmill.mass.base import AbstractMassProfile, Rays, Scalar
@@ -24,7 +26,7 @@ class PointMass(AbstractMassProfile):
     def potential(self, x: Rays, y: Rays) -> Rays:
         """psi = theta_E^2 ln(|z| / arcsec), arcsec^2."""
         x, y = x - self.center_x, y - self.center_y
-        s = (x * x + y * y) / DISC**2
-        outside = s > 1
-        logarithm = jnp.where(outside, jnp.log(jnp.where(outside, s, 1)), s - 1)
-        return self.theta_E**2 * (0.5 * logarithm + jnp.log(jnp.asarray(DISC, s.dtype)))
+        s = x * x + y * y
+        outside = s > DISC**2
+        inside = 0.5 * (s / DISC**2 - 1) + math.log(DISC)
+        return self.theta_E**2 * jnp.where(outside, 0.5 * jnp.log(jnp.where(outside, s, 1)), inside)
