@@ -51,7 +51,9 @@ def magnification(mass: AbstractMassProfile, x: Rays, y: Rays) -> Rays:
     return 1 / inverse_magnification(mass, x, y)
 
 
-def fermat_potential(mass: AbstractMassProfile, x: Rays, y: Rays, beta_x: Rays, beta_y: Rays) -> Rays:
+def fermat_potential(
+    mass: AbstractMassProfile, x: Rays, y: Rays, beta_x: Float[Array, "*#grid"], beta_y: Float[Array, "*#grid"]
+) -> Rays:
     """|theta - beta|^2 / 2 - psi(theta) in arcsec^2, of images (x, y) of a source at beta; Blandford & Narayan (1986)."""
     return 0.5 * ((x - beta_x) ** 2 + (y - beta_y) ** 2) - mass.potential(x, y)
 

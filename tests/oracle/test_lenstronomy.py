@@ -1,94 +1,280 @@
-"""Images against lenstronomy, an independent code."""
+"""Deflections, images and log-likelihoods against lenstronomy, an independent code."""
+
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
-from lensmill.grid import centred_grid
-from lensmill.imaging import PSF, LensSystem, kernel_transform, render, transform_shape
-from lensmill.light import LightModel, Sersic, sersic_b
-from lensmill.mass import EPL, MassModel, Shear, series_terms
+from lensmill.imaging import LensSystem, render
+from lensmill.light import HALF_LIGHT, CoreSersic, LightModel, Sersic, sersic_b
+from lensmill.light import PROFILES as LIGHT
+from lensmill.likelihood import observe, whitened_residuals
+from lensmill.mass import PROFILES as MASS
+from lensmill.mass import MassModel, series_terms
+from lensmill.source import PROFILES as SOURCE
 
-SIDE, SCALE, RAYS = 61, 0.08, 2
+SIDE, SCALE, RAYS, MODELS = 56, 0.08, 2, 50  # a side that needs no padding: beyond the frame both are dark
+SHAPE = ("e1", "e2", "center_x", "center_y")
 pytestmark = pytest.mark.oracle
+Values = dict[str, Any]
+Part = tuple[str, Values]  # a profile's name and the values of its parameters
 
 
-def draw(rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    def light(size: float) -> dict[str, float]:
-        e1, e2, x, y = rng.uniform(-0.3, 0.3, 4) * (1, 1, 0.3, 0.3)
-        return {
-            "flux": rng.uniform(1, 50),
-            "size": size,
-            "n": rng.uniform(0.7, 4),
-            "e1": e1,
-            "e2": e2,
-            "center_x": x,
-            "center_y": y,
-        }
-
-    e1, e2, x, y = rng.uniform(-0.3, 0.3, 4) * (1, 1, 0.1, 0.1)
-    epl = {
-        "theta_E": rng.uniform(0.8, 1.6),
-        "gamma": rng.uniform(1.6, 2.5),
-        "e1": e1,
-        "e2": e2,
-        "center_x": x,
-        "center_y": y,
-    }
-    shear = dict(zip(("gamma1", "gamma2"), rng.uniform(-0.1, 0.1, 2), strict=True))
-    return {"epl": epl, "shear": shear, "lens": light(rng.uniform(0.5, 1.2)), "source": light(rng.uniform(0.1, 0.4))}
+def pick(values: Values, *names: str, **renamed: str) -> Values:
+    return {name: values[name] for name in names} | {theirs: values[ours] for theirs, ours in renamed.items()}
 
 
-def sersic_kwargs(light: dict[str, float]) -> dict[str, float]:
-    """The same profile in lenstronomy's parameters: its b_n is the linear fit, ours the series; radius and amplitude make up."""
-    n, b = light["n"], float(sersic_b(jnp.asarray(light["n"])))
+def sersic_terms(values: Values) -> Values:
+    """lenstronomy's b_n is the linear fit, ours the series; radius and amplitude make up for it."""
+    n, b = values["n"], float(sersic_b(jnp.asarray(values["n"])))
     theirs = 1.9992 * n - 0.3271
-    profile = Sersic(**{k: jnp.asarray(v) for k, v in light.items()})
-    radius = light["size"] * (theirs / b) ** n
-    amplitude = float(profile.brightness_at_size()) * np.exp(b - theirs)
-    shape = {name: light[name] for name in ("e1", "e2", "center_x", "center_y")}
-    return shape | {"amp": amplitude, "R_sersic": radius, "n_sersic": n}
+    profile = (CoreSersic if "core_size" in values else Sersic)(**{k: jnp.asarray(v) for k, v in values.items()})
+    if isinstance(profile, Sersic):
+        peak = float(profile.brightness_at_size())
+    else:
+        peak = values["flux"] / values["size"] ** 2 * float(jnp.exp(-profile._log_area()))
+    radius = {"R_sersic": values["size"] * (theirs / b) ** n, "n_sersic": n}
+    return pick(values, *SHAPE) | radius | {"amp": peak * np.exp(b - theirs)}
 
 
-def theirs(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:
+def multipole_terms(values: Values) -> Values:
+    """Amplitude and angle; in this version their ellipse of multipoles lies along x whatever e1, e2 say, so it must."""
+    assert values["e2"] == 0 <= values["e1"]
+    terms = {"a1_a": 0.0, "delta_phi_m1": 0.0}
+    for m in (3, 4):
+        a, b = values[f"a{m}"], values[f"b{m}"]
+        terms |= {f"a{m}_a": np.hypot(a, b), f"delta_phi_m{m}": np.arctan2(b, a) / m}
+    return pick(values, "theta_E", "gamma", *SHAPE) | terms
+
+
+MASS_TERMS: dict[str, tuple[str, Callable[[Values], Values]]] = {
+    "epl": ("EPL", dict),
+    "epl_multipoles": ("EPL_MULTIPOLE_M1M3M4_ELL", multipole_terms),
+    "nfw": ("NFW_ELLIPSE_POTENTIAL", lambda v: pick(v, *SHAPE, Rs="theta_s", alpha_Rs="alpha_s")),
+    "point_mass": ("POINT_MASS", dict),
+    "shear": ("SHEAR", lambda v: {**v, "ra_0": 0, "dec_0": 0}),
+    "sheet": ("CONVERGENCE", dict),
+    "sie": ("SIE", dict),
+    "sis": ("SIS", dict),
+}
+
+
+def expansion_terms(values: Values) -> Values:
+    sizes = np.geomspace(values["size_min"], values["size_max"], len(values["fluxes"]))
+    return pick(values, *SHAPE, amp="fluxes") | {"sigma": sizes / HALF_LIGHT}
+
+
+def shapelet_terms(values: Values) -> Values:
+    beta, number = values["size"] / HALF_LIGHT, len(values["coefficients"])
+    n_max = {6: 2, 10: 3, 15: 4}[number]
+    amplitudes = values["coefficients"] / (2 * np.sqrt(np.pi) * beta**2)
+    return pick(values, *SHAPE) | {"amp": amplitudes, "beta": beta, "n_max": n_max}
+
+
+def pixel_terms(values: Values) -> Values:
+    side = int(np.sqrt(len(values["fluxes"])))
+    pixel = 2 * values["size"] / side
+    image = np.reshape(values["fluxes"], (side, side)) / pixel**2
+    return pick(values, "center_x", "center_y") | {"image": image, "scale": pixel, "phi_G": 0.0, "amp": 1.0}
+
+
+LIGHT_TERMS: dict[str, tuple[str, Callable[[Values], Values]]] = {
+    "core_sersic": ("CORE_SERSIC", lambda v: sersic_terms(v) | pick(v, Rb="core_size", gamma="core_slope")),
+    "gaussian": ("GAUSSIAN_ELLIPSE", lambda v: pick(v, *SHAPE, amp="flux") | {"sigma": v["size"] / HALF_LIGHT}),
+    "mge": ("MULTI_GAUSSIAN_ELLIPSE", expansion_terms),
+    "pixels": ("INTERPOL", pixel_terms),
+    "sersic": ("SERSIC_ELLIPSE", sersic_terms),
+    "shapelets": ("SHAPELETS_ELLIPSE", shapelet_terms),
+}
+
+
+class Drawn:
+    """Random values for every profile."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def ellipse(self, far: float, flat: float = 0.3) -> Values:
+        e1, e2, x, y = self.rng.uniform(-1, 1, 4) * (flat, flat, far, far)
+        return {"e1": e1, "e2": e2, "center_x": x, "center_y": y}
+
+    def mass(self, name: str) -> Values:
+        rng, place = self.rng, self.ellipse(0.1)
+        radius, slope = {"theta_E": rng.uniform(0.8, 1.6)}, {"gamma": rng.uniform(1.6, 2.5)}
+        if name in ("sis", "point_mass"):
+            x, y = rng.uniform(-2, 2, 2)
+            return {"theta_E": rng.uniform(0.05, 0.4), "center_x": x, "center_y": y}
+        if name == "epl_multipoles":
+            waves = dict(zip(("a3", "b3", "a4", "b4"), rng.uniform(-0.05, 0.05, 4), strict=True))
+            return radius | slope | waves | place | {"e1": rng.uniform(0.01, 0.3), "e2": 0.0}
+        if name == "nfw":
+            return {"theta_s": rng.uniform(0.5, 8), "alpha_s": rng.uniform(0.7, 2)} | self.ellipse(0.1, 0.15)
+        if name == "shear":
+            return dict(zip(("gamma1", "gamma2"), rng.uniform(-0.1, 0.1, 2), strict=True))
+        if name == "sheet":
+            return {"kappa": rng.uniform(-0.1, 0.1)}
+        return radius | (slope if name == "epl" else {}) | place
+
+    def light(self, name: str, size: float) -> Values:
+        rng = self.rng
+        one = {"flux": rng.uniform(1, 50), "size": size}
+        if name in ("sersic", "core_sersic"):
+            one["n"] = rng.uniform(0.7, 4)
+        if name == "core_sersic":
+            one |= {"core_size": rng.uniform(0.02, 0.3), "core_slope": rng.uniform(0.05, 0.8)}
+        if name == "mge":
+            one = {"fluxes": rng.uniform(0, 10, 5), "size_min": 0.1 * size, "size_max": 3 * size}
+        if name == "shapelets":
+            one = {"coefficients": rng.normal(size=10) + 5 * (np.arange(10) == 0), "size": size}
+        if name == "pixels":
+            x, y = rng.uniform(-0.1, 0.1, 2)
+            return {"fluxes": rng.uniform(0, 1, 49), "size": 3 * size, "center_x": x, "center_y": y}
+        return one | self.ellipse(0.1)
+
+    def model(self, number: int) -> tuple[list[Part], Part, Part]:
+        """The profiles take turns, so that all come often."""
+        rng = self.rng
+        mass = ["epl", "sie", "epl_multipoles", "nfw"][number % 4 : number % 4 + 1]
+        mass += [name for name in ("shear", "sheet", "sis", "point_mass") if rng.uniform() < 0.4]
+        lens, source = list(LIGHT)[number % len(LIGHT)], sorted({*SOURCE, *LIGHT} - {"neural"})[number % 6]
+        parts = [(name, self.mass(name)) for name in mass]
+        return (
+            parts,
+            (lens, self.light(lens, rng.uniform(0.5, 1.2))),
+            (source, self.light(source, rng.uniform(0.1, 0.4))),
+        )
+
+
+def kernel() -> np.ndarray:
+    axis = np.arange(15) - 7
+    shape = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2) / 1.3**2)
+    return shape / shape.sum()
+
+
+def built(profiles: dict[str, type], part: Part) -> Any:
+    name, values = part
+    terms = {"terms": series_terms(0.5, 1e-12)} if "terms" in profiles[name].__dataclass_fields__ else {}
+    return profiles[name](**{k: jnp.asarray(v) for k, v in values.items()}, **terms)
+
+
+def our_system(mass: list[Part], lens: Part, source: Part) -> LensSystem:
+    lenses = MassModel(tuple(built(MASS, part) for part in mass))
+    return LensSystem(lenses, LightModel((built(LIGHT, lens),)), built(LIGHT | SOURCE, source), jnp.asarray(0.0))
+
+
+def their_lens(mass: list[Part]) -> tuple[Any, list[Values]]:
+    from lenstronomy.LensModel.lens_model import LensModel
+
+    return LensModel([MASS_TERMS[name][0] for name, _ in mass]), [MASS_TERMS[name][1](v) for name, v in mass]
+
+
+def their_light(part: Part) -> tuple[Any, list[Values]]:
+    from lenstronomy.LightModel.light_model import LightModel as TheirLight
+
+    name, values = part
+    light, terms = TheirLight([LIGHT_TERMS[name][0]]), LIGHT_TERMS[name][1](values)
+    if name == "pixels":  # they read pixels bilinearly: scipy's cubic spline takes the place of that
+        image = np.pad(terms["image"], 8)
+        half = (len(image) - 1) / 2
+        light.func_list[0]._image_interp = lambda y, x, grid: map_coordinates(
+            image, [y + half, x + half], order=3, prefilter=False
+        )
+    return light, [terms]
+
+
+def uniform_shift(system: LensSystem, mass: list[Part]) -> tuple[float, float]:
+    """What their deflection has more than ours at one place: a choice in the third multipole that no image shows."""
+    lens, terms = their_lens(mass)
+    place = np.array([1.3]), np.array([0.4])
+    ours = system.mass.deflection(*map(jnp.asarray, place))
+    return tuple(float(theirs[0] - own[0]) for theirs, own in zip(lens.alpha(*place, terms), ours, strict=True))
+
+
+def test_images_and_likelihoods_equal_lenstronomy_s() -> None:
     from lenstronomy.Data import psf
     from lenstronomy.Data.imaging_data import ImageData
     from lenstronomy.ImSim.image_model import ImageModel
-    from lenstronomy.LensModel.lens_model import LensModel
-    from lenstronomy.LightModel.light_model import LightModel as TheirLight
 
-    first = -SCALE * (SIDE - 1) / 2
-    data = ImageData(
-        np.zeros((SIDE, SIDE)), 1.0, 1.0, ra_at_xy_0=first, dec_at_xy_0=first, transform_pix2angle=SCALE * np.eye(2)
-    )
-    numerics = {"supersampling_factor": RAYS, "supersampling_convolution": False}
-    image = ImageModel(
-        data, psf.PSF("PIXEL", kernel_point_source=kernel), LensModel(["EPL", "SHEAR"]), TheirLight(["SERSIC_ELLIPSE"]),
-        TheirLight(["SERSIC_ELLIPSE"]), kwargs_numerics=numerics,
-    )  # fmt: skip
-    lens = [model["epl"], {**model["shear"], "ra_0": 0, "dec_0": 0}]
-    return image.image(lens, [sersic_kwargs(model["source"])], [sersic_kwargs(model["lens"])])
-
-
-def ours(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:
-    def values(name: str) -> dict[str, jnp.ndarray]:
-        return {k: jnp.asarray(v) for k, v in model[name].items()}
-
-    mass = MassModel((EPL(**values("epl"), terms=series_terms(0.5, 1e-11)), Shear(**values("shear"))))
-    system = LensSystem(mass, LightModel((Sersic(**values("lens")),)), Sersic(**values("source")), jnp.asarray(0.0))
-    size = transform_shape((SIDE, SIDE), kernel.shape)
-    psf = PSF(jnp.asarray(kernel_transform(kernel, size)), size)
-    return np.asarray(render(system, centred_grid((SIDE, SIDE), SCALE, jnp.float64), psf, RAYS))
-
-
-def test_images_equal_lenstronomy() -> None:
-    axis = np.arange(15) - 7
-    kernel = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2) / 1.3**2)
-    kernel /= kernel.sum()
     rng = np.random.default_rng(11)
-    worst = 0.0
-    for _ in range(12):
-        model = draw(rng)
-        expected = theirs(model, kernel)
-        worst = max(worst, float(np.abs(ours(model, kernel) - expected).max() / expected.max()))
-    assert worst < 1e-6
+    drawn, used = Drawn(rng), set()
+    first = -SCALE * (SIDE - 1) / 2
+    place = {"ra_at_xy_0": first, "dec_at_xy_0": first, "transform_pix2angle": SCALE * np.eye(2)}
+    numerics = {"supersampling_factor": RAYS, "supersampling_convolution": False}
+    for number in range(MODELS):
+        mass, lens, source = drawn.model(number)
+        used |= {name for name, _ in mass} | {lens[0], source[0]}
+        system = our_system(mass, lens, source)
+        shift = uniform_shift(system, mass)
+        moved = source[1] | {
+            f"center_{axis}": source[1][f"center_{axis}"] - d for axis, d in zip("xy", shift, strict=True)
+        }
+        lens_model, lens_terms = their_lens(mass)
+        (lens_light, lens_light_terms), (galaxy, galaxy_terms) = their_light(lens), their_light((source[0], moved))
+
+        blank = observe(
+            np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
+        )
+        ours = np.asarray(render(system, blank.grid, blank.psf, RAYS))
+        rms = ours.max() * rng.uniform(0.01, 0.03, ours.shape)
+        image, mask = ours + rms * rng.normal(size=ours.shape), rng.uniform(size=ours.shape) < 0.9
+        data = ImageData(image, noise_map=rms, **place)
+        model = ImageModel(
+            data,
+            psf.PSF("PIXEL", kernel_point_source=kernel()),
+            lens_model,
+            galaxy,
+            lens_light,
+            kwargs_numerics=numerics,
+        )
+        theirs = model.image(lens_terms, galaxy_terms, lens_light_terms)
+        assert np.abs(ours - theirs).max() < 1e-6 * theirs.max(), (number, mass, lens, source)
+
+        observation = observe(image, rms, mask, kernel(), SCALE, "float64")
+        chi2 = float(jnp.sum(whitened_residuals(jnp.asarray(ours), observation) ** 2))
+        expected = float(data.log_likelihood(theirs, mask.astype(int)))
+        assert -0.5 * chi2 == pytest.approx(expected, rel=1e-6), (number, mass, lens, source)
+    assert used == {*MASS, *LIGHT, *SOURCE} - {"neural"}
+
+
+@pytest.mark.parametrize("name", MASS)
+def test_deflections_and_potentials_equal_lenstronomy_s(name: str) -> None:
+    """Uniform deflections and constants of the potential apart."""
+    drawn = Drawn(np.random.default_rng(5))
+    x, y = np.random.default_rng(6).uniform(-3, 3, (2, 40))
+    for _ in range(5):
+        part = (name, drawn.mass(name))
+        profile, (lens, terms) = built(MASS, part), their_lens([part])
+        ours = np.stack(profile.deflection(jnp.asarray(x), jnp.asarray(y)))
+        difference = np.stack(lens.alpha(x, y, terms)) - ours
+        shift = difference[:, :1] if name == "epl_multipoles" else 0
+        np.testing.assert_allclose(difference, difference * 0 + shift, atol=1e-8)
+        psi = lens.potential(x, y, terms) - profile.potential(jnp.asarray(x), jnp.asarray(y))
+        if name == "epl_multipoles":
+            psi = psi - shift[0] * x - shift[1] * y
+        np.testing.assert_allclose(psi, psi[0], atol=1e-8)
+
+
+def test_turned_multipoles_equal_lenstronomy_s() -> None:
+    """Its elliptical multipole of an ellipse along x, turned by hand; its round one at e = 0."""
+    from lenstronomy.LensModel.Profiles.multipole import EllipticalMultipole, Multipole
+
+    x, y = np.random.default_rng(6).uniform(-3, 3, (2, 40))
+    for e1, e2 in ((0.2, 0.1), (-0.1, 0.3), (0.0, 0.0)):
+        turn, q = np.exp(0.5j * np.arctan2(e2, e1)), (1 - np.hypot(e1, e2)) / (1 + np.hypot(e1, e2))
+        for m, a, b in ((3, 0.02, 0.03), (4, 0.02, 0.03), (4, -0.05, 0.0)):
+            values = {"theta_E": 1.2, "gamma": 2.1, "e1": e1, "e2": e2, "center_x": 0.0, "center_y": 0.0}
+            waves = {"a3": 0.0, "b3": 0.0, "a4": 0.0, "b4": 0.0} | {f"a{m}": a, f"b{m}": b}
+            with_waves, without = built(MASS, ("epl_multipoles", values | waves)), built(MASS, ("epl", values))
+            fields = [np.stack(p.deflection(jnp.asarray(x), jnp.asarray(y))) for p in (with_waves, without)]
+            ours = (fields[0] - fields[1])[0] + 1j * (fields[0] - fields[1])[1]
+            z = (x + 1j * y) / turn
+            amplitude, phase = 1.2 * np.hypot(a, b), np.arctan2(b, a) / m - np.angle(turn)
+            if q == 1:
+                theirs = Multipole().derivatives(z.real, z.imag, m, amplitude, phase, r_E=1.2)
+            else:
+                theirs = EllipticalMultipole().derivatives(z.real, z.imag, m, amplitude, phase, q, r_E=1.2)
+            difference = (theirs[0] + 1j * theirs[1]) * turn - ours
+            assert np.abs(difference - (difference[0] if m == 3 else 0)).max() < 1e-9
