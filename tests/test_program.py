@@ -11,20 +11,26 @@ import yaml
 from lensmill import fitting
 from lensmill.imaging import render
 from lensmill.infer import gauss_newton
+from lensmill.light import PROFILES as LIGHT
 from lensmill.likelihood import observe
+from lensmill.mass import PROFILES as MASS
 from lensmill.program import (
+    Family,
     Target,
     assemble,
     believe,
     build_family,
     constrain,
     linearise,
+    parameter_names,
     potential,
     residuals,
     unconstrain,
 )
+from lensmill.source import PROFILES as SOURCE
 from lensmill.source import Network
 from lensmill.source.decoder import DecoderConfig, init
+from lensmill.warmstart import descend
 
 SIDE, SCALE = 40, 0.1
 TRUTH = {
@@ -148,3 +154,64 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dic
     for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
         one = np.asarray(draws[name])
         assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
+
+
+def vector_family(priors: dict, source: str, **options: object) -> Family:
+    return build_family(("sie", "shear"), ("mge",), source, True, priors, **options)
+
+
+@pytest.mark.parametrize(("source", "field", "number"), [("shapelets", "coefficients", 28), ("pixels", "fluxes", 144)])
+def test_vectors_follow_the_scalars_and_share_one_prior(priors: dict, source: str, field: str, number: int) -> None:
+    family = vector_family(priors, source)
+    name = f"source_{field}"
+    assert [(site.name, site.length) for site in family.vectors] == [("light_fluxes", 8), (name, number)]
+    assert family.size == len(family.names) + 8 + number
+    beliefs = believe(family, priors, 25.0, 0.005)
+    base = jnp.asarray(np.random.default_rng(2).normal(size=family.size))
+    values = constrain(family, beliefs, base)
+    assert values[name].shape == (number,)
+    prior = priors["source"][source][field]
+    drawn = base[-number:]
+    expected = (
+        prior["mean"] + prior["sd"] * drawn if "sd" in prior else prior["median"] * jnp.exp(prior["sigma"] * drawn)
+    )
+    np.testing.assert_allclose(values[name], 25 * expected, rtol=1e-12)
+    np.testing.assert_allclose(unconstrain(family, beliefs, values), base, atol=1e-9)
+    del values["light_fluxes"]
+    at = len(family.names)
+    np.testing.assert_array_equal(unconstrain(family, beliefs, values)[at : at + 8], np.zeros(8))
+
+
+def test_latents_are_the_last_vector(priors: dict) -> None:
+    family = vector_family(priors, "neural", latents=5)
+    assert (family.latents, family.vectors[-1].name, family.vectors[-1].dimension) == (5, "latents", "latent")
+    base = jnp.arange(family.size, dtype=float) / family.size
+    values = constrain(family, believe(family, priors, 3.0, 0.1), base)
+    np.testing.assert_array_equal(values["latents"], base[-5:])
+
+
+@pytest.mark.parametrize("source", ["shapelets", "pixels"])
+def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision: str) -> None:
+    """From the prior's middle, the program's own Jacobian leads down to the noise of a mock that the same model made."""
+    family = vector_family(priors, source, precision=precision)
+    beliefs = believe(family, priors, 8.0, 0.01)
+    truth = jnp.asarray(0.5 * np.random.default_rng(4).normal(size=family.size))
+    noise = np.random.default_rng(5).normal(size=(SIDE, SIDE))
+    everywhere = np.ones((SIDE, SIDE), bool)
+    blank = observe(np.zeros((SIDE, SIDE)), np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
+    system = assemble(family, constrain(family, beliefs, truth), None)
+    image = np.asarray(render(system, blank.grid, blank.psf, 1), float) + 0.02 * noise
+    observation = observe(image, np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
+    target = Target(observation, beliefs, None)
+    start = truth.at[len(family.names) :].set(0.0)
+    end = descend(family, target, start, jnp.asarray(40))
+    at_truth = 0.5 * float(jnp.sum(residuals(family, target, truth) ** 2))
+    assert float(end.cost) < at_truth
+    assert 2 * float(end.cost) / SIDE**2 < 1.2
+
+
+def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:
+    for block, profiles in (("mass", MASS), ("lens_light", LIGHT), ("source", SOURCE)):
+        assert {name: set(table) for name, table in priors[block].items()} == {
+            name: set(parameter_names(profile)) for name, profile in profiles.items()
+        }

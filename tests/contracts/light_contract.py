@@ -64,7 +64,7 @@ ROWS = {
     ),
     "pixels": Row(
         Pixels,
-        {"fluxes": RNG.uniform(0, 1, 25), "size": 0.5} | CENTRE,
+        {"fluxes": RNG.uniform(0, 1, 25), "size": 0.2} | CENTRE,
         lambda v: float(np.sum(v["fluxes"])),
         turns=False,
     ),

@@ -82,7 +82,7 @@ def test_pixels_are_cubic_splines() -> None:
     """scipy reads the same spline; the frame's corner, where rows and columns could be mixed up, included."""
     x, y = points(FLOAT64)
     source = make(ROWS["pixels"], FLOAT64)
-    pixel = 2 * 0.5 / 5
+    pixel = 6 * 0.2 / 5
     row, column = ((np.asarray(axis) - c) / pixel + 2 for axis, c in ((y, 0.01), (x, 0.03)))
     grid = np.pad(np.asarray(source.fluxes).reshape(5, 5), 8)
     expected = map_coordinates(grid, [row + 8, column + 8], order=3, prefilter=False) / pixel**2

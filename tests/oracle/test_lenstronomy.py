@@ -76,7 +76,7 @@ def shapelet_terms(values: Values) -> Values:
 
 def pixel_terms(values: Values) -> Values:
     side = int(np.sqrt(len(values["fluxes"])))
-    pixel = 2 * values["size"] / side
+    pixel = 6 * values["size"] / side
     image = np.reshape(values["fluxes"], (side, side)) / pixel**2
     return pick(values, "center_x", "center_y") | {"image": image, "scale": pixel, "phi_G": 0.0, "amp": 1.0}
 
@@ -131,7 +131,7 @@ class Drawn:
             one = {"coefficients": rng.normal(size=10) + 5 * (np.arange(10) == 0), "size": size}
         if name == "pixels":
             x, y = rng.uniform(-0.1, 0.1, 2)
-            return {"fluxes": rng.uniform(0, 1, 49), "size": 3 * size, "center_x": x, "center_y": y}
+            return {"fluxes": rng.uniform(0, 1, 49), "size": size, "center_x": x, "center_y": y}
         return one | self.ellipse(0.1)
 
     def model(self, number: int) -> tuple[list[Part], Part, Part]:

@@ -11,14 +11,16 @@ from lensmill.source import frame
 
 Rays = Float[Array, "*grid"]
 SIDE = 12  # pixels, in a config
+REACH = 3  # half the side in units of `size`
 MARGIN = 3  # empty nodes around the grid, beyond which the spline is zero
 
 
 class Pixels(AbstractLightProfile):
     """A square of pixels, each a bicubic B-spline: twice differentiable in position, positive where all fluxes are.
 
-    `fluxes` (image unit) row by row from the lowest y, along x; `size` is half the square's side (arcsec). A pixel's light
-    spreads over its neighbours, so that the flux is exact and the edge is soft.
+    `fluxes` (image unit) row by row from the lowest y, along x; `size` (arcsec) is a sixth of the side, about the
+    half-light radius of a galaxy that fills it. A pixel's light spreads over its neighbours: the flux is exact, the edge
+    soft.
     """
 
     fluxes: Float[Array, " pixel"] = eqx.field(metadata={"vector": ("pixel", SIDE**2)})
@@ -38,8 +40,8 @@ class Pixels(AbstractLightProfile):
         return math.isqrt(self.fluxes.shape[-1])
 
     def surface_brightness(self, x: Rays, y: Rays) -> Rays:
-        """Sum of flux B((x - x_i)/h) B((y - y_j)/h) / h^2, h = 2 size / side, B the cubic B-spline; per arcsec^2."""
-        pixel = 2 * self.size / self.side
+        """Sum of flux B((x - x_i)/h) B((y - y_j)/h) / h^2, h = 6 size / side, B the cubic B-spline; per arcsec^2."""
+        pixel = 2 * REACH * self.size / self.side
         nodes = jnp.pad(self.fluxes.reshape(self.side, self.side), MARGIN)
         unit = 1 / (pixel * frame.nodes_per_unit(nodes.shape[0]))
         edge = frame.STRETCH
