@@ -25,6 +25,7 @@ from mass_contract import (
     positions_may_be_moved_turned_and_scaled,
 )
 
+from lensmill.lensing import convergence
 from lensmill.mass import NFW, PROFILES, SIE, AbstractMassProfile, MassModel, Shear
 
 
@@ -198,3 +199,13 @@ def test_a_point_mass_is_a_disc_at_its_centre() -> None:
     assert float(alpha[1]) == pytest.approx(0.5 * float(alpha[2]), rel=1e-6)
     assert float(alpha[2]) == pytest.approx(float(alpha[3]), rel=1e-6)
     assert float(psi[2]) == pytest.approx(float(psi[3]), rel=1e-9)
+
+
+def test_the_mass_of_a_halo_is_more_elliptical_than_its_potential() -> None:
+    halo = NFW(*(jnp.asarray(v) for v in (1.0, 1.0, 0.05, 0.0, 0.0, 0.0)))
+    radius = jnp.geomspace(0.02, 6, 4000)
+    along, across = convergence(halo, radius, 0 * radius), convergence(halo, 0 * radius, radius)
+    for distance, ratio in ((0.1, 2.0), (3.0, 3.0)):
+        level = np.interp(distance, radius, along)
+        q = float(np.interp(-level, -across, radius)) / distance
+        assert (1 - q) / (1 + q) / 0.05 == pytest.approx(ratio, abs=0.1)

@@ -61,7 +61,8 @@ class NFW(AbstractMassProfile):
     """NFW halo of scale radius theta_s and deflection alpha_s at theta_s of the round halo (both arcsec).
 
     The potential is psi(R) with R^2 = |z|^2 - Re(conj(E) z^2), E = 2 e / (1 + |e|^2), as in lenstronomy's
-    NFW_ELLIPSE_POTENTIAL: the potential's axis ratio is q, and the mass is peanut-shaped beyond |e| of about 0.15.
+    NFW_ELLIPSE_POTENTIAL: the potential's axis ratio is q. The mass is twice (well within theta_s) to
+    three times (at 3 theta_s) as elliptical, and its contours turn concave where |e| exceeds 0.25 and 0.1 there.
     """
 
     theta_s: Scalar
