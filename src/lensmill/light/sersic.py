@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from lensmill.conventions import shapes
 from lensmill.light.base import AbstractLightProfile
 
 SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, changes nothing that a pixel could show
@@ -11,7 +12,7 @@ SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, c
 
 def sersic_b(n: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
     """b_n such that `size` holds half the light: Ciotti & Bertin (1999), equation 18; 1e-6 for n >= 0.6."""
-    return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
+    return shapes.sersic_b(n)
 
 
 def elliptical_radius_squared(

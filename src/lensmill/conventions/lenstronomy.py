@@ -1,0 +1,102 @@
+"""Profiles in lenstronomy's parameters, whose axes, angles, ellipticities and Einstein radii are lensmill's own.
+
+`profile` is an entry of `lens_model_list` or `light_model_list`, `parameters` one of its keyword arguments.
+"""
+
+import numpy as np
+
+from lensmill.conventions import shapes
+from lensmill.conventions.exchange import Parameters, Row, Table, Value, require_origin
+
+
+def _circle(theta_E: Value, center_x: Value, center_y: Value) -> Parameters:
+    return {"theta_E": theta_E, "center_x": center_x, "center_y": center_y}
+
+
+def _ellipse(theta_E: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    return {"theta_E": theta_E, "e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _epl(theta_E: Value, gamma: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    return {"theta_E": theta_E, "gamma": gamma, "e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _to_shear(gamma1: Value, gamma2: Value) -> Parameters:
+    return {"gamma1": gamma1, "gamma2": gamma2, "ra_0": 0.0, "dec_0": 0.0}
+
+
+def _from_shear(gamma1: Value, gamma2: Value, ra_0: Value, dec_0: Value) -> Parameters:
+    require_origin(ra_0, dec_0)
+    return {"gamma1": gamma1, "gamma2": gamma2}
+
+
+def _to_convergence(kappa: Value) -> Parameters:
+    return {"kappa": kappa, "ra_0": 0.0, "dec_0": 0.0}
+
+
+def _from_convergence(kappa: Value, ra_0: Value, dec_0: Value) -> Parameters:
+    require_origin(ra_0, dec_0)
+    return {"kappa": kappa}
+
+
+def _to_nfw(theta_s: Value, alpha_s: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    return {"Rs": theta_s, "alpha_Rs": alpha_s, "e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _from_nfw(Rs: Value, alpha_Rs: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    return {"theta_s": Rs, "alpha_s": alpha_Rs, "e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def sersic_b(n: Value) -> Value:
+    """The linear fit to b_n of lenstronomy, with its floor."""
+    return np.maximum(1.9992 * n - 0.3271, 1e-5)
+
+
+def _to_sersic(
+    flux: Value, size: Value, n: Value, e1: Value, e2: Value, center_x: Value, center_y: Value
+) -> Parameters:
+    amplitude, radius = shapes.to_amplitude(flux, size, n, sersic_b(n))
+    light = {"amp": amplitude, "R_sersic": radius, "n_sersic": n}
+    return light | {"e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _from_sersic(
+    amp: Value, R_sersic: Value, n_sersic: Value, e1: Value, e2: Value, center_x: Value, center_y: Value
+) -> Parameters:
+    flux, size = shapes.from_amplitude(amp, R_sersic, n_sersic, sersic_b(n_sersic))
+    light = {"flux": flux, "size": size, "n": n_sersic}
+    return light | {"e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _to_gaussian(flux: Value, size: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    light = {"amp": flux, "sigma": size / shapes.HALF_LIGHT}
+    return light | {"e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+def _from_gaussian(amp: Value, sigma: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
+    light = {"flux": amp, "size": sigma * shapes.HALF_LIGHT}
+    return light | {"e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
+
+
+DEFAULTS = {"center_x": 0.0, "center_y": 0.0, "ra_0": 0.0, "dec_0": 0.0}
+MASS = Table(
+    "lenstronomy",
+    {
+        "sis": Row("SIS", _circle, _circle),
+        "sie": Row("SIE", _ellipse, _ellipse),
+        "epl": Row("EPL", _epl, _epl),
+        "shear": Row("SHEAR", _to_shear, _from_shear),
+        "sheet": Row("CONVERGENCE", _to_convergence, _from_convergence),
+        "point_mass": Row("POINT_MASS", _circle, _circle),
+        "nfw": Row("NFW_ELLIPSE_POTENTIAL", _to_nfw, _from_nfw),
+    },
+    DEFAULTS,
+)
+LIGHT = Table(
+    "lenstronomy",
+    {
+        "sersic": Row("SERSIC_ELLIPSE", _to_sersic, _from_sersic),
+        "gaussian": Row("GAUSSIAN_ELLIPSE", _to_gaussian, _from_gaussian),
+    },
+    DEFAULTS,
+)
