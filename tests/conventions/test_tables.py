@@ -154,3 +154,7 @@ def test_a_sersic_profile_keeps_its_brightness_with_another_constant(n: float, c
     ours = flux / (size**2 * shapes.sersic_area(n, b)) * np.exp(-b * ((r / size) ** (1 / n) - 1))
     amplitude, radius = shapes.to_amplitude(flux, size, n, other)
     np.testing.assert_allclose(amplitude * np.exp(-other * ((r / radius) ** (1 / n) - 1)), ours, rtol=1e-12)
+
+
+def test_half_a_gaussians_light_is_within_its_size() -> None:
+    assert 1 - np.exp(-(shapes.HALF_LIGHT**2) / 2) == pytest.approx(0.5, rel=1e-15)

@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lensmill.conventions.lenstronomy import LIGHT, MASS
 from lensmill.grid import centred_grid
 from lensmill.imaging import PSF, LensSystem, kernel_transform, render, transform_shape
-from lensmill.light import LightModel, Sersic, sersic_b
+from lensmill.light import LightModel, Sersic
 from lensmill.mass import EPL, MassModel, Shear, series_terms
 
 SIDE, SCALE, RAYS = 61, 0.08, 2
@@ -39,17 +40,6 @@ def draw(rng: np.random.Generator) -> dict[str, dict[str, float]]:
     return {"epl": epl, "shear": shear, "lens": light(rng.uniform(0.5, 1.2)), "source": light(rng.uniform(0.1, 0.4))}
 
 
-def sersic_kwargs(light: dict[str, float]) -> dict[str, float]:
-    """The same profile in lenstronomy's parameters: its b_n is the linear fit, ours the series; radius and amplitude make up."""
-    n, b = light["n"], float(sersic_b(jnp.asarray(light["n"])))
-    theirs = 1.9992 * n - 0.3271
-    profile = Sersic(**{k: jnp.asarray(v) for k, v in light.items()})
-    radius = light["size"] * (theirs / b) ** n
-    amplitude = float(profile.brightness_at_size()) * np.exp(b - theirs)
-    shape = {name: light[name] for name in ("e1", "e2", "center_x", "center_y")}
-    return shape | {"amp": amplitude, "R_sersic": radius, "n_sersic": n}
-
-
 def theirs(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:
     from lenstronomy.Data import psf
     from lenstronomy.Data.imaging_data import ImageData
@@ -62,12 +52,13 @@ def theirs(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray
         np.zeros((SIDE, SIDE)), 1.0, 1.0, ra_at_xy_0=first, dec_at_xy_0=first, transform_pix2angle=SCALE * np.eye(2)
     )
     numerics = {"supersampling_factor": RAYS, "supersampling_convolution": False}
+    masses, mass = zip(*MASS.export([("epl", model["epl"]), ("shear", model["shear"])]).components, strict=True)
+    (names, lens), (_, source) = LIGHT.export([("sersic", model["lens"]), ("sersic", model["source"])]).components
     image = ImageModel(
-        data, psf.PSF("PIXEL", kernel_point_source=kernel), LensModel(["EPL", "SHEAR"]), TheirLight(["SERSIC_ELLIPSE"]),
-        TheirLight(["SERSIC_ELLIPSE"]), kwargs_numerics=numerics,
+        data, psf.PSF("PIXEL", kernel_point_source=kernel), LensModel(list(masses)), TheirLight([names]),
+        TheirLight([names]), kwargs_numerics=numerics,
     )  # fmt: skip
-    lens = [model["epl"], {**model["shear"], "ra_0": 0, "dec_0": 0}]
-    return image.image(lens, [sersic_kwargs(model["source"])], [sersic_kwargs(model["lens"])])
+    return image.image(list(mass), [source], [lens])
 
 
 def ours(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:
