@@ -21,7 +21,7 @@ def test_examples_run() -> None:
     assert (profile, values) == ("epl", pytest.approx(names["lens"][0][1]))
 
 
-@pytest.mark.parametrize(("column", "tables"), enumerate(TABLES, 1), ids=["lenstronomy", "PyAutoLens", "COOLEST"])
+@pytest.mark.parametrize(("column", "tables"), list(enumerate(TABLES, 1)), ids=["lenstronomy", "PyAutoLens", "COOLEST"])
 def test_table_names_the_profiles(column: int, tables: tuple[Table, Table]) -> None:
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `")
