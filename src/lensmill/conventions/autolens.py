@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from lensmill.conventions import shapes
-from lensmill.conventions.exchange import Parameters, Row, Table, Value, require_origin, require_zero
+from lensmill.conventions.exchange import Parameters, Row, Table, Value, lacking, require_origin, require_zero
 
 Pair = tuple[Value, Value]
 NFW_AT_SCALE = 4 * (1 - math.log(2))  # deflection at the scale radius over (kappa_s scale_radius)
@@ -104,6 +104,7 @@ MASS = Table(
         "sis": Row("IsothermalSph", _to_circle, _from_circle),
         "sie": Row("Isothermal", _to_isothermal, _from_isothermal),
         "epl": Row("PowerLaw", _to_power_law, _from_power_law),
+        "epl_multipoles": lacking("PyAutoLens's multipoles are circular, lensmill's elliptical"),
         "shear": Row("ExternalShear", _to_shear, _from_shear),
         "sheet": Row("MassSheet", _to_sheet, _from_sheet),
         "point_mass": Row("PointMass", _to_circle, _from_circle),

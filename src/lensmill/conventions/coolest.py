@@ -95,6 +95,7 @@ MASS = Table(
         "sis": Row("SIE", _to_round_sie),
         "sie": Row("SIE", _to_sie, _from_sie),
         "epl": Row("PEMD", _to_pemd, _from_pemd),
+        "epl_multipoles": lacking("COOLEST has no multipoles"),
         "shear": Row("ExternalShear", _to_shear, _from_shear),
         "sheet": Row("ConvergenceSheet", _to_sheet, _from_sheet),
         "point_mass": lacking("COOLEST has no point mass"),

@@ -6,7 +6,7 @@
 import numpy as np
 
 from lensmill.conventions import shapes
-from lensmill.conventions.exchange import Parameters, Row, Table, Value, require_origin
+from lensmill.conventions.exchange import Parameters, Row, Table, Value, lacking, require_origin
 
 
 def _circle(theta_E: Value, center_x: Value, center_y: Value) -> Parameters:
@@ -85,6 +85,9 @@ MASS = Table(
         "sis": Row("SIS", _circle, _circle),
         "sie": Row("SIE", _ellipse, _ellipse),
         "epl": Row("EPL", _epl, _epl),
+        "epl_multipoles": lacking(
+            "lenstronomy's elliptical multipoles keep their ellipse along x when the lens is turned"
+        ),
         "shear": Row("SHEAR", _to_shear, _from_shear),
         "sheet": Row("CONVERGENCE", _to_convergence, _from_convergence),
         "point_mass": Row("POINT_MASS", _circle, _circle),
