@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lensmill import fitting
-from lensmill.imaging import render
+from lensmill.imaging import Sampling, render
 from lensmill.infer import gauss_newton
 from lensmill.likelihood import observe
 from lensmill.program import (
@@ -47,12 +47,14 @@ def kernel() -> np.ndarray:
 
 
 def mock(priors: dict, seed: int = 0) -> fitting.Pixels:
-    family = build_family(("epl", "shear"), ("sersic",), "sersic", True, priors, supersampling=3, precision="float64")
+    family = build_family(
+        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
+    )
     blank = observe(
         np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
     )
     system = assemble(family, {k: jnp.asarray(v) for k, v in TRUTH.items()}, None)
-    clean = np.asarray(render(system, blank.grid, blank.psf, 3))
+    clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
     return fitting.Pixels(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence, convergence
@@ -26,13 +27,14 @@ SEARCH_SOURCE = "sersic"
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """What is fitted: names of profiles, rays a pixel, the radius (arcsec) that is fitted, the pixels' arithmetic."""
+    """What is fitted: names of profiles, rays along a pixel's side, the radius (arcsec) that is fitted, the arithmetic."""
 
     mass: tuple[str, ...]
     lens_light: tuple[str, ...]
     source: str
     sky: bool
     supersampling: int
+    core_supersampling: int
     fit_radius: float | None
     precision: str
 
@@ -129,8 +131,8 @@ def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> 
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
     )
-    family = build(model.source, supersampling=model.supersampling, latents=latents)
-    seek = build(SEARCH_SOURCE, supersampling=1)
+    family = build(model.source, sampling=Sampling(model.supersampling, model.core_supersampling), latents=latents)
+    seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     flux, level = scales(cut)
     beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
     observation = _observe(cut, model.precision, 1)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 
-from lensmill.imaging import LensSystem, render
+from lensmill.imaging import LensSystem, Sampling, render
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Linearisation
 from lensmill.light import PROFILES as LIGHT
@@ -29,6 +29,7 @@ from lensmill.source import PROFILES as SOURCE
 LATENTS = "latents"
 SKY = "sky_level"
 FLOAT = jnp.float64
+ONE_RAY = Sampling(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Family:
     source: str
     sites: tuple[Site, ...]
     latents: int
-    supersampling: int
+    sampling: Sampling
     series_terms: int
     precision: str
 
@@ -120,7 +121,7 @@ def build_family(
     priors: Mapping,
     *,
     latents: int = 0,
-    supersampling: int = 1,
+    sampling: Sampling = ONE_RAY,
     precision: str = "float32",
 ) -> Family:
     """The family of the named profiles under `priors`; the EPL series is as long as the ellipticity prior demands."""
@@ -132,7 +133,7 @@ def build_family(
             sites.append(Site(name, (block, index), field, kind))
     tolerance = 1e-6 if precision == "float32" else 1e-10
     terms = series_terms(_largest_ellipticity(priors["mass"]), tolerance)
-    return Family(mass, lens_light, source, tuple(sites), latents, supersampling, terms, precision)
+    return Family(mass, lens_light, source, tuple(sites), latents, sampling, terms, precision)
 
 
 def _largest_ellipticity(priors: Mapping) -> float:
@@ -187,7 +188,7 @@ def lens_program(family: Family, target: Target) -> None:
         name: numpyro.deterministic(name, value) for name, value in constrain(family, target.beliefs, base).items()
     }
     observation = target.observation
-    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.supersampling)
+    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.sampling)
     residual = numpyro.deterministic("residuals", whitened_residuals(image, observation))
     numpyro.factor("log_likelihood", -0.5 * jnp.sum(residual.astype(FLOAT) ** 2))
 

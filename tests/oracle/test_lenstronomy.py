@@ -6,7 +6,7 @@ import pytest
 
 from lensmill.conventions.lenstronomy import LIGHT, MASS
 from lensmill.grid import centred_grid
-from lensmill.imaging import PSF, LensSystem, kernel_transform, render, transform_shape
+from lensmill.imaging import PSF, LensSystem, Sampling, kernel_transform, render, transform_shape
 from lensmill.light import LightModel, Sersic
 from lensmill.mass import EPL, MassModel, Shear, series_terms
 
@@ -69,7 +69,7 @@ def ours(model: dict[str, dict[str, float]], kernel: np.ndarray) -> np.ndarray:
     system = LensSystem(mass, LightModel((Sersic(**values("lens")),)), Sersic(**values("source")), jnp.asarray(0.0))
     size = transform_shape((SIDE, SIDE), kernel.shape)
     psf = PSF(jnp.asarray(kernel_transform(kernel, size)), size)
-    return np.asarray(render(system, centred_grid((SIDE, SIDE), SCALE, jnp.float64), psf, RAYS))
+    return np.asarray(render(system, centred_grid((SIDE, SIDE), SCALE, jnp.float64), psf, Sampling(RAYS)))
 
 
 def test_images_equal_lenstronomy() -> None:
