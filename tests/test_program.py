@@ -132,7 +132,7 @@ def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
 
 @pytest.mark.slow
 def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dict) -> None:
-    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, None, "float32")
+    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
     problem = fitting.pose(mock(priors), model, priors)
     maximum = fitting.find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
