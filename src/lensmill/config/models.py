@@ -84,6 +84,12 @@ class Model(Section):
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(default=2, ge=1, le=10, description="rays along each side of a pixel")
+    core_supersampling: int = Field(
+        default=8,
+        ge=1,
+        le=20,
+        description="the same for the lens light near its centre, where it is steep",
+    )
     fit_radius: Positive | None = Field(
         default=None,
         description="pixels farther than this from the cutout's centre, arcsec, are not used; null: all are",
