@@ -73,7 +73,9 @@ class Model(Section):
     """What a lens is made of."""
 
     mass: tuple[ProfileName, ...] = Field(
-        default=("epl", "shear"), min_length=1, description="mass profiles; each has its priors in the block `mass`"
+        default=("epl", "shear"),
+        min_length=1,
+        description="mass profiles, at least one with `theta_E`; each has its priors in the block `mass`",
     )
     lens_light: tuple[ProfileName, ...] = Field(
         default=("sersic",), description="profiles of the lens galaxy's light; [] where it is already subtracted"
