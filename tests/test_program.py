@@ -160,6 +160,16 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dic
         assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
 
 
+def test_only_the_ellipticities_of_the_model_s_masses_lengthen_the_series(priors: dict) -> None:
+    def terms(flat: float, mass: tuple[str, ...]) -> int:
+        bound = {"distribution": "uniform", "low": -flat, "high": flat}
+        table = priors["mass"] | {"sie": priors["mass"]["sie"] | {"e1": bound, "e2": bound}}
+        return build_family(mass, (), "sersic", False, priors | {"mass": table}).series_terms
+
+    assert terms(0.6, ("epl",)) == terms(0.1, ("epl",)) > terms(0.1, ("sie",))
+    assert terms(0.6, ("epl", "sie")) > terms(0.1, ("epl", "sie")) == terms(0.1, ("epl",))
+
+
 def vector_family(priors: dict, source: str, **options: object) -> Family:
     return build_family(("sie", "shear"), ("mge",), source, True, priors, **options)
 
@@ -215,7 +225,7 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
 
 
 def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
-    family = vector_family(priors, "shapelets", precision="float64", sampling=Sampling(1, 4))
+    family = vector_family(priors, "shapelets", precision="float64")
     led_by = fitting.lens_parameters(family)
     assert [family.names[i] for i in led_by] == ["theta_E", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2"]
     image, everywhere = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE), bool)
