@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
-from lensmill.io.results import RunFolder
+from lensmill.io.results import RunFolder, read_posterior
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--quiet", "rules"]
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 
 def survey(folder: Path, name: str) -> tuple[list[str], RunFolder]:
     """The command that runs a survey of three small parametric mocks, and where its results go."""
+    folder.mkdir(exist_ok=True)
     config = folder / f"{name}.yaml"
     config.write_text(
         f"run: {name}\nresults: {folder}/results\ncatalogue: {folder}/{name}/catalogue.ecsv\n"
@@ -44,8 +46,27 @@ def computed(run_folder: RunFolder, step: str) -> set[str]:
     return {row["lens_id"] for row in rows if row["extra"].get("reused") is False}
 
 
-def stamps(run_folder: RunFolder) -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in run_folder.root.glob("lenses/*/posterior.nc")}
+def stamps(run_folder: RunFolder, name: str = "posterior.nc") -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in run_folder.root.glob(f"lenses/*/{name}")}
+
+
+def kill_once_there(command: list[str], folder: RunFolder, name: str) -> None:
+    """Run, and send SIGKILL to every process as soon as a lens has a file of this `name`."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 600
+    while not stamps(folder, name) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert stamps(folder, name)
+    run(command, "--unlock")
+
+
+def draws(folder: RunFolder) -> dict[str, np.ndarray]:
+    table = Table.read(folder.catalogue_ecsv)
+    return {name: read_posterior(folder.posterior(name))["posterior"]["theta_E"].values for name in table["lens_id"]}
 
 
 def test_a_survey_runs_and_runs_again_only_where_it_must(tmp_path: Path) -> None:
@@ -81,19 +102,21 @@ def test_a_survey_runs_and_runs_again_only_where_it_must(tmp_path: Path) -> None
     }
 
 
-def test_a_killed_run_loses_no_finished_lens(tmp_path: Path) -> None:
-    command, folder = survey(tmp_path, "killed")
-    process = subprocess.Popen(
-        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 600
-    while not stamps(folder) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    kept = stamps(folder)
-    assert kept
-    run(command, "--unlock")
+def test_runs_killed_in_every_stage_lose_nothing_and_end_the_same(tmp_path: Path) -> None:
+    command, folder = survey(tmp_path / "killed", "same")
+    kept = {}
+    for name in ("map.npz", "chains.npz", "posterior.nc"):
+        kill_once_there([*command, "--rerun-incomplete"], folder, name)
+        for lens_id, stamp in kept.get("map.npz", {}).items():
+            assert stamps(folder, "map.npz")[lens_id] == stamp
+        kept[name] = stamps(folder, name)
     run(command, "--rerun-incomplete")
-    assert len(Table.read(folder.catalogue_ecsv)) == 3
-    assert {name: stamps(folder)[name] for name in kept} == kept
+    for name in ("map.npz", "posterior.nc"):
+        assert kept[name].items() <= stamps(folder, name).items()
+
+    again, whole = survey(tmp_path / "whole", "same")
+    run(again)
+    expected = draws(whole)
+    assert len(expected) == 3
+    for lens_id, found in draws(folder).items():
+        np.testing.assert_array_equal(found, expected[lens_id])

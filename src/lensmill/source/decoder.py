@@ -48,8 +48,7 @@ class DecoderConfig:
 def gentle(x: Array) -> Array:
     """An activation bent a little: x + 0.2 (silu(x) - x / 2).
 
-    The straighter z -> log brightness, the less the posterior's curvature varies and the longer NUTS may step; the
-    exponential that follows bends enough for the rest.
+    The straighter z -> brightness, the less the posterior's curvature varies and the longer NUTS may step.
     """
     return x + BEND * (nnx.silu(x) - 0.5 * x)
 
