@@ -75,6 +75,11 @@ class Placed(AbstractLightProfile):
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
         across, up = np.asarray(x - self.center_x), np.asarray(y - self.center_y)

@@ -60,13 +60,12 @@ class Prediction(NamedTuple):
 def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> Images:
     """The images of one base-space position."""
     system, seen = system_at(family, target, base), target.observation
-    flux = constrain(family, target.beliefs, base)["source_flux"]
     rays = family.sampling
     model = render(system, seen.grid, seen.psf, rays)
     residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)
     light = render_lens_light(system, seen.grid, seen.psf, rays)
-    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / flux)
+    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / system.source.total_flux)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -16,6 +16,11 @@ class AbstractLightProfile(eqx.Module):
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
 
+    @property
+    @abc.abstractmethod
+    def total_flux(self) -> Float[Array, ""]:
+        """All light over the whole plane, image unit."""
+
 
 class LightModel(eqx.Module):
     """The sum of light profiles; with none, darkness."""

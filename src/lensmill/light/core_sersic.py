@@ -45,6 +45,11 @@ class CoreSersic(AbstractLightProfile):
         fall = jnp.exp(-STEP * (2 - self.core_slope))
         return jnp.log(2 * jnp.pi * STEP * (jnp.sum(rings) + rings[0] * fall / (1 - fall)))
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Graham et al. (2003), equation 5, normalised to the flux; image unit per arcsec^2."""
         r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2) / self.size**2

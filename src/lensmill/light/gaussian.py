@@ -18,6 +18,11 @@ class Gaussian(AbstractLightProfile):
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """flux / (2 pi sigma^2) exp(-r^2 / (2 sigma^2)), image unit per arcsec^2."""
         variance = (self.size / HALF_LIGHT) ** 2

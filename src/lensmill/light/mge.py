@@ -30,6 +30,11 @@ class MGE(AbstractLightProfile):
         steps = jnp.arange(number, dtype=self.fluxes.dtype) / max(number - 1, 1)
         return self.size_min * jnp.exp(steps * jnp.log(self.size_max / self.size_min))
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The sum of the fluxes, image unit."""
+        return jnp.sum(self.fluxes)
+
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Sum of flux / (2 pi sigma^2) exp(-r^2 / (2 sigma^2)), image unit per arcsec^2; Cappellari (2002), equation 1."""
         variance = (self.sizes() / HALF_LIGHT) ** 2

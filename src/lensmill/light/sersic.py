@@ -28,6 +28,11 @@ class Sersic(AbstractLightProfile):
         log_area = jnp.log(2 * jnp.pi * n) + b - 2 * n * jnp.log(b) + gammaln(2 * n)
         return self.flux / self.size**2 * jnp.exp(-log_area)
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """I_e exp(-b ((r/size)^(1/n) - 1)), image unit per arcsec^2; Graham & Driver (2005), equation 1."""
         b = sersic_b(self.n)

@@ -72,6 +72,11 @@ class NeuralSource(AbstractLightProfile):
     latents: Float[Array, " latent"] = eqx.field(metadata={"learned": True})
     network: AbstractNetwork = eqx.field(metadata={"learned": True})
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
     def surface_brightness(self, x: Rays, y: Rays) -> Rays:
         """flux / size^2 g(X) with the decoder's g, image unit per arcsec^2."""
         X, Y = frame.standardise(x, y, self.center_x, self.center_y, self.e1, self.e2, self.size)

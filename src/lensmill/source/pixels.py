@@ -39,6 +39,11 @@ class Pixels(AbstractLightProfile):
         """Pixels along a side."""
         return math.isqrt(self.fluxes.shape[-1])
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The sum of the fluxes, image unit."""
+        return jnp.sum(self.fluxes)
+
     def surface_brightness(self, x: Rays, y: Rays) -> Rays:
         """Sum of flux B((x - x_i)/h) B((y - y_j)/h) / h^2, h = 6 size / side, B the cubic B-spline; per arcsec^2."""
         pixel = 2 * REACH * self.size / self.side

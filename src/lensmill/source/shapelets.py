@@ -57,6 +57,16 @@ class Shapelets(AbstractLightProfile):
         """The highest order n1 + n2."""
         return (math.isqrt(8 * self.coefficients.shape[-1] + 1) - 3) // 2
 
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """Sum over even n1, n2 of coefficient I_n1 I_n2, I_n = sqrt(n!) / (2^(n/2) (n/2)!); Refregier (2003), equation 24."""
+        light = [
+            math.sqrt(math.factorial(n)) / (2 ** (n / 2) * math.gamma(n / 2 + 1)) * (n % 2 == 0)
+            for n in range(self.n_max + 1)
+        ]
+        orders = [(order - n2, n2) for order in range(self.n_max + 1) for n2 in range(order + 1)]
+        return self.coefficients @ jnp.asarray([light[n1] * light[n2] for n1, n2 in orders], self.coefficients.dtype)
+
     def surface_brightness(self, x: Rays, y: Rays) -> Rays:
         """Sum of coefficient / (2 pi beta^2) phi_n1 phi_n2, phi_0(0) = 1; Refregier (2003), equations 1 and 20."""
         beta = self.size / HALF_LIGHT
