@@ -218,7 +218,8 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _straighten(family: Family, target: Target, base: Array, whitening: Array) -> Frame:
-    return straighten(functools.partial(residuals, family, target), base, whitening, lens_parameters(family))
+    scalars = tuple(range(len(family.sites)))
+    return straighten(functools.partial(residuals, family, target), base, whitening, scalars)
 
 
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:

@@ -2,7 +2,7 @@
 
 A residual that curves within its own tangent space only because of how it is parametrised can be straightened by a change of
 coordinates (Transtrum, Machta & Sethna 2011, arXiv:1010.1449). A lens is such a case: how mass trades against source is a narrow,
-curved valley, straight to second order once source, light and the stiffer mass directions follow the looser ones.
+curved valley, straight to second order once latents and the stiffer directions of the scalar parameters follow the looser ones.
 """
 
 from typing import NamedTuple
