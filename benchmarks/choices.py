@@ -1,0 +1,159 @@
+"""Time what could have been done otherwise in the likelihood, and write one JSON document; docs/decisions say what followed.
+
+    python benchmarks/choices.py --out benchmarks/results/choices.json [--repeats 3]
+
+Each alternative's value and gradient is compiled and timed in turns with the others, in both precisions: the convolution
+alone, the EPL alone at several lengths of its series, the whole likelihood, and batches of it.
+"""
+
+import argparse
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from core import FRAMES, Bench, kernel, loglike, pose, vector
+from peers import merge, processor
+from scipy.fft import next_fast_len
+
+from lensmill.imaging import convolve, kernel_transform
+from lensmill.lensing import ray_shoot
+from lensmill.likelihood import whitened_residuals
+from lensmill.mass import EPL
+from lensmill.program import Family, Target, assemble
+from lensmill.provenance import commit, versions
+
+SIDES = (80, 104)  # buckets of the two frames
+RANKS = (1, 4, 8)
+TERMS = (12, 24, 33, 54)
+BATCHES = (4, 32)
+
+Image = jax.Array
+
+
+def convolutions(side: int, precision: str) -> Iterator[tuple[str, Callable[[Image], Image]]]:
+    """Ways to convolve an image of `side` pixels with a kernel of 21x21 that is not separable."""
+    psf = kernel(*FRAMES["80"][1:]) + 1e-3 * np.random.default_rng(3).normal(size=(21, 21))
+    half = psf.shape[0] // 2
+    complex_type = jnp.result_type(precision, jnp.complex64)
+    for size in sorted({side + half, next_fast_len(side + half, real=True), 2 ** int(np.ceil(np.log2(side + half)))}):
+        transform = jnp.asarray(kernel_transform(psf, (size, size)), complex_type)
+        yield f"FFT of {size}", functools.partial(convolve, transform=transform, size=(size, size))
+    left, weights, right = np.linalg.svd(psf)
+    for rank in RANKS:
+        bands = [(weights[r] * band(left[:, r], side), band(right[r], side).T) for r in range(rank)]
+        pairs = [(jnp.asarray(a, precision), jnp.asarray(b, precision)) for a, b in bands]
+        yield f"rank {rank} by banded matrices", functools.partial(by_bands, pairs)
+    direct = functools.partial(jax.scipy.signal.convolve2d, in2=jnp.asarray(psf, precision), mode="same")
+    yield "direct sum", direct
+
+
+def band(values: np.ndarray, side: int) -> np.ndarray:
+    half = values.size // 2
+    offsets = np.arange(side)[:, None] - np.arange(side)[None, :] + half
+    return np.where((offsets >= 0) & (offsets < values.size), values[np.clip(offsets, 0, values.size - 1)], 0)
+
+
+def by_bands(pairs: list[tuple[Image, Image]], image: Image) -> Image:
+    image = jax.lax.optimization_barrier(image)
+    return sum((a @ image @ b for a, b in pairs), start=jnp.zeros_like(image))
+
+
+def likelihoods(family: Family, target: Target) -> Iterator[tuple[str, Callable]]:
+    """Ways to write the whole likelihood."""
+    plain = functools.partial(loglike, family, target)
+    yield "as it is", plain
+    yield "recomputed in the backward pass", jax.checkpoint(plain)
+    yield "residuals summed in the pixels' precision", functools.partial(summed, family, target)
+    yield "barriers around each profile", functools.partial(fenced, family, target)
+
+
+def summed(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
+    system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
+    observation = target.observation
+    x, y = observation.grid.rays(family.supersampling)
+    light = system.source.surface_brightness(*ray_shoot(system.mass, x, y)) + system.lens_light.surface_brightness(x, y)
+    flux = light * observation.grid.pixel_scale**2
+    model = convolve(flux, observation.psf.transform, observation.psf.size)
+    return -0.5 * jnp.sum(whitened_residuals(model, observation) ** 2)
+
+
+def fenced(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
+    fence = jax.lax.optimization_barrier
+    system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
+    observation = target.observation
+    x, y = fence(observation.grid.rays(family.supersampling))
+    arcs = fence(system.source.surface_brightness(*fence(ray_shoot(system.mass, x, y))))
+    flux = (arcs + fence(system.lens_light.surface_brightness(x, y))) * observation.grid.pixel_scale**2
+    model = convolve(flux, observation.psf.transform, observation.psf.size)
+    return -0.5 * jnp.sum(whitened_residuals(model, observation).astype(float) ** 2)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Every alternative in one precision."""
+    bench, precision = Bench(given), given.precision
+    rng = np.random.default_rng(0)
+
+    def weighed(function: Callable[[Image], Image], weights: Image) -> Callable:
+        return jax.value_and_grad(lambda image: jnp.sum(function(image) * weights))
+
+    for side in SIDES:
+        image, weights = (jnp.asarray(rng.normal(size=(side, side)), precision) for _ in range(2))
+        for name, function in convolutions(side, precision):
+            bench.add(weighed(function, weights), image, task="convolution", frame=str(side), variant=name)
+    family, target = pose("80", 1, precision)
+    rays, centre = target.observation.grid.rays(1), vector(family)
+    for terms in TERMS:
+
+        def pull(parameters: jax.Array, terms: int = terms) -> jax.Array:
+            alpha_x, alpha_y = EPL(*parameters.astype(precision), terms).deflection(*rays)
+            return jnp.sum(alpha_x * rays[1]) + jnp.sum(alpha_y * rays[0] * rays[1])
+
+        bench.add(jax.value_and_grad(pull), centre[:6], task="series", variant=f"{terms} terms")
+    for name, value in likelihoods(family, target):
+        bench.add(jax.value_and_grad(value), centre, task="likelihood", variant=name)
+    both = jax.value_and_grad(functools.partial(loglike, family, target))
+    for width in BATCHES:
+        many = centre * (1 + 1e-3 * rng.normal(size=(width, centre.size)))
+        for name, mapped in {
+            "vmap": jax.vmap(both),
+            "lax.map": functools.partial(jax.lax.map, both),
+            "lax.map of pairs": functools.partial(jax.lax.map, both, batch_size=2),
+        }.items():
+            bench.add(mapped, many, vectors=width, task="batch", variant=f"{width} by {name}")
+    bench.run()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--precision", choices=["float64", "float32"], help="measure this one only, as JSON lines")
+    parser.add_argument("--repeats", dest="passes", type=int, default=3)
+    parser.add_argument("--slice", type=float, default=0.3)
+    parser.set_defaults(round=0)
+    given = parser.parse_args()
+    if given.precision:
+        jax.config.update("jax_enable_x64", True)
+        return measure(given)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder, "lines.jsonl")
+        for precision in ("float64", "float32"):
+            options = ["--precision", precision, "--repeats", str(given.passes), "--slice", str(given.slice)]
+            subprocess.run([sys.executable, __file__, "--out", str(lines), *options], check=True)
+        records = merge(json.loads(line) for line in lines.read_text().splitlines())
+    machine = {"processor": processor(), "cores": os.cpu_count(), "load": load}
+    document = {"machine": machine, "versions": versions(), "commit": commit(), "records": records}
+    given.out.write_text(json.dumps(document, indent=0) + "\n")
+    return None
+
+
+if __name__ == "__main__":
+    main()
