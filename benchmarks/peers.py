@@ -36,20 +36,17 @@ class Job(NamedTuple):
     options: tuple[str, ...]
 
 
-SMALL = ("--frames", "80")
-SINGLE = ("--dtype", "float32", *SMALL)
+SMALL = ("--frames", "80", "--modes", "ss1")
 JOBS = (
     Job("lenstronomy", "lenstronomy", ("--modes", "ss1,ss2")),
     Job("herculens", "herculens", ("--modes", "ss1,ss2")),
-    Job("jaxtronomy", "jaxtronomy", ("--modes", "ss1,ss2")),
-    Job("gigalens", "gigalens", ("--modes", "ss1")),
     Job("autolens", "autolens", ("--modes", "ss1,ss2")),
-    Job("caustics", "caustics", (*SMALL, "--modes", "ss1")),
-    Job("herculens float32", "herculens", (*SINGLE, "--modes", "ss1")),
-    Job("jaxtronomy float32", "jaxtronomy", (*SINGLE, "--modes", "ss1")),
-    Job("gigalens float32", "gigalens", (*SINGLE, "--modes", "ss1")),
-    Job("autolens float32", "autolens", (*SINGLE, "--modes", "ss1")),
-    Job("caustics float32", "caustics", (*SINGLE, "--modes", "ss1", "--chunk", "1")),
+    *(Job(name, name, SMALL) for name in ("jaxtronomy", "gigalens", "caustics")),
+    *(
+        Job(f"{name} float32", name, (*SMALL, "--dtype", "float32"))
+        for name in ("herculens", "autolens", "jaxtronomy", "gigalens")
+    ),
+    Job("caustics float32", "caustics", (*SMALL, "--dtype", "float32", "--chunk", "1")),
 )
 
 
