@@ -207,14 +207,14 @@ def add_deflection(bench: Bench, terms: int) -> None:
 
 
 def deflection_errors(table: Path, terms: int, precision: str) -> Iterator[tuple[str, float]]:
-    """Axis ratio and error relative to |alpha|, for every row of a table of exact deflections."""
+    """Kind of place with its axis ratio, and error relative to |alpha|, for every row of a table of exact deflections."""
     deflect = jax.jit(lambda p, x, y: EPL(*p, *jnp.zeros_like(p, shape=(2,)), terms).deflection(x, y))
     with table.open() as file:
         for row in csv.DictReader(file):
             q, x, y, *exact = (float(row[k]) for k in ("q", "x", "y", "alpha_x", "alpha_y"))
             shape = [float(row["theta_E"]), float(row["gamma"]), (1 - q) / (1 + q), 0.0]
             found = deflect(*(jnp.asarray(v, precision) for v in (shape, x, y)))
-            yield f"{q:.4g}", float(np.hypot(*np.subtract(found, exact)) / np.hypot(*exact))
+            yield f"{row.get('kind', 'grid')}_q{q:.2f}", float(np.hypot(*np.subtract(found, exact)) / np.hypot(*exact))
 
 
 def arguments() -> argparse.Namespace:

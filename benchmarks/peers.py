@@ -54,6 +54,7 @@ def commands(given: argparse.Namespace) -> Iterable[tuple[str, list[str]]]:
     """The programs of a round, lensmill's two precisions first."""
     for precision in ("float64", "float32"):
         reference = ["--peers", str(given.peers)] if given.peers else []
+        reference += ["--table", str(given.table)] if given.table else []
         yield f"lensmill {precision}", [sys.executable, str(CORE), "--precision", precision, *reference]
     if given.peers and given.environments:
         for job in JOBS:
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--peers", type=Path, help="folder of the peers' scripts")
     parser.add_argument("--environments", type=Path, help="folder of a virtual environment a peer")
+    parser.add_argument("--table", type=Path, help="CSV of exact deflections (default: that of the tests)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--slice", type=float, default=0.3, help="seconds a task and pass")
     parser.add_argument("--limit", type=float, default=900, help="seconds a program")
