@@ -290,6 +290,20 @@ def test_priors_against_the_profiles(tmp_path):
     }
 
 
+@pytest.mark.parametrize("mass", [("nfw",), ("nfw", "shear"), ("sheet",)])
+def test_a_mass_without_an_einstein_radius_is_refused(mass):
+    (problem,) = checked(ROOT / "config" / "priors.yaml", mass=mass)
+    assert (problem.where, problem.got) == ("model.mass", ", ".join(mass))
+    assert problem.expected == "a profile that has theta_E: epl, epl_multipoles, point_mass, sie, sis"
+    assert "add the lens galaxy to model.mass" in problem.hint
+
+
+@pytest.mark.parametrize("mass", [("nfw", "sie"), ("nfw", "sei")])
+def test_a_mass_with_an_einstein_radius_or_a_misspelt_one_is_not(mass):
+    problems = checked(ROOT / "config" / "priors.yaml", mass=mass)
+    assert [problem.got for problem in problems] == [name for name in mass if name == "sei"]
+
+
 def test_table_of_one_lens():
     priors = load_priors(ROOT / "config" / "priors.yaml")
     plain = prior_table(priors)

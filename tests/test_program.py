@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from lensmill import fitting
-from lensmill.imaging import render
+from lensmill.imaging import Sampling, render
 from lensmill.infer import gauss_newton
+from lensmill.infer.frame import straighten, to_base, to_whitened
+from lensmill.infer.gauss_newton import whitening
 from lensmill.light import PROFILES as LIGHT
 from lensmill.likelihood import observe
 from lensmill.mass import PROFILES as MASS
@@ -53,12 +55,14 @@ def kernel() -> np.ndarray:
 
 
 def mock(priors: dict, seed: int = 0) -> fitting.Pixels:
-    family = build_family(("epl", "shear"), ("sersic",), "sersic", True, priors, supersampling=3, precision="float64")
+    family = build_family(
+        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
+    )
     blank = observe(
         np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
     )
     system = assemble(family, {k: jnp.asarray(v) for k, v in TRUTH.items()}, None)
-    clean = np.asarray(render(system, blank.grid, blank.psf, 3))
+    clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
     return fitting.Pixels(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)
@@ -136,7 +140,7 @@ def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
 
 @pytest.mark.slow
 def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dict) -> None:
-    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, None, "float32")
+    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
     problem = fitting.pose(mock(priors), model, priors)
     maximum = fitting.find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
@@ -154,6 +158,16 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dic
     for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
         one = np.asarray(draws[name])
         assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
+
+
+def test_only_the_ellipticities_of_the_model_s_masses_lengthen_the_series(priors: dict) -> None:
+    def terms(flat: float, mass: tuple[str, ...]) -> int:
+        bound = {"distribution": "uniform", "low": -flat, "high": flat}
+        table = priors["mass"] | {"sie": priors["mass"]["sie"] | {"e1": bound, "e2": bound}}
+        return build_family(mass, (), "sersic", False, priors | {"mass": table}).series_terms
+
+    assert terms(0.6, ("epl",)) == terms(0.1, ("epl",)) > terms(0.1, ("sie",))
+    assert terms(0.6, ("epl", "sie")) > terms(0.1, ("epl", "sie")) == terms(0.1, ("epl",))
 
 
 def vector_family(priors: dict, source: str, **options: object) -> Family:
@@ -193,14 +207,14 @@ def test_latents_are_the_last_vector(priors: dict) -> None:
 @pytest.mark.parametrize("source", ["shapelets", "pixels"])
 def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision: str) -> None:
     """From the prior's middle, the program's own Jacobian leads down to the noise of a mock that the same model made."""
-    family = vector_family(priors, source, precision=precision)
+    family = vector_family(priors, source, precision=precision, sampling=Sampling(1, 4))
     beliefs = believe(family, priors, 8.0, 0.01)
     truth = jnp.asarray(0.5 * np.random.default_rng(4).normal(size=family.size))
     noise = np.random.default_rng(5).normal(size=(SIDE, SIDE))
     everywhere = np.ones((SIDE, SIDE), bool)
     blank = observe(np.zeros((SIDE, SIDE)), np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
     system = assemble(family, constrain(family, beliefs, truth), None)
-    image = np.asarray(render(system, blank.grid, blank.psf, 1), float) + 0.02 * noise
+    image = np.asarray(render(system, blank.grid, blank.psf, family.sampling), float) + 0.02 * noise
     observation = observe(image, np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
     target = Target(observation, beliefs, None)
     start = truth.at[len(family.names) :].set(0.0)
@@ -208,6 +222,22 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
     at_truth = 0.5 * float(jnp.sum(residuals(family, target, truth) ** 2))
     assert float(end.cost) < at_truth
     assert 2 * float(end.cost) / SIDE**2 < 1.2
+
+
+def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
+    family = vector_family(priors, "shapelets", precision="float64")
+    led_by = fitting.lens_parameters(family)
+    assert [family.names[i] for i in led_by] == ["theta_E", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2"]
+    image, everywhere = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE), bool)
+    observation = observe(image, image + 0.02, everywhere, kernel(), SCALE, "float64")
+    target = Target(observation, believe(family, priors, 8.0, 0.01), None)
+    base = jnp.asarray(0.3 * np.random.default_rng(4).normal(size=family.size))
+    jacobian = jax.jit(functools.partial(linearise, family))(target, base).jacobian
+    frame = jax.jit(lambda at, scale: straighten(functools.partial(residuals, family, target), at, scale, led_by))(
+        base, whitening(jacobian @ jacobian.T)
+    )
+    assert float(jnp.abs(frame.bend).max()) > 1e-3
+    np.testing.assert_allclose(to_base(frame, to_whitened(frame, base + 0.01)), base + 0.01, atol=1e-9)
 
 
 def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:

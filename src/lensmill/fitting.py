@@ -11,28 +11,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence, convergence
+from lensmill.infer.frame import Frame, refine, straighten, to_whitened
 from lensmill.infer.gauss_newton import whitening
 from lensmill.likelihood import Observation, observe
-from lensmill.program import Beliefs, Family, Target, believe, build_family, constrain, potential, unconstrain
+from lensmill.program import (
+    Beliefs,
+    Family,
+    Target,
+    believe,
+    build_family,
+    constrain,
+    potential,
+    residuals,
+    unconstrain,
+)
 from lensmill.warmstart import Basin, carry_over, descend, search
 
 COARSE_SIDE = 48
 MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
 SEARCH_SOURCE = "sersic"
+SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """What is fitted: names of profiles, rays a pixel, the radius (arcsec) that is fitted, the pixels' arithmetic."""
+    """What is fitted: names of profiles, rays along a pixel's side, the radius (arcsec) that is fitted, the arithmetic."""
 
     mass: tuple[str, ...]
     lens_light: tuple[str, ...]
     source: str
     sky: bool
     supersampling: int
+    core_supersampling: int
     fit_radius: float | None
     precision: str
 
@@ -79,7 +93,7 @@ class Block(NamedTuple):
     """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come."""
 
     chains: nuts.Chain
-    frame: nuts.Frame
+    frame: Frame
     draws: nuts.Draws | None
     warmed: int
     leapfrogs: int
@@ -129,8 +143,8 @@ def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> 
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
     )
-    family = build(model.source, supersampling=model.supersampling, latents=latents)
-    seek = build(SEARCH_SOURCE, supersampling=1)
+    family = build(model.source, sampling=Sampling(model.supersampling, model.core_supersampling), latents=latents)
+    seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     flux, level = scales(cut)
     beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
     observation = _observe(cut, model.precision, 1)
@@ -168,7 +182,7 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _start_chains(family: Family, target: Target, frame: nuts.Frame, keys: Array) -> nuts.Chain:
+def _start_chains(family: Family, target: Target, frame: Frame, keys: Array) -> nuts.Chain:
     density = functools.partial(potential, family, target)
     return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
 
@@ -177,7 +191,7 @@ def _start_chains(family: Family, target: Target, frame: nuts.Frame, keys: Array
 def _run_chains(
     family: Family,
     target: Target,
-    frame: nuts.Frame,
+    frame: Frame,
     chains: nuts.Chain,
     adapting: Array,
     draws: int,
@@ -197,27 +211,43 @@ def _run_chains(
     return jax.lax.map(lambda chain: run(chain=chain), chains)
 
 
+def lens_parameters(family: Family) -> tuple[int, ...]:
+    """Where the parameters of the mass stand in base space."""
+    return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _straighten(family: Family, target: Target, base: Array, whitening: Array) -> Frame:
+    return straighten(functools.partial(residuals, family, target), base, whitening, lens_parameters(family))
+
+
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
     """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
-    frame = nuts.Frame(jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
+    frame = _straighten(problem.family, problem.target, jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
     keys = jax.random.split(jax.random.key(seed), chains)
     started = _start_chains(problem.family, problem.target, frame, keys)
     return Block(started, frame, None, 0, 0, None, False)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _chains_at(family: Family, target: Target, frame: nuts.Frame, positions: Array, keys: Array) -> nuts.Chain:
+def _chains_at(family: Family, target: Target, frame: Frame, bases: Array, keys: Array) -> nuts.Chain:
     density = functools.partial(potential, family, target)
-    return jax.lax.map(lambda place: nuts.chain_at(density, frame, *place), (positions, keys))
+    return jax.lax.map(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
 
 
 def _refined(problem: Problem, block: Block) -> Block:
     """The block with its frame refined by the second half of the draws of its last warm-up round."""
     recent = jnp.asarray(block.recent)
     late = recent[:, recent.shape[1] // 2 :].reshape(-1, recent.shape[2])
-    frame, positions = nuts.refine(block.frame, late, block.chains.position)
-    chains = _chains_at(problem.family, problem.target, frame, positions, block.chains.key)
+    frame = refine(block.frame, late)
+    chains = _chains_at(problem.family, problem.target, frame, recent[:, -1], block.chains.key)
     return block._replace(frame=frame, chains=chains, recent=None)
+
+
+def _depth(block: Block, most: int) -> int:
+    """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
+    reach = float(jnp.mean(block.chains.step_size)) * (2**SHORT - 1)
+    return min(SHORT, most) if reach >= FAR_ENOUGH else most
 
 
 def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
@@ -237,7 +267,7 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
             jnp.asarray(adapting),
             effort.round,
             effort.target_accept,
-            effort.max_tree_depth,
+            _depth(block, effort.max_tree_depth),
         )
         block = _extend(problem.family, block, chains, taken, adapting, effort)
         yield block
@@ -253,8 +283,7 @@ def _extend(
         taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
     )
     draws = jax.tree.map(np.asarray, draws)
-    lens = [i for i, site in enumerate(family.sites) if site.component[0] == "mass"]
-    reached = convergence(draws.base[..., lens])
+    reached = convergence(draws.base[..., lens_parameters(family)])
     enough = min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess and reached.rhat < effort.rhat
     spent = draws.base.shape[1] >= effort.round * effort.max_rounds
     return Block(chains, block.frame, draws, block.warmed, leapfrogs, reached, enough or spent)

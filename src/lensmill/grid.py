@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 BUCKET = 8
 
@@ -30,6 +30,19 @@ class PixelGrid(eqx.Module):
 
         x, y = axis(self.x_first, nx), axis(self.y_first, ny)
         return jnp.broadcast_to(x[None, :], (y.size, x.size)), jnp.broadcast_to(y[:, None], (y.size, x.size))
+
+    def around(self, x: Array, y: Array, side: int) -> tuple["PixelGrid", Int[Array, ""], Int[Array, ""]]:
+        """The square of `side` pixels around (x, y) arcsec that lies within the image; its first row and column."""
+        ny, nx = self.shape
+        rows, columns = min(side, ny), min(side, nx)
+
+        def start(offset: Array, number: int, most: int) -> Int[Array, ""]:
+            first = jnp.round(offset / self.pixel_scale - (number - 1) / 2).astype(jnp.int32)
+            return jax.lax.stop_gradient(jnp.clip(first, 0, most - number))
+
+        row, column = start(y - self.y_first, rows, ny), start(x - self.x_first, columns, nx)
+        x_first, y_first = self.x_first + column * self.pixel_scale, self.y_first + row * self.pixel_scale
+        return PixelGrid(x_first, y_first, self.pixel_scale, (rows, columns)), row, column
 
 
 def centred_grid(

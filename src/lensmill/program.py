@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 
-from lensmill.imaging import LensSystem, render
+from lensmill.imaging import LensSystem, Sampling, render
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Linearisation
 from lensmill.light import PROFILES as LIGHT
@@ -30,8 +30,7 @@ LATENTS = "latents"
 SKY = "sky_level"
 FLUXES = ("flux", "fluxes", "coefficients")  # fields in the image's unit, whose priors are relative to the cutout
 FLOAT = jnp.float64
-
-
+ONE_RAY = Sampling(1)
 STANDARD: dict[str, Any] = {"distribution": "normal", "mean": 0.0, "sd": 1.0}  # of latents
 
 
@@ -59,7 +58,7 @@ class Family:
     source: str
     sites: tuple[Site, ...]
     vectors: tuple[Site, ...]
-    supersampling: int
+    sampling: Sampling
     series_terms: int
     precision: str
 
@@ -155,7 +154,7 @@ def build_family(
     priors: Mapping,
     *,
     latents: int = 0,
-    supersampling: int = 1,
+    sampling: Sampling = ONE_RAY,
     precision: str = "float32",
 ) -> Family:
     """The family of the named profiles under `priors`; the EPL series is as long as the ellipticity prior demands."""
@@ -171,14 +170,14 @@ def build_family(
     if latents:
         vectors.append(Site(LATENTS, ("source", 0), LATENTS, STANDARD["distribution"], latents, "latent"))
     tolerance = 1e-6 if precision == "float32" else 1e-10
-    terms = series_terms(_largest_ellipticity(priors["mass"]), tolerance)
-    return Family(mass, lens_light, source, tuple(sites), tuple(vectors), supersampling, terms, precision)
+    terms = series_terms(_largest_ellipticity([priors["mass"][name] for name in mass]), tolerance)
+    return Family(mass, lens_light, source, tuple(sites), tuple(vectors), sampling, terms, precision)
 
 
-def _largest_ellipticity(priors: Mapping) -> float:
-    """The largest |e| that any mass profile's prior allows; 0.9 where a prior is unbounded."""
+def _largest_ellipticity(tables: Iterable[Mapping]) -> float:
+    """The largest |e| that any of the priors of mass profiles allows; 0.9 where a prior is unbounded."""
     worst = 0.0
-    for table in priors.values():
+    for table in tables:
         bounds = [
             max(abs(table[e]["low"]), abs(table[e]["high"])) if "low" in table[e] else 0.9
             for e in ("e1", "e2")
@@ -228,7 +227,7 @@ def lens_program(family: Family, target: Target) -> None:
         name: numpyro.deterministic(name, value) for name, value in constrain(family, target.beliefs, base).items()
     }
     observation = target.observation
-    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.supersampling)
+    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.sampling)
     residual = numpyro.deterministic("residuals", whitened_residuals(image, observation))
     numpyro.factor("log_likelihood", -0.5 * jnp.sum(residual.astype(FLOAT) ** 2))
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from lensmill.config import Config, load_priors, prior_table
 from lensmill.grid import bin_pixels, centred_grid
-from lensmill.imaging import convolve, kernel_transform, transform_shape
+from lensmill.imaging import PSF, Sampling, convolve, kernel_transform, pixel_flux, render_lens_light, transform_shape
 from lensmill.io.mock import mock_cutouts, write_mock_cutout, write_mock_tables
 from lensmill.lensing import ray_shoot
 from lensmill.light import AbstractLightProfile
@@ -22,7 +22,7 @@ from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.galaxies import draw, generator
 
-RAYS = 5  # rays along a pixel's side: finer than any fit uses
+SAMPLING = Sampling(5, 20)  # finer than any fit uses
 MULTIPLY_IMAGED = 3.0
 ROOM = 0.7  # of the cutout's half width: a larger Einstein radius would leave the arcs no room
 LIGHT_RATIO = 4.0
@@ -180,20 +180,21 @@ def _images(
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
     system = assemble(family, values, network)
     grid = centred_grid(instrument.shape, instrument.pixel_scale, FLOAT)
-    x, y = grid.rays(RAYS)
+    x, y = grid.rays(SAMPLING.rays)
     source, galaxy = system.source, None
     if kind == "galaxies":
         galaxy = draw(generator(int(rng.integers(2**31)), "held out", 0))
-        source = Placed(galaxy, values["source_flux"], values["source_center_x"], values["source_center_y"])
+        place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
+        source = Placed(galaxy=galaxy, **place)
     kernel = instrument.kernel()
     size = transform_shape(instrument.shape, (kernel.shape[0], kernel.shape[1]))
     transform = jnp.asarray(kernel_transform(kernel, size))
 
-    def image(brightness: Array) -> np.ndarray:
-        return np.asarray(convolve(bin_pixels(brightness, RAYS) * instrument.pixel_scale**2, transform, size))
-
-    arcs = image(source.surface_brightness(*_shoot(system, x, y)))
-    return np.maximum(arcs, 0), np.maximum(image(system.lens_light.surface_brightness(x, y)), 0), galaxy
+    psf = PSF(transform, size)
+    brightness = source.surface_brightness(*_shoot(system, x, y))
+    arcs = np.asarray(convolve(pixel_flux(brightness, grid, SAMPLING.rays), transform, size))
+    light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
+    return np.maximum(arcs, 0), np.maximum(light, 0), galaxy
 
 
 @jax.jit

@@ -131,7 +131,9 @@ def _under_the_arcs(
     for axis, beta in zip("xy", ray_shoot(system.mass, *observation.grid.rays(1)), strict=True):
         values[f"source_center_{axis}"] = jnp.sum(weight * beta) / total
     system = assemble(family, values, target.network)
-    arcs = render_source(system, observation.grid, observation.psf, 1) / observation.rms * observation.mask
+    arcs = (
+        render_source(system, observation.grid, observation.psf, family.sampling) / observation.rms * observation.mask
+    )
     flux = jnp.sum(arcs * jnp.maximum(excess, 0)) / jnp.maximum(jnp.sum(arcs**2), 1e-30)
     values["source_flux"] = values["source_flux"] * jnp.clip(flux, 1e-3, 1e3)
     return jnp.clip(unconstrain(family, target.beliefs, values), -4, 4)

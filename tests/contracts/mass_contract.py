@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lensmill.ellipse import CORE
 from lensmill.lensing import convergence, hessian
 from lensmill.mass import NFW, PROFILES, SIE, AbstractMassProfile, PointMass, Shear
 
@@ -121,8 +122,11 @@ def close(found: jax.Array, expected: jax.Array, dtype: jnp.dtype, slack: float 
 
 
 def deflection_is_the_gradient_of_the_potential(row: Row, dtype: jnp.dtype, values: Values) -> None:
-    got = everything(make(row, dtype, **values), *points(dtype))
-    close(got["pull"], got["alpha"], dtype)
+    """But within the core of a singular centre, where the third multipole's deflection has no limit."""
+    lens, (x, y) = make(row, dtype, **values), points(dtype)
+    apart = np.hypot(x - getattr(lens, "center_x", 0), y - getattr(lens, "center_y", 0)) > CORE
+    got = everything(lens, x, y)
+    close(got["pull"][:, apart], got["alpha"][:, apart], dtype)
 
 
 def deflection_is_curl_free(row: Row, dtype: jnp.dtype, values: Values) -> None:

@@ -10,8 +10,9 @@ from light_contract import CONTRACT, FLOAT64, ROWS, make, points, shine
 from scipy.ndimage import map_coordinates
 from scipy.special import eval_hermite
 
-from lensmill.light import HALF_LIGHT, Gaussian, LightModel, Sersic
+from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.light import PROFILES as LIGHT
+from lensmill.light import Gaussian, LightModel, Sersic
 from lensmill.source import PROFILES as SOURCE
 from lensmill.source import Pixels, Shapelets
 

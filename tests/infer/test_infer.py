@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.infer import gauss_newton, nuts
+from lensmill.infer import frame, gauss_newton, nuts
 from lensmill.infer.convergence import convergence
 
 
@@ -37,26 +37,26 @@ def test_whitening_turns_the_curvature_into_the_identity() -> None:
     np.testing.assert_allclose(white.T @ curvature @ white, np.eye(6), atol=1e-9)
 
 
-def gaussian(size: int) -> tuple[nuts.Potential, nuts.Frame, np.ndarray]:
+def gaussian(size: int) -> tuple[nuts.Potential, frame.Frame, np.ndarray]:
     rng = np.random.default_rng(5)
     root = rng.normal(size=(size, size)) + 3 * np.eye(size)
     curvature = jnp.asarray(root @ root.T)
     mean = jnp.asarray(rng.normal(size=size))
     return (
         lambda x: 0.5 * (x - mean) @ curvature @ (x - mean),
-        nuts.Frame(mean, gauss_newton.whitening(curvature)),
+        frame.unbent(mean, gauss_newton.whitening(curvature)),
         curvature,
     )
 
 
 def run(blocks: int, draws: int) -> tuple[np.ndarray, list[nuts.Draws], np.ndarray]:
-    potential, frame, curvature = gaussian(5)
+    potential, space, curvature = gaussian(5)
     keys = jax.random.split(jax.random.key(1), 4)
-    chains = jax.vmap(lambda key: nuts.start_chain(potential, frame, key))(keys)
+    chains = jax.vmap(lambda key: nuts.start_chain(potential, space, key))(keys)
     step = jax.jit(
         lambda chains, adapting: jax.lax.map(
             lambda chain: nuts.run_block(
-                potential, frame, chain, adapting, draws=draws, target_accept=0.8, max_tree_depth=6
+                potential, space, chain, adapting, draws=draws, target_accept=0.8, max_tree_depth=6
             ),
             chains,
         )

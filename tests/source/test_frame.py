@@ -168,8 +168,17 @@ def test_float32_is_close_to_float64() -> None:
     np.testing.assert_allclose(narrow, wide, rtol=3e-5)
 
 
-def test_the_norm_follows_a_constant() -> None:
-    c = spline(12)
-    assert float(frame.log_norm(c + 0.7) - frame.log_norm(c)) == pytest.approx(0.7, abs=1e-12)
+def test_the_norm_takes_up_the_scale_of_the_light() -> None:
     x, y = rays(12)
-    np.testing.assert_allclose(frame.brightness(c + 0.7, x, y), frame.brightness(c, x, y), rtol=1e-12)
+    flat = jnp.full((NODES, NODES), 3.0)
+    ratio = float(frame.norm(flat) / frame.norm(0 * flat))
+    assert ratio == pytest.approx(float(frame.lift(jnp.asarray(3.0))), rel=1e-12)
+    np.testing.assert_allclose(frame.brightness(flat, x, y), frame.brightness(0 * flat, x, y), rtol=1e-12)
+
+
+def test_lift_is_one_at_zero_positive_and_straight_where_it_is_bright() -> None:
+    f = jnp.array([-30.0, 0.0, 10.0, 20.0, 30.0])
+    lifted = frame.lift(f)
+    assert float(lifted[1]) == pytest.approx(1, abs=1e-12)
+    assert float(lifted[0]) > 0
+    np.testing.assert_allclose(jnp.diff(lifted[2:]), 10, rtol=1e-4)

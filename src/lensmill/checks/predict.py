@@ -61,7 +61,7 @@ def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) 
     """The images of one base-space position."""
     system, seen = system_at(family, target, base), target.observation
     flux = constrain(family, target.beliefs, base)["source_flux"]
-    rays = family.supersampling
+    rays = family.sampling
     model = render(system, seen.grid, seen.psf, rays)
     residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)

@@ -73,7 +73,9 @@ class Model(Section):
     """What a lens is made of."""
 
     mass: tuple[ProfileName, ...] = Field(
-        default=("epl", "shear"), min_length=1, description="mass profiles; each has its priors in the block `mass`"
+        default=("epl", "shear"),
+        min_length=1,
+        description="mass profiles, at least one with `theta_E`; each has its priors in the block `mass`",
     )
     lens_light: tuple[ProfileName, ...] = Field(
         default=("sersic",), description="profiles of the lens galaxy's light; [] where it is already subtracted"
@@ -84,6 +86,12 @@ class Model(Section):
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(default=2, ge=1, le=10, description="rays along each side of a pixel")
+    core_supersampling: int = Field(
+        default=8,
+        ge=1,
+        le=20,
+        description="the same for the lens light near its centre, where it is steep",
+    )
     fit_radius: Positive | None = Field(
         default=None,
         description="pixels farther than this from the cutout's centre, arcsec, are not used; null: all are",

@@ -16,6 +16,7 @@ Overrides = Mapping[str, float]
 ParameterNames = Mapping[str, Mapping[str, set[str]]]
 PREFIX = "override."
 SKY = "sky"
+RADIUS = "theta_E"  # what the fit's starting points are drawn around
 
 
 def prior_table(priors: Priors, overrides: Overrides | None = None, lens_id: str | None = None) -> dict[str, Any]:
@@ -103,12 +104,22 @@ def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames
     blocks = [("mass", name) for name in config.model.mass]
     blocks += [("lens_light", name) for name in config.model.lens_light]
     blocks += [("source", config.model.source)]
-    problems = []
+    problems = _without_radius(config, parameter_names["mass"]) if parameter_names is not None else []
     for block, profile in dict.fromkeys(blocks):
         problems += _check_profile(config, block, profile, getattr(priors, block), parameter_names)
     if config.model.sky:
         problems += _check_parameters(f"{config.priors} sky", priors.sky, {"level"})
     return problems
+
+
+def _without_radius(config: Config, masses: Mapping[str, set[str]]) -> list[Problem]:
+    """A model whose known masses have no Einstein radius to set where the arcs are seen: its fit has nowhere to start."""
+    mass = config.model.mass
+    if not set(mass) <= set(masses) or any(RADIUS in masses[name] for name in mass):
+        return []
+    able = ", ".join(sorted(name for name in masses if RADIUS in masses[name]))
+    hint = "the search starts with an Einstein radius from the arcs: add the lens galaxy to model.mass, as sie or epl"
+    return [Problem("model.mass", f"a profile that has {RADIUS}: {able}", ", ".join(mass), hint)]
 
 
 def _check_profile(

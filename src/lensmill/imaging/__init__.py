@@ -1,13 +1,15 @@
 """Images of lens systems: pixel integration and the point-spread function."""
 
 from lensmill.imaging.psf import convolve, kernel_transform, transform_shape
-from lensmill.imaging.render import PSF, LensSystem, render, render_lens_light, render_source
+from lensmill.imaging.render import PSF, LensSystem, Sampling, pixel_flux, render, render_lens_light, render_source
 
 __all__ = [
     "PSF",
     "LensSystem",
+    "Sampling",
     "convolve",
     "kernel_transform",
+    "pixel_flux",
     "render",
     "render_lens_light",
     "render_source",

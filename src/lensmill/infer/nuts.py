@@ -13,24 +13,11 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import ParamInfo
 
+from lensmill.infer.frame import Frame, to_base
+
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4
-CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
-
-
-class Frame(NamedTuple):
-    """Where the whitened space lies in base space: base = center + scale @ y."""
-
-    center: Float[Array, " parameter"]
-    scale: Float[Array, "parameter parameter"]
-
-
-class Refined(NamedTuple):
-    """A better frame, and the chains' places in it."""
-
-    frame: Frame
-    positions: Float[Array, "chain parameter"]
 
 
 class Chain(NamedTuple):
@@ -55,31 +42,9 @@ class Draws(NamedTuple):
     diverging: Bool[Array, " draw"]
 
 
-@jax.jit
-def refine(frame: Frame, base: Float[Array, "draw parameter"], positions: Float[Array, "chain parameter"]) -> Refined:
-    """The frame widened where the posterior is wider than its Laplace approximation, from the first draws of all chains.
-
-    Only directions whose variance stands out of the noise of a unit covariance of so many draws (Marchenko & Pastur 1967)
-    are rescaled and recentred; the others keep the Laplace scale, which few draws could only make worse.
-    """
-    inverse = jnp.linalg.inv(frame.scale)
-    y = (base - frame.center) @ inverse.T
-    mean = y.mean(0)
-    values, vectors = jnp.linalg.eigh(jnp.cov(y.T))
-    edge = (1 + jnp.sqrt(base.shape[1] / (base.shape[0] / CORRELATED))) ** 2
-    wide = values > edge
-    grow = jnp.where(wide, jnp.sqrt(jnp.maximum(values, 1)), 1)
-    stretch = (vectors * grow) @ vectors.T
-    shift = vectors @ jnp.where(wide, vectors.T @ mean, 0)
-    refined = Frame(frame.center + frame.scale @ shift, frame.scale @ stretch)
-    back = jnp.linalg.inv(refined.scale) @ frame.scale
-    moved = (positions - (inverse @ (refined.center - frame.center))) @ back.T
-    return Refined(refined, moved)
-
-
 def whitened(potential: Potential, frame: Frame) -> Potential:
     """The potential as a function of the whitened position."""
-    return lambda y: potential(frame.center + frame.scale @ y)
+    return lambda y: potential(to_base(frame, y))
 
 
 def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
@@ -133,7 +98,7 @@ def run_block(
             averaging,
         )
         step_size = jnp.where(adapting, jnp.exp(averaging[0]), state.adapt_state.step_size)
-        base = frame.center + frame.scale @ state.z
+        base = to_base(frame, state.z)
         account = (state.potential_energy, state.energy, state.num_steps, state.accept_prob, state.diverging)
         state = state._replace(adapt_state=state.adapt_state._replace(step_size=step_size))
         return (state, averaging), Draws(base, *account)

@@ -2,9 +2,9 @@
 
 from lensmill.light.base import AbstractLightProfile, LightModel
 from lensmill.light.core_sersic import CoreSersic
-from lensmill.light.gaussian import HALF_LIGHT, Gaussian
+from lensmill.light.gaussian import Gaussian
 from lensmill.light.mge import MGE
-from lensmill.light.sersic import Sersic, sersic_b
+from lensmill.light.sersic import Sersic
 
 PROFILES: dict[str, type[AbstractLightProfile]] = {
     "core_sersic": CoreSersic,
@@ -14,7 +14,6 @@ PROFILES: dict[str, type[AbstractLightProfile]] = {
 }
 
 __all__ = [
-    "HALF_LIGHT",
     "MGE",
     "PROFILES",
     "AbstractLightProfile",
@@ -22,5 +21,4 @@ __all__ = [
     "Gaussian",
     "LightModel",
     "Sersic",
-    "sersic_b",
 ]

@@ -7,14 +7,17 @@ from jaxtyping import Array, Float
 
 
 class AbstractLightProfile(eqx.Module):
-    """A surface-brightness distribution, of a lens or of a source; its fields are its parameters."""
+    """A surface-brightness distribution around a centre, of a lens or of a source; its fields are its parameters."""
+
+    center_x: eqx.AbstractVar[Array]
+    center_y: eqx.AbstractVar[Array]
 
     @abc.abstractmethod
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
 
 
-class LightModel(AbstractLightProfile):
+class LightModel(eqx.Module):
     """The sum of light profiles; with none, darkness."""
 
     profiles: tuple[AbstractLightProfile, ...]

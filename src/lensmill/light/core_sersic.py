@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.conventions.shapes import SHARPNESS, sersic_b
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
-from lensmill.light.sersic import SOFTENING, sersic_b
+from lensmill.light.sersic import SOFTENING
 
 STEP = 0.2  # of ln(r / size) in the integral for the flux
 LOG_RADII = np.arange(-10, 9, STEP)
@@ -29,7 +30,7 @@ class CoreSersic(AbstractLightProfile):
     e2: Float[Array, ""]
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
-    sharpness: float = eqx.field(static=True, default=3.0)
+    sharpness: float = eqx.field(static=True, default=SHARPNESS)
 
     def _log_shape(self, log_radius: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Logarithm of the profile at ln(r / size): Sersic's at rho = (r^a + core^a)^(1/a), times (rho / r)^core_slope."""

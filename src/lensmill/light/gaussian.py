@@ -1,14 +1,11 @@
 """The elliptical Gaussian by its total flux."""
 
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
-
-HALF_LIGHT = math.sqrt(2 * math.log(2))  # half-light radius of a round Gaussian of standard deviation 1
 
 
 class Gaussian(AbstractLightProfile):

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
-from lensmill.light.gaussian import HALF_LIGHT
 
 
 class MGE(AbstractLightProfile):

@@ -4,15 +4,11 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from lensmill.conventions.shapes import sersic_b
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
 
 SOFTENING = 1e-10  # of (r / size)^2: keeps the gradient finite at the centre, changes nothing that a pixel could show
-
-
-def sersic_b(n: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
-    """b_n such that `size` holds half the light: Ciotti & Bertin (1999), equation 18; 1e-6 for n >= 0.6."""
-    return 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3) - 2194697 / (30690717750 * n**4)
 
 
 class Sersic(AbstractLightProfile):

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx, serialization
 from jaxtyping import Array, Float
 
-FORMAT = "lensmill decoder 1"
+FORMAT = "lensmill decoder 2"
 FIRST_LAYERS = ("dense",)  # what reads the latents
 BEND = 0.2
 
@@ -32,7 +32,7 @@ class DecoderConfig:
     latents: int = 64
     nodes: int = 32
     channels: tuple[int, ...] = (64, 32, 16, 8)
-    bound: float = 8.0  # the coefficients, which are logarithms, stay within +- this
+    bound: float = 60.0  # the coefficients stay within +- this
 
     def __post_init__(self) -> None:
         """ValueError unless the grid divides."""

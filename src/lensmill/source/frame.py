@@ -1,11 +1,12 @@
 """The standard frame of the learned source, and the smooth reading of its image from spline coefficients.
 
 In the standard frame a galaxy has its centroid at the origin, no ellipticity, a half-light radius of 1 and a flux of 1,
-so that the network learns morphology alone. Its brightness is g(X) = base(|X|) exp(f(U)) / norm: positive, twice
+so that the network learns morphology alone. Its brightness is g(X) = base(|X|) lift(f(U)) / norm: positive, twice
 continuously differentiable in position, smooth in the coefficients, and without an edge anywhere.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float
 STRETCH = 2.0  # R0: radius of the disc that the plane is mapped onto
 DECAY = 1.678  # of the base: an exponential disc with half-light radius 1
 SOFTENING = 0.1  # rounds the base's cusp
+LIFT = math.log(math.e - 1)  # where softplus is 1
 FARTHEST = 1e6  # half-light radii: positions beyond are read there, where the brightness is zero to any precision
 ROUNDEST = 1e-6  # smallest 1 - |e|^2 that is divided by: keeps any ellipticity finite
 FINENESS = 2  # quadrature points a spline interval and axis
@@ -53,6 +55,14 @@ def stretch(X: Rays, Y: Rays) -> tuple[Rays, Rays]:
 def log_base(X: Rays, Y: Rays) -> Rays:
     """Logarithm of the base profile: exponential, with a smooth centre."""
     return -DECAY * (jnp.sqrt(X * X + Y * Y + SOFTENING**2) - SOFTENING)
+
+
+def lift(f: Rays) -> Rays:
+    """Brightness relative to the base: softplus(f + log(e - 1)), positive, 1 at f = 0, and linear in f where it is bright.
+
+    What the data see best is thus linear in the coefficients, and the posterior nearly Gaussian.
+    """
+    return jax.nn.softplus(f + LIFT)
 
 
 def _taps(t: Rays, nodes: int) -> tuple[Array, Weights, Weights]:
@@ -136,27 +146,24 @@ def read_channels(coefficients: Float[Array, "node node channel"], U: Rays, V: R
 
 @functools.cache
 def _quadrature(nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Midpoint rule over the disc: the spline's weights on an axis (point, node), log(base x area) (point, point)."""
+    """Midpoint rule over the disc: the spline's weights on an axis (point, node), base x area (point, point)."""
     number = FINENESS * (nodes - 3)
     u = ((np.arange(number) + 0.5) / number * 2 - 1) * STRETCH
     distance = np.abs((u * (nodes - 3) / (2 * STRETCH) + (nodes - 1) / 2)[:, None] - np.arange(nodes))
     weights = (np.maximum(2 - distance, 0) ** 3 - 4 * np.maximum(1 - distance, 0) ** 3) / 6
-    inside = 1 - (u[:, None] ** 2 + u[None, :] ** 2) / STRETCH**2
-    rho2 = STRETCH**2 * (1 / np.maximum(inside, 1e-3) - 1)
-    area = (2 * STRETCH / number) ** 2 / np.maximum(inside, 1e-3) ** 2
-    log_weight = np.log(area) - DECAY * (np.sqrt(rho2 + SOFTENING**2) - SOFTENING)
-    return weights, np.where(inside > 1e-3, log_weight, -np.inf)
+    inside = np.maximum(1 - (u[:, None] ** 2 + u[None, :] ** 2) / STRETCH**2, 1e-3)
+    rho2 = STRETCH**2 * (1 / inside - 1)
+    area = np.where(inside > 1e-3, (2 * STRETCH / number) ** 2 / inside**2, 0)
+    return weights, area * np.exp(-DECAY * (np.sqrt(rho2 + SOFTENING**2) - SOFTENING))
 
 
-def log_norm(coefficients: Coefficients) -> Float[Array, ""]:
-    """Logarithm of the integral of base exp(f) over the plane, by the midpoint rule in the disc."""
-    weights, log_weight = (jnp.asarray(a, coefficients.dtype) for a in _quadrature(coefficients.shape[0]))
-    exponents = weights @ coefficients @ weights.T + log_weight
-    highest = lax.stop_gradient(jnp.max(exponents))
-    return highest + jnp.log(jnp.sum(jnp.exp(exponents - highest)))
+def norm(coefficients: Coefficients) -> Float[Array, ""]:
+    """The integral of base lift(f) over the plane, by the midpoint rule in the disc."""
+    weights, area = (jnp.asarray(a, coefficients.dtype) for a in _quadrature(coefficients.shape[0]))
+    return jnp.sum(area * lift(weights @ coefficients @ weights.T))
 
 
 def brightness(coefficients: Coefficients, X: Rays, Y: Rays) -> Rays:
     """g at positions in the standard frame: flux 1 over the plane, per squared half-light radius."""
     X, Y = jnp.clip(X, -FARTHEST, FARTHEST), jnp.clip(Y, -FARTHEST, FARTHEST)
-    return jnp.exp(log_base(X, Y) + read_spline(coefficients, *stretch(X, Y)) - log_norm(coefficients))
+    return jnp.exp(log_base(X, Y)) * lift(read_spline(coefficients, *stretch(X, Y))) / norm(coefficients)

@@ -16,11 +16,11 @@ Rays = Float[Array, "*grid"]
 
 
 class AbstractNetwork(eqx.Module):
-    """What turns latents into the logarithm of a galaxy's shape relative to the frame's base profile."""
+    """What turns latents into a galaxy's brightness relative to the frame's base profile."""
 
     @abc.abstractmethod
-    def log_shape(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """f - log norm at stretched positions."""
+    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm at stretched positions."""
 
 
 class Network(AbstractNetwork):
@@ -29,10 +29,10 @@ class Network(AbstractNetwork):
     params: Any
     config: DecoderConfig = eqx.field(static=True)
 
-    def log_shape(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """f - log norm of the galaxy that the decoder draws."""
+    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm of the galaxy that the decoder draws."""
         spline = coefficients(self.params, latents, self.config)
-        return frame.read_spline(spline, U, V) - frame.log_norm(spline)
+        return frame.lift(frame.read_spline(spline, U, V)) / frame.norm(spline)
 
     def linearised(self, latents: Float[Array, " latent"]) -> "LinearNetwork":
         """The decoder's first-order expansion about `latents`."""
@@ -49,11 +49,11 @@ class LinearNetwork(AbstractNetwork):
     spline: Float[Array, "node node"]
     tangents: Float[Array, "node node latent"]
 
-    def log_shape(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """f - log norm near zero offset; how the tangents' part moves with position is of second order and left out."""
+    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm near zero offset; how the tangents' part moves with position is of second order and left out."""
         slopes = jax.lax.stop_gradient(frame.read_channels(self.tangents, U, V))
-        here = frame.read_spline(self.spline, U, V) - frame.log_norm(self.spline + self.tangents @ latents)
-        return here + slopes @ latents
+        f = frame.read_spline(self.spline, U, V) + slopes @ latents
+        return frame.lift(f) / frame.norm(self.spline + self.tangents @ latents)
 
 
 class NeuralSource(AbstractLightProfile):
@@ -76,5 +76,5 @@ class NeuralSource(AbstractLightProfile):
         """flux / size^2 g(X) with the decoder's g, image unit per arcsec^2."""
         X, Y = frame.standardise(x, y, self.center_x, self.center_y, self.e1, self.e2, self.size)
         X, Y = jnp.clip(X, -frame.FARTHEST, frame.FARTHEST), jnp.clip(Y, -frame.FARTHEST, frame.FARTHEST)
-        shape = self.network.log_shape(self.latents, *frame.stretch(X, Y))
-        return self.flux / self.size**2 * jnp.exp(frame.log_base(X, Y) + shape)
+        relative = self.network.relative_brightness(self.latents, *frame.stretch(X, Y))
+        return self.flux / self.size**2 * jnp.exp(frame.log_base(X, Y)) * relative

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.light.base import AbstractLightProfile
-from lensmill.light.gaussian import HALF_LIGHT
 from lensmill.source import frame
 
 Rays = Float[Array, "*grid"]

@@ -76,7 +76,7 @@ def decode(params: Params, z: Latents, config: DecoderConfig) -> Stamp:
     spline = jnp.asarray(_spline_weights(config.nodes), z.dtype)
     base = frame.log_base(jnp.asarray(COARSE.x, z.dtype), jnp.asarray(COARSE.y, z.dtype))
     coefficients = decoder.coefficients(params, z, config)
-    return jnp.exp(base + spline @ coefficients @ spline.T - frame.log_norm(coefficients))
+    return jnp.exp(base) * frame.lift(spline @ coefficients @ spline.T) / frame.norm(coefficients)
 
 
 def whitened_residual(model: Stamp, data: Stamp, sky: Float[Array, ""]) -> Stamp:

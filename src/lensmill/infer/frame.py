@@ -1,0 +1,116 @@
+"""Whitened, straightened coordinates: the space in which a posterior is nearly a unit Gaussian, and its sampler walks.
+
+A residual that curves within its own tangent space only because of how it is parametrised can be straightened by a change of
+coordinates (Transtrum, Machta & Sethna 2011, arXiv:1010.1449). A lens is such a case: how mass trades against source is a narrow,
+curved valley, straight to second order once source, light and the stiffer mass directions follow the looser ones.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.infer.gauss_newton import Residuals
+
+CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
+
+
+class Frame(NamedTuple):
+    """Where the whitened space y lies in base space x: w = shift + stretch y, x = center + scale (w - bend(w, w) / 2).
+
+    `bend` acts on the first `lead` coordinates alone, and a coordinate bends only with those before it: the map is one to
+    one and keeps volumes, so that densities in y and in x differ by a constant.
+    """
+
+    center: Float[Array, " parameter"]
+    scale: Float[Array, "parameter parameter"]
+    bend: Float[Array, "lead lead parameter"]
+    shift: Float[Array, " parameter"]
+    stretch: Float[Array, "parameter parameter"]
+
+
+def _bent(frame: Frame, w: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
+    first = w[: frame.bend.shape[0]]
+    return 0.5 * jnp.einsum("i,j,ijn->n", first, first, frame.bend)
+
+
+def to_base(frame: Frame, y: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
+    """The base-space position of a whitened one."""
+    w = frame.shift + frame.stretch @ y
+    return frame.center + frame.scale @ (w - _bent(frame, w))
+
+
+def to_whitened(frame: Frame, x: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
+    """The whitened position of a base-space one: one pass a leading coordinate undoes the bend exactly."""
+    straight = jnp.linalg.solve(frame.scale, x - frame.center)
+    w = straight
+    for _ in range(frame.bend.shape[0] + 1):
+        w = straight + _bent(frame, w)
+    return jnp.linalg.solve(frame.stretch, w - frame.shift)
+
+
+def unbent(center: Float[Array, " parameter"], whitening: Float[Array, "parameter parameter"]) -> Frame:
+    """The frame of a Laplace approximation alone: `center` and a `whitening` W with W W^T its covariance."""
+    size = center.size
+    return Frame(center, whitening, jnp.zeros((0, 0, size)), jnp.zeros(size), jnp.eye(size))
+
+
+def _led_by(whitening: Float[Array, "parameter parameter"], leading: Array) -> Float[Array, "parameter parameter"]:
+    """The whitening turned so that its first columns are the principal directions of the `leading` parameters, widest first."""
+    rows = whitening[leading]
+    variance, directions = jnp.linalg.eigh(rows @ rows.T)
+    first = (rows.T @ directions / jnp.sqrt(variance))[:, ::-1]
+    rest, _ = jnp.linalg.qr(jnp.concatenate([first, jnp.eye(len(whitening))], 1))
+    return whitening @ jnp.concatenate([first, rest[:, first.shape[1] :]], 1)
+
+
+def straighten(
+    residuals: Residuals,
+    center: Float[Array, " parameter"],
+    whitening: Float[Array, "parameter parameter"],
+    leading: tuple[int, ...],
+) -> Frame:
+    """The frame of a Laplace approximation, bent to second order along the directions of the parameters `leading`.
+
+    The bend is J^T d2r in the whitened space (there J^T J = 1): minus the geodesic acceleration of Transtrum et al. (2011),
+    equation 26.
+    """
+    scale = _led_by(whitening, jnp.asarray(leading))
+    size = center.size
+    nowhere, unit, order = jnp.zeros(size), jnp.eye(size), jnp.arange(size)
+
+    def seen(w: Array) -> Array:
+        return residuals(center + scale @ w)
+
+    _, pull = jax.vjp(seen, nowhere)
+
+    def second(i: Array, j: Array) -> Array:
+        def slope(w: Array) -> Array:
+            return jax.jvp(seen, (w,), (unit[i],))[1]
+
+        (along,) = pull(jax.jvp(slope, (nowhere,), (unit[j],))[1])
+        return jnp.where(order > jnp.maximum(i, j), along, 0)
+
+    i, j = np.tril_indices(len(leading))
+    found = jax.lax.map(lambda pair: second(*pair), (jnp.asarray(i), jnp.asarray(j)))
+    bend = jnp.zeros((len(leading), len(leading), size)).at[i, j].set(found).at[j, i].set(found)
+    return unbent(center, scale)._replace(bend=bend)
+
+
+@jax.jit
+def refine(frame: Frame, draws: Float[Array, "draw parameter"]) -> Frame:
+    """The frame widened where the posterior is wider than it says, from base-space draws of the warm-up.
+
+    Only directions whose variance stands out of the noise of a unit covariance of so many draws (Marchenko & Pastur 1967)
+    are rescaled and recentred; the others keep their scale, which few draws could only make worse.
+    """
+    y = jax.vmap(to_whitened, (None, 0))(frame, draws)
+    values, vectors = jnp.linalg.eigh(jnp.cov(y.T))
+    edge = (1 + jnp.sqrt(y.shape[1] / (y.shape[0] / CORRELATED))) ** 2
+    wide = values > edge
+    grow = jnp.where(wide, jnp.sqrt(jnp.maximum(values, 1)), 1)
+    move = vectors @ jnp.where(wide, vectors.T @ y.mean(0), 0)
+    stretch = (vectors * grow) @ vectors.T
+    return frame._replace(shift=frame.shift + frame.stretch @ move, stretch=frame.stretch @ stretch)

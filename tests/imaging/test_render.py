@@ -1,0 +1,71 @@
+"""Integration over pixels: lens light near its centre, where it is steep."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill.grid import bin_pixels, centred_grid
+from lensmill.imaging import PSF, LensSystem, Sampling, kernel_transform, render_lens_light, transform_shape
+from lensmill.light import LightModel, Sersic
+from lensmill.mass import MassModel
+
+SHAPE, SCALE = (40, 48), 0.05
+
+
+def system(center_x: float, center_y: float, n: float) -> LensSystem:
+    light = Sersic(*(jnp.asarray(v) for v in (1.0, 1.2, n, 0.15, -0.1, center_x, center_y)))
+    return LensSystem(MassModel(()), LightModel((light,)), light, jnp.zeros(()))
+
+
+def psf() -> PSF:
+    axis = np.arange(15) - 7
+    kernel = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2) / 1.1**2)
+    size = transform_shape(SHAPE, kernel.shape)
+    return PSF(jnp.asarray(kernel_transform(kernel / kernel.sum(), size)), size)
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.013, -0.031), (0.21, 0.17), (-0.98, 1.19)])
+def test_a_cusp_is_integrated_to_a_thousandth(place: tuple[float, float]) -> None:
+    lens, grid = system(*place, 4.0), centred_grid(SHAPE, SCALE, jnp.float64)
+    fine, coarse, cored = (
+        np.asarray(render_lens_light(lens, grid, psf(), sampling))
+        for sampling in (Sampling(2, 40), Sampling(2), Sampling(2, 8))
+    )
+    assert np.abs(cored - fine).max() < 1e-3 * fine.max()
+    assert np.abs(cored - fine).max() < 0.1 * np.abs(coarse - fine).max()
+
+
+def test_only_the_core_is_integrated_anew() -> None:
+    lens, grid = system(0.0, 0.0, 2.0), centred_grid(SHAPE, SCALE, jnp.float64)
+    delta = np.zeros((3, 3))
+    delta[1, 1] = 1
+    size = transform_shape(SHAPE, delta.shape)
+    point = PSF(jnp.asarray(kernel_transform(delta, size)), size)
+    image = np.asarray(render_lens_light(lens, grid, point, Sampling(2, 8)))
+    plain = np.asarray(bin_pixels(lens.lens_light.surface_brightness(*grid.rays(2)), 2)) * SCALE**2
+    changed = np.argwhere(np.abs(image - plain) > 1e-9 * plain.max())
+    middle = (np.array(SHAPE) - 1) / 2
+    assert len(changed) > 10
+    assert np.abs(changed - middle).max() <= 4
+
+
+def test_the_window_follows_the_light_and_stays_inside() -> None:
+    grid = centred_grid(SHAPE, SCALE, jnp.float64)
+    for x, y in ((0.0, 0.0), (0.4, -0.3), (9.0, -9.0)):
+        window, row, column = grid.around(jnp.asarray(x), jnp.asarray(y), 8)
+        ny, nx = SHAPE
+        assert 0 <= int(row) <= ny - 8
+        assert 0 <= int(column) <= nx - 8
+        np.testing.assert_allclose(window.rays(1)[0][0], grid.rays(1)[0][0, int(column) : int(column) + 8], atol=1e-12)
+        np.testing.assert_allclose(window.rays(1)[1][:, 0], grid.rays(1)[1][int(row) : int(row) + 8, 0], atol=1e-12)
+    inside, row, column = grid.around(jnp.asarray(0.4), jnp.asarray(-0.3), 8)
+    assert abs(float(inside.rays(1)[0].mean()) - 0.4) <= SCALE / 2 + 1e-12
+    assert abs(float(inside.rays(1)[1].mean()) + 0.3) <= SCALE / 2 + 1e-12
+
+
+def test_the_core_has_finite_slopes() -> None:
+    grid, kernel = centred_grid(SHAPE, SCALE, jnp.float64), psf()
+    slope = jax.grad(lambda lens: jnp.sum(render_lens_light(lens, grid, kernel, Sampling(2, 8)) ** 2))
+    for leaf in jax.tree.leaves(slope(system(0.0, 0.0, 8.0))):
+        assert np.all(np.isfinite(leaf))
