@@ -78,7 +78,7 @@ def likelihoods(family: Family, target: Target) -> Iterator[tuple[str, Callable]
 def summed(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
     system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
     observation = target.observation
-    x, y = observation.grid.rays(family.supersampling)
+    x, y = observation.grid.rays(family.sampling.rays)
     light = system.source.surface_brightness(*ray_shoot(system.mass, x, y)) + system.lens_light.surface_brightness(x, y)
     flux = light * observation.grid.pixel_scale**2
     model = convolve(flux, observation.psf.transform, observation.psf.size)
@@ -89,7 +89,7 @@ def fenced(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
     fence = jax.lax.optimization_barrier
     system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
     observation = target.observation
-    x, y = fence(observation.grid.rays(family.supersampling))
+    x, y = fence(observation.grid.rays(family.sampling.rays))
     arcs = fence(system.source.surface_brightness(*fence(ray_shoot(system.mass, x, y))))
     flux = (arcs + fence(system.lens_light.surface_brightness(x, y))) * observation.grid.pixel_scale**2
     model = convolve(flux, observation.psf.transform, observation.psf.size)
@@ -108,7 +108,7 @@ def measure(given: argparse.Namespace) -> None:
         image, weights = (jnp.asarray(rng.normal(size=(side, side)), precision) for _ in range(2))
         for name, function in convolutions(side, precision):
             bench.add(weighed(function, weights), image, task="convolution", frame=str(side), variant=name)
-    family, target = pose("80", 1, precision)
+    family, target = pose("80", "ss1", precision)
     rays, centre = target.observation.grid.rays(1), vector(family)
     for terms in TERMS:
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lensmill.imaging import render
+from lensmill.imaging import Sampling, render
 from lensmill.likelihood import Observation, observe
 from lensmill.program import Family, Target, assemble, believe, build_family, constrain, residuals
 
@@ -33,7 +33,9 @@ def kernel() -> np.ndarray:
 
 
 def family_of(priors: dict, precision: str) -> Family:
-    return build_family(("epl", "shear"), ("sersic",), "sersic", True, priors, supersampling=2, precision=precision)
+    return build_family(
+        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(2, 8), precision=precision
+    )
 
 
 def observed(image: np.ndarray, rms: np.ndarray, precision: str) -> Observation:
@@ -43,7 +45,7 @@ def observed(image: np.ndarray, rms: np.ndarray, precision: str) -> Observation:
 @functools.partial(jax.jit, static_argnums=0)
 def clean_image(family: Family, target: Target, base: jax.Array) -> jax.Array:
     system = assemble(family, constrain(family, target.beliefs, base), None)
-    return render(system, target.observation.grid, target.observation.psf, family.supersampling)
+    return render(system, target.observation.grid, target.observation.psf, family.sampling)
 
 
 @functools.partial(jax.jit, static_argnums=0)
