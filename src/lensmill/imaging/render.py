@@ -42,7 +42,8 @@ class PSF(eqx.Module):
 
 def pixel_flux(fine: Float[Array, "my mx"], grid: PixelGrid, supersampling: int) -> Float[Array, "ny nx"]:
     """Flux a pixel (image unit) of a surface brightness (image unit per arcsec^2) on the grid's rays."""
-    return bin_pixels(fine, supersampling) * grid.pixel_scale**2
+    # without the barrier XLA:CPU evaluates the profiles inside the loop of the mean, ray by ray instead of by vectors
+    return bin_pixels(jax.lax.optimization_barrier(fine), supersampling) * grid.pixel_scale**2
 
 
 def _light_flux(system: LensSystem, grid: PixelGrid, sampling: Sampling) -> Float[Array, "ny nx"]:
