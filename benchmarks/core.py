@@ -4,7 +4,7 @@
 
 An EPL with external shear, Sersic lens light and a Sersic source, in frames of 80x80 pixels of 0.08 arcsec and 100x100 of
 0.05. `loglike` and `vag` (value and gradient) are in the parameters themselves, `potential_vag` is what the sampler calls:
-the potential in the space where priors are standard normal. `peers.py` runs this beside other packages.
+the potential in the space where priors are standard normal; `jacobian` is a step of the warm start. `peers.py` runs this beside other packages.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from lensmill.conventions.shapes import sersic_b
 from lensmill.imaging import Sampling, render
 from lensmill.likelihood import Observation, observe, whitened_residuals
 from lensmill.mass import EPL
-from lensmill.program import Family, Target, assemble, believe, build_family, potential, unconstrain
+from lensmill.program import Family, Target, assemble, believe, build_family, linearise, potential, unconstrain
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 32
@@ -175,6 +175,7 @@ def add_likelihood(bench: Bench, frame: str, mode: str) -> None:
     add(both, centre, task="vag")
     base = unconstrain(family, target.beliefs, truth())
     add(jax.value_and_grad(functools.partial(potential, family, target)), base, task="potential_vag")
+    add(functools.partial(linearise, family, target), base, task="jacobian")
     spread = 1 + 1e-3 * np.random.default_rng(7).normal(size=(BATCH, centre.size))
     many = centre * spread
     add(jax.vmap(value), many, vectors=BATCH, task="loglike_batch")

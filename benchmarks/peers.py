@@ -40,7 +40,7 @@ SMALL = ("--frames", "80", "--modes", "ss1")
 JOBS = (
     Job("lenstronomy", "lenstronomy", ("--modes", "ss1,ss2")),
     Job("herculens", "herculens", ("--modes", "ss1,ss2")),
-    Job("autolens", "autolens", ("--modes", "ss1,ss2")),
+    Job("autolens", "autolens", ("--frames", "80", "--modes", "ss1,ss2")),
     *(Job(name, name, SMALL) for name in ("jaxtronomy", "gigalens", "caustics")),
     *(
         Job(f"{name} float32", name, (*SMALL, "--dtype", "float32"))
