@@ -19,13 +19,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from core import FRAMES, Bench, kernel, loglike, pose, vector
+from core import FRAMES, Bench, image, kernel, loglike, pose, vector
 from peers import merge, processor
 from scipy.fft import next_fast_len
 
+from lensmill.grid import bin_pixels
 from lensmill.imaging import convolve, kernel_transform
+from lensmill.infer import gauss_newton
 from lensmill.lensing import ray_shoot
-from lensmill.likelihood import whitened_residuals
+from lensmill.likelihood import Observation, whitened_residuals
 from lensmill.mass import EPL
 from lensmill.program import Family, Target, assemble
 from lensmill.provenance import commit, versions
@@ -61,39 +63,67 @@ def band(values: np.ndarray, side: int) -> np.ndarray:
     return np.where((offsets >= 0) & (offsets < values.size), values[np.clip(offsets, 0, values.size - 1)], 0)
 
 
-def by_bands(pairs: list[tuple[Image, Image]], image: Image) -> Image:
-    image = jax.lax.optimization_barrier(image)
-    return sum((a @ image @ b for a, b in pairs), start=jnp.zeros_like(image))
+def by_bands(pairs: list[tuple[Image, Image]], pixels: Image) -> Image:
+    pixels = jax.lax.optimization_barrier(pixels)
+    return sum((a @ pixels @ b for a, b in pairs), start=jnp.zeros_like(pixels))
 
 
-def likelihoods(family: Family, target: Target) -> Iterator[tuple[str, Callable]]:
-    """Ways to write the whole likelihood."""
-    plain = functools.partial(loglike, family, target)
-    yield "as it is", plain
-    yield "recomputed in the backward pass", jax.checkpoint(plain)
-    yield "residuals summed in the pixels' precision", functools.partial(summed, family, target)
-    yield "barriers around each profile", functools.partial(fenced, family, target)
+Model = Callable[[Family, Observation, jax.Array], Image]
 
 
-def summed(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
+def models() -> dict[str, Model]:
+    """Ways to write the image of the parameters."""
+    return {
+        "as it is": image,
+        "profiles within the loop of the mean": functools.partial(written_out, fence=lambda fine: fine),
+        "barriers around ray-tracing too": functools.partial(
+            written_out, fence=jax.lax.optimization_barrier, apart=True
+        ),
+    }
+
+
+def written_out(
+    family: Family, observation: Observation, parameters: jax.Array, *, fence: Callable, apart: bool = False
+) -> Image:
+    """The image with `fence` before the mean over a pixel's rays, and, if `apart`, around the ray-tracing."""
     system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
-    observation = target.observation
     x, y = observation.grid.rays(family.sampling.rays)
-    light = system.source.surface_brightness(*ray_shoot(system.mass, x, y)) + system.lens_light.surface_brightness(x, y)
-    flux = light * observation.grid.pixel_scale**2
-    model = convolve(flux, observation.psf.transform, observation.psf.size)
-    return -0.5 * jnp.sum(whitened_residuals(model, observation) ** 2)
+    places = fence(ray_shoot(system.mass, x, y)) if apart else ray_shoot(system.mass, x, y)
+    both = (system.source.surface_brightness(*places), system.lens_light.surface_brightness(x, y))
+    flux = sum(bin_pixels(fence(light), family.sampling.rays) for light in both) * observation.grid.pixel_scale**2
+    return convolve(flux, observation.psf.transform, observation.psf.size) + system.sky
 
 
-def fenced(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
-    fence = jax.lax.optimization_barrier
-    system = assemble(family, dict(zip(family.names, parameters, strict=True)), None)
-    observation = target.observation
-    x, y = fence(observation.grid.rays(family.sampling.rays))
-    arcs = fence(system.source.surface_brightness(*fence(ray_shoot(system.mass, x, y))))
-    flux = (arcs + fence(system.lens_light.surface_brightness(x, y))) * observation.grid.pixel_scale**2
-    model = convolve(flux, observation.psf.transform, observation.psf.size)
-    return -0.5 * jnp.sum(whitened_residuals(model, observation).astype(float) ** 2)
+def whitened(model: Model, family: Family, target: Target, parameters: jax.Array) -> jax.Array:
+    return whitened_residuals(model(family, target.observation, parameters), target.observation)
+
+
+def add_likelihoods(bench: Bench, mode: str) -> None:
+    """Value and gradient, and the Jacobian of the whitened residuals, of every way to write the likelihood."""
+    family, target = pose("80", mode, bench.arguments.precision)
+    centre = vector(family)
+
+    def half_squares(model: Model, exact: bool, parameters: jax.Array) -> jax.Array:
+        residual = whitened(model, family, target, parameters)
+        return 0.5 * jnp.sum((residual.astype(float) if exact else residual) ** 2)
+
+    for name, model in models().items():
+        bench.add(
+            jax.value_and_grad(functools.partial(half_squares, model, True)),
+            centre,
+            task="likelihood",
+            mode=mode,
+            variant=name,
+        )
+        bench.add(
+            functools.partial(gauss_newton.linearise, functools.partial(whitened, model, family, target)),
+            centre, task="Jacobian", mode=mode, variant=name,
+        )  # fmt: skip
+    for name, value in {
+        "recomputed in the backward pass": jax.checkpoint(functools.partial(half_squares, image, True)),
+        "residuals summed in the pixels' precision": functools.partial(half_squares, image, False),
+    }.items():
+        bench.add(jax.value_and_grad(value), centre, task="likelihood", mode=mode, variant=name)
 
 
 def measure(given: argparse.Namespace) -> None:
@@ -102,12 +132,12 @@ def measure(given: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
 
     def weighed(function: Callable[[Image], Image], weights: Image) -> Callable:
-        return jax.value_and_grad(lambda image: jnp.sum(function(image) * weights))
+        return jax.value_and_grad(lambda pixels: jnp.sum(function(pixels) * weights))
 
     for side in SIDES:
-        image, weights = (jnp.asarray(rng.normal(size=(side, side)), precision) for _ in range(2))
+        pixels, weights = (jnp.asarray(rng.normal(size=(side, side)), precision) for _ in range(2))
         for name, function in convolutions(side, precision):
-            bench.add(weighed(function, weights), image, task="convolution", frame=str(side), variant=name)
+            bench.add(weighed(function, weights), pixels, task="convolution", frame=str(side), variant=name)
     family, target = pose("80", "ss1", precision)
     rays, centre = target.observation.grid.rays(1), vector(family)
     for terms in TERMS:
@@ -117,8 +147,8 @@ def measure(given: argparse.Namespace) -> None:
             return jnp.sum(alpha_x * rays[1]) + jnp.sum(alpha_y * rays[0] * rays[1])
 
         bench.add(jax.value_and_grad(pull), centre[:6], task="series", variant=f"{terms} terms")
-    for name, value in likelihoods(family, target):
-        bench.add(jax.value_and_grad(value), centre, task="likelihood", variant=name)
+    for mode in ("ss1", "ss2"):
+        add_likelihoods(bench, mode)
     both = jax.value_and_grad(functools.partial(loglike, family, target))
     for width in BATCHES:
         many = centre * (1 + 1e-3 * rng.normal(size=(width, centre.size)))

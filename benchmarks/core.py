@@ -4,7 +4,8 @@
 
 An EPL with external shear, Sersic lens light and a Sersic source, in frames of 80x80 pixels of 0.08 arcsec and 100x100 of
 0.05. `loglike` and `vag` (value and gradient) are in the parameters themselves, `potential_vag` is what the sampler calls:
-the potential in the space where priors are standard normal; `jacobian` is a step of the warm start. `peers.py` runs this beside other packages.
+the potential in the space where priors are standard normal; `jacobian` is a step of the warm start. `peers.py` runs this
+beside other packages.
 """
 
 import argparse

@@ -16,6 +16,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PRECISIONS = ("float64", "float32")
 WORKS = [(frame, mode) for frame in ("80", "100") for mode in ("ss1", "ss2", "fit")]
 RAYS = {"ss1": "one ray a pixel", "ss2": "2x2 rays a pixel", "fit": "rays as the default configuration has them"}
+OWN = {"potential_vag": "prior space", "jacobian": "Jacobian"}  # what no other package has
 SHAPES = ((0.8276, 2.05), (0.3, 1.6))
 
 INTRODUCTION = """# Benchmarks
@@ -25,10 +26,14 @@ Written by `benchmarks/table.py` from the JSON under `benchmarks/results`; do no
 The work: an EPL with external shear, Sersic lens light and a Sersic source, 22 parameters, PSF of 21x21 pixels; the
 log-likelihood, its value and gradient, and 32 of them at once. `benchmarks/core.py` defines and times it for lensmill,
 `benchmarks/peers.py` runs it and the other packages in turns. lensmill convolves, whitens and masks as in a fit; "prior
-space" is what its sampler calls, priors and their transforms included.
+space" is what its sampler calls, priors and their transforms included, and "Jacobian" that of the whitened residuals in all
+parameters, which its search for the maximum takes.
 
 Wall times are the best call in milliseconds a parameter vector, which other work on the machine disturbs least; CPU time, of
 all threads, is the mean and in brackets. Compile time is that of the value and gradient, tracing included, without a cache.
+"""
+
+CHOICES = """The value and its gradient, but for the Jacobian of the whitened residuals in all parameters; batches a lens.
 """
 
 
@@ -135,11 +140,12 @@ def image_table(records: list[dict]) -> str:
 def choices_table(records: list[dict]) -> str:
     rows = []
     timed = [r for r in records if r["kind"] == "time"]
-    for task, frame, variant in dict.fromkeys((r["task"], r.get("frame"), r["variant"]) for r in timed):
-        what = {"task": task, "frame": frame, "variant": variant}
+    names = ("task", "frame", "mode", "variant")
+    for values in dict.fromkeys(tuple(r.get(k) for k in names) for r in timed):
+        what = dict(zip(names, values, strict=True))
         times = [best_and_cpu(find(timed, **what, dtype=p)) for p in PRECISIONS]
         compiled = [seconds(find(records, **what, dtype=p, kind="compile")) for p in PRECISIONS]
-        rows.append([f"{task} {frame or ''}".strip(), variant, *times, *compiled])
+        rows.append([" ".join(filter(None, values[:3])), what["variant"], *times, *compiled])
     return grid(["what", "how", *PRECISIONS, *(f"compile, s, {p}" for p in PRECISIONS)], rows)
 
 
@@ -159,7 +165,11 @@ def page() -> str:
     parts += ["## The elliptical power law alone, 100x100 rays\n", deflection_table(records)]
     parts += ["Errors are the largest relative to the deflection, against values of 40 digits.\n"]
     parts += ["## Images against an independent double-precision one\n", image_table(records)]
-    parts += ["## What else was tried\n", hardware(choices), "Value and gradient in every row.\n"]
+    parts += [
+        "## What else was tried\n",
+        hardware(choices),
+        CHOICES,
+    ]
     return "\n".join([*parts, choices_table(choices["records"])])
 
 
