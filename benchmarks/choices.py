@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from core import FRAMES, Bench, image, kernel, loglike, pose, vector
-from peers import merge, processor
+from peers import merge, write
 from scipy.fft import next_fast_len
 
 from lensmill.grid import bin_pixels
@@ -30,7 +30,6 @@ from lensmill.lensing import ray_shoot
 from lensmill.likelihood import Observation, whitened_residuals
 from lensmill.mass import EPL
 from lensmill.program import Family, Target, assemble
-from lensmill.provenance import commit, versions
 
 SIDES = (80, 104)  # buckets of the two frames
 RANKS = (1, 4, 8)
@@ -179,9 +178,7 @@ def main() -> None:
             options = ["--precision", precision, "--repeats", str(given.passes), "--slice", str(given.slice)]
             subprocess.run([sys.executable, __file__, "--out", str(lines), *options], check=True)
         records = merge(json.loads(line) for line in lines.read_text().splitlines())
-    machine = {"processor": processor(), "cores": os.cpu_count(), "load": load}
-    document = {"machine": machine, "versions": versions(), "commit": commit(), "records": records}
-    given.out.write_text(json.dumps(document, indent=0) + "\n")
+    write(given.out, load, {"records": records})
     return None
 
 

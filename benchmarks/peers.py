@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lensmill.provenance import commit, versions
+from lensmill.provenance import versions
 
 CORE = Path(__file__).with_name("core.py")
 IDENTITY = ("peer", "version", "variant", "dtype", "kind", "task", "frame", "mode", "gamma", "q")
@@ -39,9 +39,9 @@ class Job(NamedTuple):
 SMALL = ("--frames", "80", "--modes", "ss1")
 JOBS = (
     Job("lenstronomy", "lenstronomy", ("--modes", "ss1,ss2")),
-    Job("herculens", "herculens", ("--modes", "ss1,ss2")),
-    Job("autolens", "autolens", ("--frames", "80", "--modes", "ss1,ss2")),
-    *(Job(name, name, SMALL) for name in ("jaxtronomy", "gigalens", "caustics")),
+    Job("herculens", "herculens", ("--frames", "80", "--modes", "ss1,ss2")),
+    Job("herculens, larger frame", "herculens", ("--frames", "100", "--modes", "ss1,ss2", "--parts", "image")),
+    *(Job(name, name, SMALL) for name in ("autolens", "jaxtronomy", "gigalens", "caustics")),
     *(
         Job(f"{name} float32", name, (*SMALL, "--dtype", "float32"))
         for name in ("herculens", "autolens", "jaxtronomy", "gigalens")
@@ -117,17 +117,15 @@ def main() -> None:
                 load.append(os.getloadavg()[0])
                 failures.append(run(name, command, number, lines, given))
                 print(f"round {number}: {name}, load {load[-1]:.1f}, {failures[-1] or 'done'}", flush=True)
-        records = merge(json.loads(line) for line in lines.read_text().splitlines())
-    machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(statistics.median(load), 1)}
-    document = {
-        "machine": machine,
-        "versions": versions(),
-        "commit": commit(),
-        "rounds": given.rounds,
-        "failures": sorted({f for f in failures if f}),
-        "records": records,
-    }
-    given.out.write_text(json.dumps(document, indent=0) + "\n")
+            records = merge(json.loads(line) for line in lines.read_text().splitlines())
+            found = {"rounds": number + 1, "failures": sorted({f for f in failures if f}), "records": records}
+            write(given.out, statistics.median(load), found)
+
+
+def write(out: Path, load: float, found: dict[str, Any]) -> None:
+    """The document: where and with what it was measured, and what was found."""
+    machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(load, 1)}
+    out.write_text(json.dumps({"machine": machine, "versions": versions()} | found, indent=0) + "\n")
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def hardware(document: dict[str, Any]) -> str:
     machine, versions = document["machine"], document["versions"]
     return (
         f"Measured on {machine['cores']} cores ({machine['processor']}), load {machine['load']:.1f} by other programs included, "
-        f"with jax {versions['jax']}, Python {versions['python']}, at commit {document['commit'][:9]}.\n"
+        f"with jax {versions['jax']}, Python {versions['python']}, at commit {versions['commit'][:9]}.\n"
     )
 
 
