@@ -1,0 +1,186 @@
+"""Write docs/benchmarks.md from the JSON documents under benchmarks/results.
+
+python benchmarks/table.py [--check]
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "benchmarks" / "results"
+PRECISIONS = ("float64", "float32")
+WORKS = [(frame, mode) for frame in ("80", "100") for mode in ("ss1", "ss2", "fit")]
+RAYS = {"ss1": "one ray a pixel", "ss2": "2x2 rays a pixel", "fit": "rays as the default configuration has them"}
+OWN = {"potential_vag": "prior space", "jacobian": "Jacobian"}  # what no other package has
+SHAPES = ((0.8276, 2.05), (0.3, 1.6))
+
+INTRODUCTION = """# Benchmarks
+
+Written by `benchmarks/table.py` from the JSON under `benchmarks/results`; do not edit.
+
+The work: an EPL with external shear, Sersic lens light and a Sersic source, 22 parameters, PSF of 21x21 pixels; the
+log-likelihood, its value and gradient, and 32 of them at once. `benchmarks/core.py` defines and times it for lensmill,
+`benchmarks/peers.py` runs it and the other packages in turns. lensmill convolves, whitens and masks as in a fit; "prior
+space" is what its sampler calls, priors and their transforms included, and "Jacobian" that of the whitened residuals in all
+parameters, which its search for the maximum takes.
+
+Wall times are the best call in milliseconds a parameter vector, which other work on the machine disturbs least; CPU time, of
+all threads, is the mean and in brackets. Compile time is that of the value and gradient, tracing included, without a cache.
+"""
+
+CHOICES = """The value and its gradient, but for the Jacobian of the whitened residuals in all parameters; batches a lens.
+"""
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def find(records: Iterable[dict], **wanted: Any) -> dict[str, Any] | None:
+    return next((r for r in records if all(r.get(k) == v for k, v in wanted.items())), None)
+
+
+def best_and_cpu(record: dict[str, Any] | None) -> str:
+    return f"{record['ms_min']:.2f} ({record['ms_cpu']:.2f})" if record else "-"
+
+
+def seconds(record: dict[str, Any] | None) -> str:
+    return f"{record['trace_s'] + record['compile_s']:.1f}" if record else "-"
+
+
+def grid(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def label(peer: str, variant: str | None) -> str:
+    return f"{peer}, {variant}" if variant else peer
+
+
+def likelihood_rows(records: list[dict], precision: str, frame: str, mode: str) -> list[list[str]]:
+    here = [r for r in records if (r.get("frame"), r.get("mode"), r["dtype"]) == (frame, mode, precision)]
+    timed = [r for r in here if r["kind"] == "time"]
+    own = find(timed, peer="lensmill", task="vag")
+    rows = []
+    for peer, variant in dict.fromkeys((r["peer"], r.get("variant")) for r in timed):
+
+        def of(task: str, peer: str = peer, variant: str | None = variant) -> dict | None:
+            return find(timed, peer=peer, variant=variant, task=task)
+
+        compiled = find(here, kind="compile", peer=peer, variant=variant, task="vag")
+        both = of("vag")
+        ratio = f"{both['ms_min'] / own['ms_min']:.1f}" if both and own else "-"
+        figures = [best_and_cpu(of("loglike")), best_and_cpu(both), ratio]
+        figures += [best_and_cpu(of("vag_batch")), best_and_cpu(of("vag_map")), seconds(compiled)]
+        rows.append([label(peer, variant), *figures])
+        if of("potential_vag"):
+            compiled = find(here, kind="compile", peer=peer, task="potential_vag")
+            rows.append(
+                [f"{peer}, prior space", "-", best_and_cpu(of("potential_vag")), "-", "-", "-", seconds(compiled)]
+            )
+    return rows
+
+
+def likelihood_tables(records: list[dict]) -> Iterable[str]:
+    head = [
+        "package",
+        "log-likelihood",
+        "value and gradient",
+        "times lensmill's",
+        "32 by `vmap`",
+        "32 by `lax.map`",
+        "compile, s",
+    ]
+    for precision in PRECISIONS:
+        for frame, mode in WORKS:
+            rows = likelihood_rows(records, precision, frame, mode)
+            if rows:
+                yield f"## {frame}x{frame} pixels, {RAYS[mode]}, {precision}\n"
+                yield grid(head, rows)
+
+
+def deflection_table(records: list[dict]) -> str:
+    rows = []
+    kinds = ("grid_q0.80", "grid_q0.50", "grid_q0.30")
+    for check in (r for r in records if r["kind"] == "epl_accuracy"):
+        who = {k: check.get(k) for k in ("peer", "variant", "dtype")}
+        timed = [r for r in records if r["kind"] == "time"]
+        times = [
+            best_and_cpu(find(timed, **who, task=task, q=q, gamma=gamma))
+            for task in ("epl_alpha", "epl_vag")
+            for q, gamma in SHAPES
+        ]
+        errors = [f"{check['worst'][k]:.0e}" if k in check["worst"] else "-" for k in kinds]
+        rows.append([label(who["peer"], who["variant"]), who["dtype"], *times, *errors])
+    head = ["package", "precision", "deflection, q = 0.83", "q = 0.3", "value and gradient, q = 0.83", "q = 0.3"]
+    return grid([*head, "error, q = 0.8", "q = 0.5", "q = 0.3"], rows)
+
+
+def image_table(records: list[dict]) -> str:
+    checks = [r for r in records if r["kind"] == "image_check" and "max_over_noise" in r]
+    names = ("frame", "mode", "dtype")
+    rows = [
+        [
+            label(r["peer"], r.get("variant")),
+            *(r[k] for k in names),
+            f"{r['max_over_noise']:.0e}",
+            f"{r['max_rel']:.0e}",
+        ]
+        for r in checks
+    ]
+    return grid(["package", "frame", "rays", "precision", "largest error, of the noise", "of the image"], rows)
+
+
+def choices_table(records: list[dict]) -> str:
+    rows = []
+    timed = [r for r in records if r["kind"] == "time"]
+    names = ("task", "frame", "mode", "variant")
+    for values in dict.fromkeys(tuple(r.get(k) for k in names) for r in timed):
+        what = dict(zip(names, values, strict=True))
+        times = [best_and_cpu(find(timed, **what, dtype=p)) for p in PRECISIONS]
+        compiled = [seconds(find(records, **what, dtype=p, kind="compile")) for p in PRECISIONS]
+        rows.append([" ".join(filter(None, values[:3])), what["variant"], *times, *compiled])
+    return grid(["what", "how", *PRECISIONS, *(f"compile, s, {p}" for p in PRECISIONS)], rows)
+
+
+def hardware(document: dict[str, Any]) -> str:
+    machine, versions = document["machine"], document["versions"]
+    return (
+        f"Measured on {machine['cores']} cores ({machine['processor']}), load {machine['load']:.1f} by other programs included, "
+        f"with jax {versions['jax']}, Python {versions['python']}, at commit {versions['commit'][:9]}.\n"
+    )
+
+
+def page() -> str:
+    core, choices = load("core"), load("choices")
+    records = core["records"]
+    failures = [f"Did not run: {failure}.\n" for failure in core["failures"]]
+    parts = [INTRODUCTION, hardware(core), *failures, *likelihood_tables(records)]
+    parts += ["## The elliptical power law alone, 100x100 rays\n", deflection_table(records)]
+    parts += ["Errors are the largest relative to the deflection, against values of 40 digits.\n"]
+    parts += ["## Images against an independent double-precision one\n", image_table(records)]
+    parts += [
+        "## What else was tried\n",
+        hardware(choices),
+        CHOICES,
+    ]
+    return "\n".join([*parts, choices_table(choices["records"])])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
+    if not parser.parse_args().check:
+        PAGE.write_text(page())
+    elif PAGE.read_text() != page():
+        sys.exit("docs/benchmarks.md: not what the results say; run python benchmarks/table.py")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A survey shares few compiled programs: one for every shape bucket, size of the Fourier transform, and model family."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+import yaml
+
+from lensmill import fitting
+from lensmill.program import Family, Target, potential, stack
+
+MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32")
+
+
+@pytest.fixture(scope="module")
+def priors(request: pytest.FixtureRequest) -> dict:
+    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
+
+
+def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int) -> fitting.Pixels:
+    rng = np.random.default_rng(seed)
+    psf = rng.uniform(size=(psf_side, psf_side))
+    return fitting.Pixels(
+        rng.normal(size=shape), rng.uniform(1, 2, shape), rng.uniform(size=shape) > 0.1, psf / psf.sum(), scale
+    )
+
+
+def counted(priors: dict, cutouts: list[fitting.Pixels]) -> tuple[int, list[float]]:
+    """How often the potential is traced for these cutouts, and its values."""
+    traces = 0
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def value(family: Family, target: Target, base: jax.Array) -> jax.Array:
+        nonlocal traces
+        traces += 1
+        return potential(family, target, base)
+
+    values = []
+    for number, pixels in enumerate(cutouts):
+        problem = fitting.pose(pixels, MODEL, priors)
+        base = 0.1 * np.random.default_rng(number).normal(size=problem.family.size)
+        values.append(float(value(problem.family, problem.target, base)))
+    return traces, values
+
+
+def test_cutouts_of_one_bucket_share_a_compilation(priors: dict) -> None:
+    """Whatever their sizes, pixel scales, masks and PSF kernels (9 and 7 pixels: one Fourier transform)."""
+    different = [cutout((34, 37), 9, 0.1, 0), cutout((40, 33), 7, 0.05, 1), cutout((40, 40), 9, 0.08, 2)]
+    traces, values = counted(priors, different)
+    assert traces == 1
+    assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("other", [cutout((41, 40), 9, 0.1, 1), cutout((40, 40), 31, 0.1, 1)], ids=["bucket", "psf"])
+def test_another_bucket_or_transform_is_another_compilation(priors: dict, other: fitting.Pixels) -> None:
+    traces, _ = counted(priors, [cutout((40, 40), 9, 0.1, 0), other])
+    assert traces == 2
+
+
+def test_cutouts_of_one_bucket_can_be_stacked(priors: dict) -> None:
+    problems = [fitting.pose(cutout(*how), MODEL, priors) for how in (((34, 37), 9, 0.1, 0), ((40, 33), 7, 0.05, 1))]
+    both = stack([problem.target for problem in problems])
+    for number, problem in enumerate(problems):
+        same = jax.tree.map(lambda leaf, n=number: leaf[n], both)
+        jax.tree.map(np.testing.assert_array_equal, same, problem.target)
