@@ -15,7 +15,7 @@ def curved(x: jax.Array) -> jax.Array:
     """Residuals of a valley: the others follow the leading parameters along a parabola; and N(0, 1) for each."""
     bent = x.at[0].add(0.7 * x[1] ** 2 - 0.4 * x[1] * x[4]).at[3].add(0.5 * x[5] ** 2).at[6].add(x[4] * x[5])
     stiff = jnp.asarray([0, 3, 6])
-    return jnp.concatenate([20 * MIX[:, stiff] @ bent[stiff], bent])
+    return jnp.concatenate([8 * MIX[:, stiff] @ bent[stiff], bent])
 
 
 def straightened() -> frame.Frame:
@@ -74,3 +74,13 @@ def test_refining_widens_what_is_wide_and_keeps_the_rest() -> None:
     assert again[:, 2].std() == pytest.approx(1, abs=0.05)
     assert again[:, 2].mean() == pytest.approx(0, abs=0.05)
     np.testing.assert_allclose(np.delete(again, 2, 1).std(0), 1, atol=0.05)
+
+
+def test_a_bend_too_sharp_for_its_expansion_is_limited() -> None:
+    def sharp(x: jax.Array) -> jax.Array:
+        return jnp.concatenate([1e5 * (x[:1] + x[1:2] ** 2), x])
+
+    linear = gauss_newton.linearise(sharp, jnp.zeros(SIZE))
+    whitening = gauss_newton.whitening(linear.jacobian @ linear.jacobian.T)
+    bend = frame.straighten(sharp, jnp.zeros(SIZE), whitening, (0, 1)).bend
+    assert float(jnp.linalg.norm(bend, axis=-1).max()) == pytest.approx(frame.SHARPEST)

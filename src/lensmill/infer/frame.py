@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from lensmill.infer.gauss_newton import Residuals
 
+SHARPEST = 20.0  # whitened units a squared one
 CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 
 
@@ -91,7 +92,9 @@ def straighten(
             return jax.jvp(seen, (w,), (unit[i],))[1]
 
         (along,) = pull(jax.jvp(slope, (nowhere,), (unit[j],))[1])
-        return jnp.where(order > jnp.maximum(i, j), along, 0)
+        along = jnp.where(order > jnp.maximum(i, j), along, 0)
+        # a sharper bend is that of an expansion that does not reach a standard deviation far: follow it part of the way
+        return along * jnp.minimum(1, SHARPEST / jnp.maximum(jnp.linalg.norm(along), SHARPEST))
 
     i, j = np.tril_indices(len(leading))
     found = jax.lax.map(lambda pair: second(*pair), (jnp.asarray(i), jnp.asarray(j)))
