@@ -19,7 +19,7 @@ from lensmill.io.cutout import Cutout, read_cutout
 from lensmill.io.files import file_sha256
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
-from lensmill.io.results import RunFolder, write_certificate, write_manifest
+from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
@@ -30,6 +30,10 @@ LENS_ERRORS = (
     ValueError,
     RuntimeError,
 )  # of one lens's numbers; anything else is an error of the programme
+
+
+class EarlierFailure(RuntimeError):
+    """A step has nothing to start from, because the one before it failed for this lens; that one's reason counts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +150,9 @@ def _guarded(
     except InvalidInput as error:
         row = ManifestRow(lens_id=lens_id, status=Status.INVALID_INPUT, stage=Stage.INPUT, reason=str(error))
     except LENS_ERRORS as error:
+        if isinstance(error, EarlierFailure) and (known := _known_failure(survey, lens_id)):
+            report.say(f"{step:8s} {lens_id}: {known.reason}")
+            return known
         report.say(traceback.format_exc())
         stage = Stage.BASIN if step == "map" else Stage.SAMPLING
         row = ManifestRow(
@@ -161,3 +168,14 @@ def _guarded(
             ),
         )
     return row
+
+
+def _known_failure(survey: Survey, lens_id: str) -> ManifestRow | None:
+    """The row of a lens whose certificate says that it failed; None where it says anything else or is not there."""
+    try:
+        certificate = read_certificate(survey.folder.certificate(lens_id), lens_id)
+    except (FileNotFoundError, DamagedResult):
+        return None
+    if certificate.status is not Status.FAILED:
+        return None
+    return ManifestRow(**certificate.model_dump(include={"lens_id", "status", "stage", "reason"}))

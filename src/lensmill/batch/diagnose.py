@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lensmill import provenance
-from lensmill.batch.common import Survey, Work, result_key, run_batch
+from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.checks import certify
 from lensmill.checks.predict import Prediction, predict, with_gaps
@@ -53,7 +53,7 @@ def _certify(work: Work) -> Certificate:
     folder, lens_id, problem = work.survey.folder, work.cutout.lens_id, work.problem
     path = folder.posterior(lens_id)
     if not path.exists():
-        raise RuntimeError(f"{path}: no posterior; the sample step says why")
+        raise EarlierFailure(f"{path}: no posterior; the sample step says why")
     tree = read_posterior(path)
     if tree.attrs["key"] != result_key(work.survey, work.cutout, "sample"):
         raise RuntimeError(

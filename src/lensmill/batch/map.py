@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lensmill.batch.common import Survey, Work, result_key, run_batch
+from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.fitting import Maximum, find_maximum
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, write_arrays
@@ -76,5 +76,5 @@ def stored_maximum(work: Work) -> Maximum:
     path = work.survey.folder.map(work.cutout.lens_id)
     maximum = _stored_maximum(path, result_key(work.survey, work.cutout, "map"))
     if maximum is None:
-        raise RuntimeError(f"{path}: no current warm start; the map step says why")
+        raise EarlierFailure(f"{path}: no current warm start; the map step says why")
     return maximum
