@@ -145,7 +145,7 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dic
     maximum = fitting.find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
     assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
-    chi2 = 2 * maximum.cost / SIDE**2
+    chi2 = 2 * maximum.cost / int(problem.target.observation.mask.sum())
     assert 0.85 < chi2 < 1.15
     effort = fitting.Effort(16, 4, 100, 50, 6, 6, 0.8, 1.02, 200.0)
     start = fitting.begin_sampling(problem, maximum, chains=4, seed=5)

@@ -17,7 +17,7 @@ from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence, convergence
 from lensmill.infer.frame import Frame, refine, straighten, to_whitened
 from lensmill.infer.gauss_newton import whitening
-from lensmill.likelihood import Observation, observe
+from lensmill.likelihood import Observation, observe, traced
 from lensmill.program import (
     Beliefs,
     Family,
@@ -103,9 +103,22 @@ class Block(NamedTuple):
 
 
 def crop(pixels: Pixels, radius: float | None) -> Pixels:
-    """The central part that a fit within `radius` (arcsec) needs: the disc, and half a PSF of light around it."""
-    if radius is None:
-        return pixels
+    """The part that a fit within `radius` (arcsec) needs: the disc and half a PSF of light around it, or all.
+
+    Used are its pixels whose light comes from within. ValueError where none does.
+    """
+    if radius is not None:
+        pixels = _disc(pixels, radius)
+    mask = pixels.mask & traced(pixels.image.shape, pixels.psf)
+    if not mask.any():
+        raise ValueError(
+            f"no pixel to fit: expected a cutout larger than its PSF with unmasked pixels, got {pixels.image.shape} pixels, "
+            f"a PSF of {pixels.psf.shape}, {int(pixels.mask.sum())} unmasked"
+        )
+    return pixels._replace(mask=mask)
+
+
+def _disc(pixels: Pixels, radius: float) -> Pixels:
     ny, nx = pixels.image.shape
     across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius

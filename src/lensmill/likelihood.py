@@ -3,11 +3,14 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import scipy.signal
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from lensmill.grid import PixelGrid, bucket_shape, centred_grid
 from lensmill.imaging import PSF, kernel_transform, transform_shape
+
+TRACED = 0.95  # of the PSF of a pixel that is fitted must lie within the frame
 
 
 class Observation(eqx.Module):
@@ -23,6 +26,15 @@ class Observation(eqx.Module):
 def whitened_residuals(model: Float[Array, "ny nx"], observation: Observation) -> Float[Array, "ny nx"]:
     """(model - image) / rms where the mask is True, zero elsewhere."""
     return jnp.where(observation.mask, (model - observation.image) / observation.rms, 0)
+
+
+def traced(shape: tuple[int, int], kernel: np.ndarray) -> np.ndarray:
+    """True where nearly all light that the PSF gathers comes from within a frame of `shape`, whose surroundings are dark.
+
+    Elsewhere, in a pixel or two along the rim, a model of the frame alone has too little light.
+    """
+    share = scipy.signal.fftconvolve(np.ones(shape), kernel / kernel.sum(), mode="same")
+    return share >= TRACED
 
 
 def observe(

@@ -184,21 +184,22 @@ def _images(
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
     system = assemble(family, values, network)
-    grid = centred_grid(instrument.shape, instrument.pixel_scale, FLOAT)
+    kernel = instrument.kernel()
+    margin = len(kernel) // 2  # the sky goes on beyond the frame, and the PSF brings its light in
+    shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
+    grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
     x, y = grid.rays(SAMPLING.rays)
     source, galaxy = system.source, None
     if kind == "galaxies":
         galaxy = draw(generator(int(rng.integers(2**31)), "held out", 0))
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
-    kernel = instrument.kernel()
-    size = transform_shape(instrument.shape, (kernel.shape[0], kernel.shape[1]))
-    transform = jnp.asarray(kernel_transform(kernel, size))
-
-    psf = PSF(transform, size)
+    size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]))
+    psf = PSF(jnp.asarray(kernel_transform(kernel, size)), size)
     brightness = source.surface_brightness(*_shoot(system, x, y))
-    arcs = np.asarray(convolve(pixel_flux(brightness, grid, SAMPLING.rays), transform, size))
+    arcs = np.asarray(convolve(pixel_flux(brightness, grid, SAMPLING.rays), psf.transform, size))
     light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
+    arcs, light = (image[margin : shape[0] - margin, margin : shape[1] - margin] for image in (arcs, light))
     return np.maximum(arcs, 0), np.maximum(light, 0), galaxy
 
 
