@@ -12,6 +12,7 @@ include: "workflow/rules/map.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/calibration.smk"
 
 
 # Everything: the catalogue of posteriors and the report that people read.

@@ -32,7 +32,7 @@ from lensmill.program import (
 from lensmill.source import PROFILES as SOURCE
 from lensmill.source import Network
 from lensmill.source.decoder import DecoderConfig, init
-from lensmill.warmstart import descend
+from lensmill.warmstart import descend, fit_lens_light
 
 SIDE, SCALE = 40, 0.1
 TRUTH = {
@@ -245,3 +245,23 @@ def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:
         assert {name: set(table) for name, table in priors[block].items()} == {
             name: set(parameter_names(profile)) for name, profile in profiles.items()
         }
+
+
+def test_two_profiles_of_one_kind_take_different_parts_of_the_lens_light(priors: dict) -> None:
+    family = build_family(("epl", "shear"), ("sersic", "sersic"), "sersic", False, priors, precision="float64")
+    truth = TRUTH | {
+        f"light1_{name.removeprefix('light_')}": v for name, v in TRUTH.items() if name.startswith("light_")
+    }
+    truth |= {"source_flux": 0.0, "light_size": 0.3, "light1_size": 1.5, "light1_n": 1.0, "light1_flux": 30.0}
+    everywhere = np.ones((SIDE, SIDE), bool)
+    blank = observe(np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), everywhere, kernel(), SCALE, "float64")
+    system = assemble(family, {name: jnp.asarray(truth[name]) for name in family.names}, None)
+    image = np.asarray(render(system, blank.grid, blank.psf, Sampling(1)))
+    rms = np.sqrt(0.004**2 + image / 4000)
+    observation = observe(image, rms, everywhere, kernel(), SCALE, "float64")
+    target = Target(observation, believe(family, priors, 50.0, 0.01), None)
+    place, excess = fit_lens_light(family, target)
+    found = constrain(family, target.beliefs, place)
+    sizes = sorted((float(found["light_size"]), float(found["light1_size"])))
+    assert sizes[1] > 2.5 * sizes[0]
+    assert float(jnp.abs(excess).max()) < 1

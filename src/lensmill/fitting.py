@@ -15,7 +15,7 @@ from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence, convergence
-from lensmill.infer.frame import Frame, refine, straighten, to_whitened
+from lensmill.infer.frame import Frame, fitting_bend, refine, straighten, to_whitened
 from lensmill.infer.gauss_newton import whitening
 from lensmill.likelihood import Observation, observe, traced
 from lensmill.program import (
@@ -230,16 +230,18 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _straighten(family: Family, target: Target, base: Array, whitening: Array) -> Frame:
+def _straighten(family: Family, target: Target, base: Array, whitening: Array, key: Array) -> Frame:
     scalars = tuple(range(len(family.sites)))
-    return straighten(functools.partial(residuals, family, target), base, whitening, scalars)
+    bent = straighten(functools.partial(residuals, family, target), base, whitening, scalars)
+    return fitting_bend(functools.partial(potential, family, target), bent, key)
 
 
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
     """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
-    frame = _straighten(problem.family, problem.target, jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
-    keys = jax.random.split(jax.random.key(seed), chains)
-    started = _start_chains(problem.family, problem.target, frame, keys)
+    judge, *keys = jax.random.split(jax.random.key(seed), chains + 1)
+    center, scale = jnp.asarray(maximum.base), jnp.asarray(maximum.whitening)
+    frame = _straighten(problem.family, problem.target, center, scale, judge)
+    started = _start_chains(problem.family, problem.target, frame, jnp.stack(keys))
     return Block(started, frame, None, 0, 0, None, False)
 
 

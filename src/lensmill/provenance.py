@@ -23,6 +23,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "simulate.py"),
     "pages": ("report",),
+    "calibration": ("checks/calibration.py", "report"),
 }
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
 

@@ -14,10 +14,11 @@ from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Descent, minimise
 from lensmill.lensing import ray_shoot
 from lensmill.likelihood import Observation
-from lensmill.program import Family, Target, assemble, constrain, linearise, residuals, unconstrain
+from lensmill.program import Family, Site, Target, assemble, constrain, linearise, residuals, unconstrain
 
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
+SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
 SHORT, LONG = 12, 60  # iterations of a descent from a start, and of one that goes on
 CONTINUED, KEPT = 8, 3
 
@@ -59,7 +60,7 @@ def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Arr
     Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
     times), so that the arcs do not pull the lens light.
     """
-    place = jnp.asarray([NO_SOURCE if site.name == "source_flux" else 0.0 for site in family.coordinates])
+    place = jnp.asarray([_before_light(family, site) for site in family.coordinates])
     free, observation = light_sites(family), target.observation
     robust = target
     for _ in range(rounds):
@@ -68,6 +69,18 @@ def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Arr
         rms = _inflated(observation.rms, excess)
         robust = Target(_with_rms(observation, rms), target.beliefs, target.network)
     return place, excess
+
+
+def _before_light(family: Family, site: Site) -> float:
+    """Where a base-space coordinate stands before the lens light is fitted: no source, profiles of one kind of different sizes.
+
+    Equal ones would have equal gradients for ever.
+    """
+    block, index = site.component
+    if block == "lens_light" and site.field == "size":
+        same = [i for i, name in enumerate(family.lens_light) if name == family.lens_light[index]]
+        return SPREAD * (2 * same.index(index) - len(same) + 1)
+    return NO_SOURCE if site.name == "source_flux" else 0.0
 
 
 @jax.jit

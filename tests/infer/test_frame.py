@@ -84,3 +84,11 @@ def test_a_bend_too_sharp_for_its_expansion_is_limited() -> None:
     whitening = gauss_newton.whitening(linear.jacobian @ linear.jacobian.T)
     bend = frame.straighten(sharp, jnp.zeros(SIZE), whitening, (0, 1)).bend
     assert float(jnp.linalg.norm(bend, axis=-1).max()) == pytest.approx(frame.SHARPEST)
+
+
+@pytest.mark.parametrize(("spoilt", "kept"), [(1.0, 1.0), (2.0, 0.5), (-1.0, 0.0)])
+def test_a_bend_is_kept_only_as_far_as_it_helps(spoilt: float, kept: float) -> None:
+    space = straightened()
+    bent = space._replace(bend=spoilt * space.bend)
+    found = frame.fitting_bend(lambda x: 0.5 * jnp.sum(curved(x) ** 2), bent, jax.random.key(0))
+    np.testing.assert_allclose(found.bend, kept * bent.bend)

@@ -81,6 +81,25 @@ def test_nuts_samples_a_gaussian() -> None:
     assert not any(bool(t.diverging.any()) for t in taken)
 
 
+def test_a_chain_starts_where_it_can_walk() -> None:
+    """A wall where the approximation sees none: starts beyond it come nearer, those that are possible stay."""
+
+    def walled(x: jax.Array) -> jax.Array:
+        return 0.5 * x @ x + jnp.where(x @ x > 4, 1e6, 0.0)
+
+    space, size = frame.unbent(jnp.zeros(9), jnp.eye(9)), 9
+    free, inside = (
+        [nuts.start_chain(potential, space, key) for key in jax.random.split(jax.random.key(3), 8)]
+        for potential in (lambda x: 0.5 * x @ x, walled)
+    )
+    for far, near in zip(free, inside, strict=True):
+        assert float(near.potential) < nuts.POSSIBLE * size
+        share = np.asarray(near.position / far.position)
+        np.testing.assert_allclose(share, share[0])
+        assert share[0] in (1, 0.5, 0.25)
+    assert np.mean([float(chain.position @ chain.position) for chain in free]) > size
+
+
 def test_blocks_of_draws_do_not_repeat_themselves() -> None:
     draws, _, _ = run(2, 50)
     assert len(np.unique(draws[0, :, 0])) == 100

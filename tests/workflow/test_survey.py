@@ -81,6 +81,12 @@ def test_a_survey_runs_and_runs_again_only_where_it_must(tmp_path: Path) -> None
     assert "Nothing to be done" in run(command[:-2] + command[-2:], "--dry-run", "--quiet", "progress")
     before = stamps(folder)
 
+    run([command[0], "calibration", *command[1:]])
+    calibration = json.loads(folder.calibration.read_text())
+    assert calibration["lenses"] == calibration["fitted"] == 3
+    assert "theta_E" in calibration["parameters"]
+    assert folder.calibration_page.exists()
+
     folder.posterior("small-0002").unlink()
     run(command)
     after = stamps(folder)

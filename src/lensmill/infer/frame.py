@@ -5,6 +5,7 @@ coordinates (Transtrum, Machta & Sethna 2011, arXiv:1010.1449). A lens is such a
 curved valley, straight to second order once latents and the stiffer directions of the scalar parameters follow the looser ones.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,10 @@ from jaxtyping import Array, Float
 
 from lensmill.infer.gauss_newton import Residuals
 
+Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
+
 SHARPEST = 20.0  # whitened units a squared one
+BENDS, JUDGED = (1.0, 0.5, 0.0), 32  # shares of a bend that are tried, and draws that they are judged by
 CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 
 
@@ -100,6 +104,23 @@ def straighten(
     found = jax.lax.map(lambda pair: second(*pair), (jnp.asarray(i), jnp.asarray(j)))
     bend = jnp.zeros((len(leading), len(leading), size)).at[i, j].set(found).at[j, i].set(found)
     return unbent(center, scale)._replace(bend=bend)
+
+
+def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
+    """The frame with as much of its bend, all, half or none, as makes the posterior most like a unit Gaussian.
+
+    Judged by how far the `potential` departs from half the squared distance, in the median over draws of that Gaussian.
+    """
+    y = jax.random.normal(key, (JUDGED, frame.center.size), frame.center.dtype)
+    nats = 0.5 * jnp.sum(y * y, axis=1)
+
+    def departure(share: Array) -> Array:
+        bent = frame._replace(bend=share * frame.bend)
+        rise = jax.lax.map(lambda at: potential(to_base(bent, at)), y) - potential(frame.center)
+        return jnp.median(jnp.nan_to_num(jnp.abs(rise - nats), nan=jnp.inf))
+
+    shares = jnp.asarray(BENDS, frame.bend.dtype)
+    return frame._replace(bend=frame.bend * shares[jnp.argmin(jax.lax.map(departure, shares))])
 
 
 @jax.jit

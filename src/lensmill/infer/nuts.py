@@ -3,21 +3,24 @@
 One compiled function serves warm-up and sampling, so that a process compiles the gradient once.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import ParamInfo
 
-from lensmill.infer.frame import Frame, to_base
+from lensmill.infer.frame import Frame, Potential, to_base
 
-Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4
+NEARER = 2.0 ** -np.arange(
+    8
+)  # shares of a start's distance from the centre that are tried until it is no impossible one
+POSSIBLE = 3.0  # nats above the centre for each parameter; a Gaussian has half a nat
 
 
 class Chain(NamedTuple):
@@ -48,10 +51,17 @@ def whitened(potential: Potential, frame: Frame) -> Potential:
 
 
 def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
-    """A chain at a draw from the Laplace approximation, widened so that agreement of the chains means something."""
+    """A chain at a draw from the Laplace approximation, widened so that agreement of the chains means something.
+
+    Where the posterior is not like its approximation, the draw is brought nearer to the centre until a chain can start there.
+    """
     place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
-    return chain_at(potential, frame, y, later)
+    shares = jnp.asarray(NEARER, y.dtype)
+    height = jax.lax.map(lambda share: whitened(potential, frame)(share * y), shares) - potential(frame.center)
+    possible = height < POSSIBLE * y.size
+    share = jnp.where(possible.any(), shares[jnp.argmax(possible)], 0)
+    return chain_at(potential, frame, share * y, later)
 
 
 def chain_at(potential: Potential, frame: Frame, y: Float[Array, " parameter"], key: Array) -> Chain:

@@ -83,6 +83,16 @@ class RunFolder:
         """The first page of the report."""
         return self.root / "report" / "index.html"
 
+    @property
+    def calibration(self) -> Path:
+        """What the posteriors of a mock survey say beside its truths."""
+        return self.root / "calibration.json"
+
+    @property
+    def calibration_page(self) -> Path:
+        """The same in the report."""
+        return self.report.with_name("calibration.html")
+
     def manifest(self, step: str, batch: str) -> Path:
         """What a batch job (`map`, `sample`, `diagnose`) did with each of its lenses."""
         return self.root / step / f"{batch}.json"

@@ -1,6 +1,7 @@
 """Tables, figures and pages made from the result files of a run: no physics."""
 
+from lensmill.report.calibration import write_calibration
 from lensmill.report.index import write_index
 from lensmill.report.pages import write_lens_page, write_plain_page
 
-__all__ = ["write_index", "write_lens_page", "write_plain_page"]
+__all__ = ["write_calibration", "write_index", "write_lens_page", "write_plain_page"]
