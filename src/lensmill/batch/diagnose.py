@@ -1,6 +1,7 @@
 """The certificate, the images and the page of every lens of a batch, from its draws."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +13,9 @@ from lensmill.checks import certify
 from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Maximum, Problem, crop
 from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
+from lensmill.io.cutout import Cutout
 from lensmill.io.results import DamagedResult, read_certificate, read_posterior, write_certificate, write_images
+from lensmill.io.sky import moved
 from lensmill.program import unconstrain
 from lensmill.progress import Progress
 
@@ -93,15 +96,12 @@ def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
     for name, lines in (("critical", prediction.critical), ("caustic", prediction.caustic)):
         x, y = with_gaps(lines)
         curves |= {f"{name}_x": (f"{name}_point", x), f"{name}_y": (f"{name}_point", y)}
-    cutout, scale = work.cutout, cut.pixel_scale
-    attributes = {
-        "lens_id": cutout.lens_id, "pixel_scale": scale, "unit": cutout.unit, "band": cutout.band,
-        "orientation": cutout.orientation, "parity": cutout.parity,
-    }  # fmt: skip
+    scale = cut.pixel_scale
     return xr.Dataset(
         {name: (("y", "x"), value) for name, value in plane.items()}
         | {name: (("source_y", "source_x"), value) for name, value in source.items()}
         | {"source_draw": (("draw", "source_y", "source_x"), prediction.source_draws)}
+        | {"psf": (("psf_y", "psf_x"), cut.psf)}
         | curves,
         coords={
             "x": (np.arange(nx) - (nx - 1) / 2) * scale,
@@ -109,8 +109,20 @@ def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
             "source_x": prediction.source_axes[0],
             "source_y": prediction.source_axes[1],
         },
-        attrs=attributes,
+        attrs=_attributes(work.cutout, (ny, nx)),
     )
+
+
+def _attributes(cutout: Cutout, shape: tuple[int, int]) -> dict[str, Any]:
+    """What else a reader of the images may want to know, so that the cutout is not needed any more."""
+    rows, columns = ((whole - part) // 2 for whole, part in zip(cutout.image.shape, shape, strict=True))
+    redshifts = {"z_lens": cutout.z_lens, "z_source": cutout.z_source}
+    return {
+        "lens_id": cutout.lens_id, "pixel_scale": cutout.pixel_scale, "unit": cutout.unit, "band": cutout.band,
+        "orientation": cutout.orientation, "parity": cutout.parity,
+        "wcs": moved(cutout.wcs, columns, rows) if cutout.wcs else "",
+        **{name: float("nan") if z is None else z for name, z in redshifts.items()},
+    }  # fmt: skip
 
 
 def _certificate(

@@ -29,6 +29,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "source_draw": ("draw", "source_y", "source_x"),
     **dict.fromkeys(("critical_x", "critical_y"), ("critical_point",)),
     **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
+    "psf": ("psf_y", "psf_x"),
 }
 IN_ARCSEC = ("y", "x", "source_y", "source_x")
 IMAGE_ATTRIBUTES = ("lens_id", "pixel_scale", "unit", "band")
