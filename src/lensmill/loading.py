@@ -12,14 +12,12 @@ from lensmill.config import Config, ConfigError
 from lensmill.config import load as load_config
 from lensmill.io.certificate import Certificate
 from lensmill.io.problems import Problem
-from lensmill.io.results import RunFolder, read_arrays, read_certificate, read_images, read_posterior
+from lensmill.io.results import PREDICTED, RunFolder, read_arrays, read_certificate, read_images, read_posterior
 from lensmill.status import Status
 
 if TYPE_CHECKING:
     import xarray as xr
     from astropy.table import Table
-
-PREDICTED = "predicted"  # the dimension of the draws of derived quantities
 
 
 @dataclasses.dataclass(frozen=True)

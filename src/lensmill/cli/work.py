@@ -41,7 +41,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
 
     network, folder = run.source_network, run.folder / "source"
     galaxies, weights = folder / "galaxies.npz", folder / "weights.msgpack"
-    if not (galaxies.exists() and _are(galaxies, run)):
+    if not (galaxies.exists() and are_galaxies_of(run, galaxies)):
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
     recipe = Recipe(
@@ -51,7 +51,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
     return weights
 
 
-def _are(galaxies: Path, run: "Config") -> bool:
+def are_galaxies_of(run: "Config", galaxies: Path) -> bool:
     """Whether a file holds the galaxies that a run asks for."""
     from lensmill.sourcenet.dataset import read
 
@@ -64,9 +64,7 @@ def _are(galaxies: Path, run: "Config") -> bool:
 def fit(
     cutout: Annotated[Path, typer.Argument(metavar="ONE.fits", help="a cutout with SCI, RMS, PSF, optionally MASK")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="take model and settings from this run")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="folder; else results/NAME")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder; else results/NAME")] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", help="a source network; else the source is a Sersic")
     ] = None,

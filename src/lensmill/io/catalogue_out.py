@@ -34,9 +34,13 @@ QUANTITIES = {  # name: (unit, what it is)
     "phi": ("deg", "position angle of the mass's major axis, counter-clockwise from x"),
     "shear": ("", "strength of the external shear"),
     "shear_angle": ("deg", "angle of the external shear, counter-clockwise from x"),
-    "magnification": ("", "flux of the lensed source over flux of the source"),
+    "magnification": ("", "flux of the lensed source, within the pixels fitted, over flux of the source"),
     "effective_einstein_radius": ("arcsec", "radius of the circle with the area inside the tangential critical curve"),
-    "source_flux": (IMAGE_UNIT, "total flux of the source, as it would be without the lens"),
+    "critical_area": ("arcsec2", "area inside the tangential, i.e. the largest, critical curve of all mass"),
+    "source_flux": (
+        IMAGE_UNIT,
+        "total flux of the source over the whole source plane, as it would be without the lens",
+    ),
 }
 ORDER_STATISTICS = {"median": "median", "q16": "16 % quantile", "q84": "84 % quantile"}
 EVIDENCE = {  # name: (unit, dtype, what it is)

@@ -22,6 +22,8 @@ Model = TypeVar("Model", bound=BaseModel)
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes for a name with its suffix
 IMAGE_PLANE = ("data", "rms", "mask", "model", "lens_light", "arcs", "residual")
 OBSERVED = IMAGE_PLANE[:3]  # what a lens without a fit still has
+PREDICTED = "predicted"  # the dimension of the draws that derived quantities are known for
+DERIVED = ("magnification", "effective_einstein_radius", "critical_area", "source_flux")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(IMAGE_PLANE, ("y", "x")),
     "source_mean": ("source_y", "source_x"),
@@ -30,6 +32,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("critical_x", "critical_y"), ("critical_point",)),
     **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
     "psf": ("psf_y", "psf_x"),
+    **dict.fromkeys(DERIVED, (PREDICTED,)),
 }
 IN_ARCSEC = ("y", "x", "source_y", "source_x")
 IMAGE_ATTRIBUTES = ("lens_id", "pixel_scale", "unit", "band")
