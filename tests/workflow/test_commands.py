@@ -53,6 +53,9 @@ def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> N
     np.testing.assert_allclose(area, np.pi * radius**2, rtol=1e-5)
     assert (radius.attrs["units"], area.attrs["units"]) == ("arcsec", "arcsec2")
     assert np.isfinite(lens.certificate.parameters["magnification"].map)
+    assert lens.posterior["prior"]["gamma"].shape == (1, 1000)
+    assert float(np.median(lens.posterior["prior"]["theta_E"])) == pytest.approx(1.2, rel=0.1)
+    assert lens.certificate.parameters["gamma"].prior == "truncated normal, mean 2, sd 0.25, low 1.3, high 2.8"
 
     before = results.folder.posterior("one-0001").stat().st_mtime_ns
     assert run(*command)[0] == code

@@ -79,10 +79,14 @@ class Work:
         return Pixels(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale)
 
     @property
+    def priors(self) -> Mapping[str, Any]:
+        """The lens's own priors, block -> profile -> parameter -> prior."""
+        return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+
+    @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        table = prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
-        return pose(self.pixels, self.survey.model, table, self.survey.network)
+        return pose(self.pixels, self.survey.model, self.priors, self.survey.network)
 
     @property
     def seed(self) -> int:

@@ -24,7 +24,8 @@ from lensmill.io.results import (
     write_images,
 )
 from lensmill.io.sky import moved
-from lensmill.program import unconstrain
+from lensmill.priors import ARGUMENTS
+from lensmill.program import Family, prior_of, unconstrain
 from lensmill.progress import Progress
 
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
@@ -149,7 +150,7 @@ def _certificate(
     draws = {name: posterior[name].values for name in problem.family.names}
     draws |= certify.derived_draws(draws) | prediction.derived
     best = maximum.values | prediction.derived_best
-    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}))
+    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), _priors(work, problem.family))
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
@@ -179,7 +180,7 @@ def _fitted_radius(work: Work) -> float:
 
 
 def _summaries(
-    draws: Mapping[str, np.ndarray], best: dict[str, Any], truth: Mapping[str, float]
+    draws: Mapping[str, np.ndarray], best: dict[str, Any], truth: Mapping[str, float], priors: Mapping[str, str]
 ) -> dict[str, ParameterSummary]:
     """A summary of every scalar parameter and derived quantity, beside its MAP and its truth where they are known."""
     known = {name: float(value) for name, value in (best | certify.derived_draws(best)).items() if np.ndim(value) == 0}
@@ -187,7 +188,21 @@ def _summaries(
         {name: float(value) for name, value in certify.derived_draws(truth).items()} if "e1" in truth else {}
     )
     nan = float("nan")
-    return {
+    found = {
         name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in certify.ANGLES)
         for name, value in draws.items()
     }
+    return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
+
+
+def _priors(work: Work, family: Family) -> dict[str, str]:
+    """The prior of every scalar parameter in words; that of a flux is relative to the cutout's."""
+    table = work.priors
+    profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
+    found = {}
+    for site in family.sites:
+        block, index = site.component
+        prior = prior_of(table, block, profiles[block][index], site.field)
+        numbers = ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[prior["distribution"]])
+        found[site.name] = f"{prior['distribution'].replace('_', ' ')}, {numbers}"
+    return found
