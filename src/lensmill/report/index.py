@@ -24,7 +24,7 @@ from lensmill.report.tables import count, duration
 from lensmill.status import Stage, Status
 
 EMBEDDED = 6_000_000  # bytes of thumbnails that the page holds itself; more lie beside it and load when they are seen
-POINTS = ("q", "shear", "magnification", "effective_einstein_radius")
+POINTS = ("q", "shear", "magnification", "effective_einstein_radius", "critical_area", "source_flux")
 EVIDENCE = {
     "rhat_max": ("R-hat", 6),
     "ess_bulk_min": ("ESS, bulk", 3),
