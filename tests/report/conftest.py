@@ -1,5 +1,6 @@
 """A synthetic store of results: analytic lenses with every status, so that the report is developed without a fit."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,7 +158,8 @@ def _posterior(draws, rng):
     tree = xr.DataTree.from_dict(
         {"/posterior": xr.Dataset(sampled), "/sample_stats": xr.Dataset(stats), "/prior": xr.Dataset(prior)}
     )
-    tree.attrs = {"warmup": 100, "leapfrogs": 11200, "seconds": 41.0}
+    table = {name: {"distribution": "normal", "mean": m, "sd": 8 * s} for name, (m, s) in PRIOR.items()}
+    tree.attrs = {"priors": json.dumps(table), "warmup": 100, "leapfrogs": 11200, "seconds": 41.0}
     return tree
 
 

@@ -25,7 +25,7 @@ from lensmill.io.results import (
 )
 from lensmill.io.sky import moved
 from lensmill.priors import ARGUMENTS
-from lensmill.program import Family, prior_of, unconstrain
+from lensmill.program import unconstrain
 from lensmill.progress import Progress
 
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
@@ -150,7 +150,8 @@ def _certificate(
     draws = {name: posterior[name].values for name in problem.family.names}
     draws |= certify.derived_draws(draws) | prediction.derived
     best = maximum.values | prediction.derived_best
-    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), _priors(work, problem.family))
+    priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
+    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
@@ -195,14 +196,7 @@ def _summaries(
     return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
 
 
-def _priors(work: Work, family: Family) -> dict[str, str]:
-    """The prior of every scalar parameter in words; that of a flux is relative to the cutout's."""
-    table = work.priors
-    profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
-    found = {}
-    for site in family.sites:
-        block, index = site.component
-        prior = prior_of(table, block, profiles[block][index], site.field)
-        numbers = ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[prior["distribution"]])
-        found[site.name] = f"{prior['distribution'].replace('_', ' ')}, {numbers}"
-    return found
+def _in_words(prior: Mapping[str, Any]) -> str:
+    """A prior as a line of text."""
+    kind = prior["distribution"]
+    return f"{kind.replace('_', ' ')}, " + ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[kind])

@@ -1,5 +1,6 @@
 """The posterior draws of a batch, kept on disk block by block so that a killed job goes on where it was."""
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,7 +135,8 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     tree = arviz_base.from_dict(groups, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, **{f"version_{name}": version for name, version in provenance.versions().items()},
+        "warmup": block.warmed, "priors": json.dumps(work.site_priors(problem.family)),
+        **{f"version_{name}": version for name, version in provenance.versions().items()},
     }  # fmt: skip
     return tree
 

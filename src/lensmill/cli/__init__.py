@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from lensmill.io.survey import LensCheck, Validation
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-for command in (survey.init, survey.galaxies, work.train, work.fit, results.report, results.export, results.compare):
+for command in (
+    survey.init,
+    survey.galaxies,
+    work.train,
+    work.fit,
+    results.report,
+    results.export,
+    results.compare,
+    results.population,
+):
     app.command()(command)
 
 

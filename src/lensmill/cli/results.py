@@ -72,6 +72,42 @@ def compare(
     raise typer.Exit(1 if any(one.outliers for one in found) else 0)
 
 
+def population(
+    results: Results,
+    draws: Annotated[int, typer.Option(min=50, help="draws of each lens's posterior that are re-weighted")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="of the sampler")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Infer the population of a run's certified lenses: mean and scatter of slope, ellipticity and shear.
+
+    Writes population.nc, which ArviZ reads, and the page report/population.html.
+
+    Example: lensmill population results/demo
+
+    Exit code 0: written. 2: there is no such run, or it has fewer than two certified lenses.
+    """
+    with refusing():
+        from lensmill import runtime
+        from lensmill.io.results import write_posterior
+        from lensmill.loading import open_run
+        from lensmill.population import gather, infer
+        from lensmill.report import write_population_page
+
+        run = open_run(results)
+        evidence = gather(run, number=draws)
+        runtime.start()
+        tree = infer(evidence, seed=seed)
+        write_posterior(run.folder.population, tree)
+        page = write_population_page(run.folder)
+    found = {str(n): [float(v.quantile(q)) for q in (0.16, 0.5, 0.84)] for n, v in tree["posterior"].data_vars.items()}
+    if as_json:
+        typer.echo(json.dumps({"lenses": len(evidence.lens_ids), "q16_median_q84": found}, indent=1))
+        return
+    for name, (low, median, high) in found.items():
+        typer.echo(f"{name:14s} {median:.4g} +{high - median:.2g} -{median - low:.2g}")
+    typer.echo(f"page: {page}")
+
+
 class Format(StrEnum):
     """What `export` writes."""
 

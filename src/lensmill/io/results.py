@@ -87,6 +87,16 @@ class RunFolder:
         """The first page of the report."""
         return self.root / "report" / "index.html"
 
+    @property
+    def population(self) -> Path:
+        """Draws of the mean and scatter of the certified lenses' population."""
+        return self.root / "population.nc"
+
+    @property
+    def population_page(self) -> Path:
+        """The report's page of the population."""
+        return self.report.with_name("population.html")
+
     def manifest(self, step: str, batch: str) -> Path:
         """What a batch job (`map`, `sample`, `diagnose`) did with each of its lenses."""
         return self.root / step / f"{batch}.json"
@@ -238,7 +248,7 @@ def _posterior_faults(posterior: "xr.DataTree") -> str | None:
 
 
 def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
-    """Write `posterior.nc` (compressed, checksummed); ValueError where it is none."""
+    """Write `posterior.nc` or `population.nc` (compressed, checksummed); ValueError where it is none."""
     if fault := _posterior_faults(posterior):
         raise ValueError(f"not the posterior of a lens: {fault}")
     encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}
