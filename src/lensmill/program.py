@@ -1,4 +1,4 @@
-"""The probabilistic program of a lens: priors, physics, noise. Of the lens models, the only module that calls `numpyro.sample`."""
+"""The probabilistic program of a lens: priors, physics, noise. For lenses, only this module calls `numpyro.sample`."""
 
 import dataclasses
 import functools

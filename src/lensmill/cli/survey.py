@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 Force = Annotated[bool, typer.Option("--force", help="replace a catalogue or a config that is there")]
 PRIORS = Path("config") / "priors.yaml"
+QUICK: dict[str, Any] = {
+    f"inference.{name}": number
+    for name, number in {
+        "starts": 12, "chains": 2, "warmup": 20, "round": 20, "max_rounds": 2, "max_tree_depth": 4,
+    }.items()
+}  # fmt: skip
 
 
 def init(
@@ -20,6 +26,7 @@ def init(
     run: Annotated[str, typer.Option("--run", help="name of the run; else that of the folder")] = "",
     config: Annotated[Path | None, typer.Option("--config", help="the config to write; else RUN.yaml here")] = None,
     source: Annotated[str, typer.Option("--source", help="sersic, shapelets, pixels, or neural")] = "sersic",
+    quick: Annotated[bool, typer.Option("--quick", help="a small budget: a first look, hardly a certificate")] = False,
     force: Force = False,
 ) -> None:
     """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
@@ -39,7 +46,7 @@ def init(
 
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
-        write_first_files(folder, name, path, source, force)
+        write_first_files(folder, name, path, {"model.source": source} | (QUICK if quick else {}), force)
         validation = validate(path, known_parameters)
     typer.echo(readable(path, validation))
     typer.echo(f"catalogue: {folder / 'catalogue.ecsv'}\nconfig: {path}")
@@ -47,7 +54,7 @@ def init(
     raise typer.Exit(validation.exit_code)
 
 
-def write_first_files(folder: Path, run: str, config: Path, source: str, force: bool) -> None:
+def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, Any], force: bool) -> None:
     """Write the catalogue of a folder of cutouts, and a config with every key and its meaning."""
     from lensmill.config.documents import skeleton
     from lensmill.io.files import atomic_path, write_text
@@ -60,7 +67,7 @@ def write_first_files(folder: Path, run: str, config: Path, source: str, force: 
         raise ConfigError([Problem(str(path), "no such file yet", "one", "--force replaces it") for path in there])
     table = survey_template(folder)
     priors = PRIORS if PRIORS.exists() else Path(__file__).parents[3] / PRIORS
-    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(priors), "model.source": source}
+    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(priors), **settings}
     with atomic_path(catalogue) as whole:
         table.write(whole, format="ascii.ecsv", overwrite=True)
     write_text(config, skeleton(chosen))
