@@ -17,6 +17,14 @@ PRECISIONS = ("float64", "float32")
 WORKS = [(frame, mode) for frame in ("80", "100") for mode in ("ss1", "ss2", "fit")]
 RAYS = {"ss1": "one ray a pixel", "ss2": "2x2 rays a pixel", "fit": "rays as the default configuration has them"}
 OWN = {"potential_vag": "prior space", "jacobian": "Jacobian"}  # what no other package has
+REPORT = {  # what: in words, unit
+    "write_s": ("writing the page from the certificates", "s"),
+    "index_mb": ("size of the page; thumbnails lie beside it and load when they are seen", "MB"),
+    "interactive_ms": ("from opening it to its first rows and plots, when it obeys", "ms"),
+    "filter_status_ms": ("a click on a status: rows, counts and plots", "ms"),
+    "sort_ms": ("a click on a column", "ms"),
+    "next_page_ms": ("the next 50 rows", "ms"),
+}
 SHAPES = ((0.8276, 2.05), (0.3, 1.6))
 
 INTRODUCTION = """# Benchmarks
@@ -157,6 +165,12 @@ def hardware(document: dict[str, Any]) -> str:
     )
 
 
+def report_part(result: dict[str, Any]) -> str:
+    rows = [[words, f"{result[name]:.3g} {unit}"] for name, (words, unit) in REPORT.items() if name in result]
+    about = f"A made-up run of {result['lenses']:,} lenses (`benchmarks/report.py`; {result['machine']}; {result['browser']}).\n"
+    return "\n".join(["## The survey page\n", about, grid(["what", "took"], rows)])
+
+
 def page() -> str:
     core, choices = load("core"), load("choices")
     records = core["records"]
@@ -170,7 +184,8 @@ def page() -> str:
         hardware(choices),
         CHOICES,
     ]
-    return "\n".join([*parts, choices_table(choices["records"])])
+    parts += [choices_table(choices["records"]), report_part(load("report"))]
+    return "\n".join(parts)
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""The probabilistic program of a lens: priors, physics, noise. The only module that calls `numpyro.sample`."""
+"""The probabilistic program of a lens: priors, physics, noise. For lenses, only this module calls `numpyro.sample`."""
 
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -120,17 +120,29 @@ def vector_shape(profile: type[eqx.Module], field: str) -> tuple[str, int] | Non
     return profile.__dataclass_fields__[field].metadata.get("vector")
 
 
-def _parameters(mass: tuple[str, ...], lens_light: tuple[str, ...], source: str, sky: bool) -> list[tuple]:
+class Place(NamedTuple):
+    """A parameter of a model, whatever its prior: its name in the posterior, and the component and field that it is."""
+
+    name: str
+    component: tuple[str, int]
+    profile: str
+    field: str
+    vector: tuple[str, int] | None = None
+
+
+def places(mass: tuple[str, ...], lens_light: tuple[str, ...], source: str, sky: bool) -> list[Place]:
+    """Every parameter of a model of the named profiles, but for the latents of a neural source."""
     profiles: list[tuple[str, int, str, type[eqx.Module]]]
     profiles = [("mass", i, name, MASS[name]) for i, name in enumerate(mass)]
     profiles += [("lens_light", i, name, LIGHT[name]) for i, name in enumerate(lens_light)]
     profiles += [("source", 0, source, SOURCE[source])]
-    found = [
-        (block, index, name, field, vector_shape(profile, field))
-        for block, index, name, profile in profiles
-        for field in parameter_names(profile)
-    ]
-    return found + ([("sky", 0, "sky", "level", None)] if sky else [])
+    found: list[Place] = []
+    for block, index, name, profile in profiles:
+        for field in parameter_names(profile):
+            named = _site_name(block, index, field, {place.name for place in found})
+            found.append(Place(named, (block, index), name, field, vector_shape(profile, field)))
+    sky_name = _site_name("sky", 0, "level", set())
+    return found + ([Place(sky_name, ("sky", 0), "sky", "level")] if sky else [])
 
 
 def _site_name(block: str, index: int, field: str, taken: set[str]) -> str:
@@ -160,13 +172,13 @@ def build_family(
     """The family of the named profiles under `priors`; the EPL series is as long as the ellipticity prior demands."""
     sites: list[Site] = []
     vectors: list[Site] = []
-    for block, index, profile, field, vector in _parameters(mass, lens_light, source, sky):
-        name = _site_name(block, index, field, {site.name for site in sites})
-        kind = prior_of(priors, block, profile, field)["distribution"]
+    for place in places(mass, lens_light, source, sky):
+        name, component, profile, field, vector = place
+        kind = prior_of(priors, component[0], profile, field)["distribution"]
         if vector is None:
-            sites.append(Site(name, (block, index), field, kind))
+            sites.append(Site(name, component, field, kind))
         else:
-            vectors.append(Site(name, (block, index), field, kind, vector[1], vector[0]))
+            vectors.append(Site(name, component, field, kind, vector[1], vector[0]))
     if latents:
         vectors.append(Site(LATENTS, ("source", 0), LATENTS, STANDARD["distribution"], latents, "latent"))
     tolerance = 1e-6 if precision == "float32" else 1e-10

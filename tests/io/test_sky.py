@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lensmill.conventions import position_angle
 from lensmill.io.findings import Findings
-from lensmill.io.sky import sky_frame
+from lensmill.io.sky import moved, sky_frame
 
 SHAPE = (40, 44)
 
@@ -104,3 +104,9 @@ def test_catalogue_scale():
 def test_off_the_sky():
     _, findings = frame(header(offset=(1e7, 1e7)))
     assert findings.problems
+
+
+def test_a_moved_wcs_is_that_of_the_part():
+    whole = WCS(header(rotation=20.0))
+    part = WCS(fits.Header.fromstring(moved(whole.to_header_string(relax=True), 3, 5)))
+    np.testing.assert_allclose(part.wcs_pix2world([[10.0, 2.0]], 0), whole.wcs_pix2world([[13.0, 7.0]], 0), atol=1e-10)

@@ -1,5 +1,6 @@
 """A synthetic store of results: analytic lenses with every status, so that the report is developed without a fit."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,14 @@ from lensmill.io.certificate import Certificate, Check, Manifest, ManifestRow, P
 from lensmill.io.files import write_text
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import Problem
-from lensmill.io.results import RunFolder, write_certificate, write_images, write_manifest, write_posterior
+from lensmill.io.results import (
+    RunFolder,
+    write_arrays,
+    write_certificate,
+    write_images,
+    write_manifest,
+    write_posterior,
+)
 from lensmill.io.survey import LensCheck, Validation, write_validation
 from lensmill.report import write_index, write_lens_page
 from lensmill.status import Stage, Status
@@ -24,6 +32,7 @@ from lensmill.status import Stage, Status
 OTHERS = {"light_flux": (12.0, 0.2), "light_size": (0.6, 0.02), "source_flux": (5.0, 0.3), "sky_level": (0.002, 3e-4)}
 MASS = ("theta_E", "gamma", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2")
 SDS = (0.008, 0.05, 0.02, 0.02, 0.006, 0.006, 0.012, 0.012)
+PRIOR = dict(zip(MASS, zip((1.2, 2.0, 0, 0, 0, 0, 0, 0), SDS, strict=True), strict=True))
 SCALE, NY, NX = 0.08, 60, 64
 
 
@@ -143,8 +152,15 @@ def _posterior(draws, rng):
     stats = {
         "diverging": (("chain", "draw"), np.zeros(size, bool)),
         "energy": (("chain", "draw"), rng.normal(size=size)),
+        "n_steps": (("chain", "draw"), np.full(size, 7)),
     }
-    return xr.DataTree.from_dict({"/posterior": xr.Dataset(sampled), "/sample_stats": xr.Dataset(stats)})
+    prior = {name: (("chain", "draw"), rng.normal(m, 8 * s, (1, 1000))) for name, (m, s) in PRIOR.items()}
+    tree = xr.DataTree.from_dict(
+        {"/posterior": xr.Dataset(sampled), "/sample_stats": xr.Dataset(stats), "/prior": xr.Dataset(prior)}
+    )
+    table = {name: {"distribution": "normal", "mean": m, "sd": 8 * s} for name, (m, s) in PRIOR.items()}
+    tree.attrs = {"priors": json.dumps(table), "warmup": 100, "leapfrogs": 11200, "seconds": 41.0}
+    return tree
 
 
 def _summaries(posterior, stuck, rng):
@@ -203,12 +219,19 @@ def _checks(rhat, ess, chi2, ppp):
     )
 
 
+def _maximum(theta):
+    plain = {"cost": 1830.25, "iterations": 34, "converged": True, "seconds": 19.0}
+    arrays = {name: np.array(value) for name, value in plain.items()}
+    return arrays | {"basin_cost": np.array([905.0, 950.0]), "basin_theta_E": np.array([theta[0], 0.7 * theta[0]])}
+
+
 def _fitted(fake, lens_id, theta, status, rng):
     stuck = status is Status.UNCERTIFIED
     posterior = _posterior(_draws(theta, rng, stuck), rng)
     summaries = _summaries(posterior, stuck, rng)
     write_images(fake.run.images(lens_id), _images(lens_id, theta, rng, fitted=True))
     write_posterior(fake.run.posterior(lens_id), posterior)
+    write_arrays(fake.run.map(lens_id), _maximum(theta))
     rhat = max(summaries[name].rhat for name in MASS)
     ess = min(summaries[name].ess_bulk for name in MASS)
     checks = _checks(rhat, ess, rng.normal(1.0, 0.03), rng.uniform(0.05, 0.95))

@@ -91,6 +91,41 @@ def test_the_table_shows_every_lens_and_obeys(look, fake):
     assert said["slash"] == "search"
 
 
+def test_any_two_quantities_are_plotted_and_a_box_filters(look, fake):
+    said = look(
+        fake.run.report,
+        """
+        const [one, two] = all(".plot"), lists = [...two.querySelectorAll("select")];
+        const before = one.querySelector("p").textContent;
+        const list = one.querySelector("select"); list.value = "rhat_max"; list.dispatchEvent(new Event("change"));
+        said.changed = one.querySelector("p").textContent !== before;
+        said.offered = lists.map((list) => list.options.length);
+        lists[0].value = "gamma"; lists[0].dispatchEvent(new Event("change"));
+        lists[1].value = "chi2_reduced"; lists[1].dispatchEvent(new Event("change"));
+        said.address = location.hash;
+        const canvas = two.querySelector("canvas"), box = canvas.getBoundingClientRect();
+        const event = (type, x, y) => new PointerEvent(type, { bubbles: true, clientX: box.left + x, clientY: box.top + y });
+        const at = (type, x, y) => canvas.dispatchEvent(event(type, x, y));
+        at("pointerdown", 47, 21); at("pointerup", box.width - 11, 195); at("click", 60, 60);
+        said.query = find("#search").value; said.kept = rows();
+        """,
+    )
+    assert "error" not in said, said
+    assert said["changed"]
+    assert said["offered"][0] == said["offered"][1] > 20
+    assert said["address"] == "#show=rhat_max%2Cgamma%2Cchi2_reduced"
+    assert re.fullmatch(r"gamma>=\S+ gamma<=\S+ chi2_reduced>=\S+ chi2_reduced<=\S+", said["query"])
+    assert said["kept"] == ["J0029-0055", "J0216-0813", "J2300+0022"]  # all that were measured lie in the box
+
+
+def test_the_address_of_the_page_keeps_the_plots(look, fake):
+    ask = (
+        "said.shown = all('.plot').slice(0, 2).map((plot) => [...plot.querySelectorAll('select')].map((l) => l.value));"
+    )
+    said = look(fake.run.report, ask, "#show=chi2_reduced,q,shear")
+    assert said["shown"] == [["chi2_reduced"], ["q", "shear"]]
+
+
 def test_the_address_of_the_page_keeps_the_filter(look, fake):
     said = look(fake.run.report, "said.rows = rows();", "#status=1&q=gamma%3E0&sort=-theta_E")
     assert said["rows"] == ["J0216-0813"]

@@ -20,6 +20,7 @@ from lensmill.io.results import (
     write_posterior,
 )
 from lensmill.report import write_index, write_lens_page
+from lensmill.report.draws import CELL, Sheet
 from lensmill.report.panels import north_and_east, stretch
 from lensmill.report.tables import duration, number, parameter_row
 from lensmill.status import Status
@@ -145,10 +146,50 @@ def test_a_certified_lens_is_shown_in_full(fake):
     text = fake.run.page("J0029-0055").read_text()
     for title in ("Data", "Model", "Normalised residual", "Data − lens light", "Source, mean", "Source, draws"):
         assert f"<b>{title}</b>" in text
-    assert text.count("<svg") == 6 + 2 + 4 + 1 + 8
+    assert text.count("<svg") == 6 + 2 + 4 + 1 + 8 + 1
     assert "run J0029-0055" in text
     assert "lognormal, median 1.2, sigma 0.4" in text
     assert "posterior.nc" in text
+
+
+def test_what_was_tried_stands_on_the_page(fake):
+    text = fake.run.page("J0029-0055").read_text()
+    for words in (
+        "basin 2 of the search", "45 nats behind the best", "1,830.2 nats, converged", "34 iterations, 19 s",
+        "100 draws a chain, thrown away", "400 draws in each of 4 chains, 0 divergent",
+        "11,200 gradients, 7 leapfrogs a draw, 41 s",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_page_shows_prior_and_energies(fake):
+    text = fake.run.page("J0029-0055").read_text()
+    assert "</span>prior</figcaption>" in text
+    assert "least E-BFMI 0.93" in text
+
+
+def test_a_prior_is_drawn_on_the_posterior_s_scale():
+    """A prior that is the posterior lies on it; one ten times as wide lies a tenth as high."""
+    rng = np.random.default_rng(3)
+    u = rng.normal(0.5, 0.12, 40000)
+    sheet = Sheet(1)
+    sheet.prior(0, rng.normal(0.5, 0.12, 40000), u)
+    sheet.prior(0, rng.normal(0.5, 1.2, 400000), u)
+    same, wide = (path.vertices[:, 1] / CELL for path in sheet.paths["prior"])
+    assert same.max() == pytest.approx(0.85, abs=0.15)
+    assert wide.max() == pytest.approx(0.09, abs=0.02)
+
+
+def test_a_lens_of_an_earlier_version_still_has_its_page(tmp_path, make):
+    fake = make(tmp_path, {"a": Status.CERTIFIED})
+    posterior = read_posterior(fake.run.posterior("a"))
+    del posterior["prior"]
+    posterior.attrs = {}
+    write_posterior(fake.run.posterior("a"), posterior)
+    fake.run.map("a").unlink()
+    text = write_lens_page(fake.run, "a").read_text()
+    assert "</span>prior</figcaption>" not in text
+    assert "400 draws in each of 4 chains" in text
 
 
 def test_a_failed_lens_shows_its_data_and_no_model(fake):
@@ -253,5 +294,5 @@ def test_a_lens_whose_chains_did_not_move_still_has_its_page(tmp_path, make):
     images["rms"] = images["rms"].where(images["mask"])
     write_images(fake.run.images("a"), images)
     page = write_lens_page(fake.run, "a").read_text()
-    assert page.count("<svg") == 21
+    assert page.count("<svg") == 22
     assert not re.search(r" d=\"[^\"]*nan", page)

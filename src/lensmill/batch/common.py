@@ -20,6 +20,7 @@ from lensmill.io.files import file_sha256
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
+from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
@@ -79,10 +80,23 @@ class Work:
         return Pixels(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale)
 
     @property
+    def priors(self) -> Mapping[str, Any]:
+        """The lens's own priors, block -> profile -> parameter -> prior."""
+        return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+
+    @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        table = prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
-        return pose(self.pixels, self.survey.model, table, self.survey.network)
+        return pose(self.pixels, self.survey.model, self.priors, self.survey.network)
+
+    def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
+        """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
+        profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
+        table = self.priors
+        return {
+            site.name: prior_of(table, site.component[0], profiles[site.component[0]][site.component[1]], site.field)
+            for site in family.sites
+        }
 
     @property
     def seed(self) -> int:

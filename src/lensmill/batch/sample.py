@@ -1,5 +1,6 @@
 """The posterior draws of a batch, kept on disk block by block so that a killed job goes on where it was."""
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
 from lensmill.progress import Progress
 from lensmill.status import Status
+
+PRIOR_DRAWS = 1000
 
 
 def run_sample(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
@@ -112,7 +115,7 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
 
 
 def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
-    """The draws as ArviZ reads them: groups posterior and sample_stats, dimensions (chain, draw)."""
+    """The draws as ArviZ reads them: groups posterior, sample_stats and prior, dimensions (chain, draw)."""
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
     chains, draws, size = block.draws.base.shape
@@ -128,9 +131,18 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
         "step_size": np.repeat(np.asarray(block.chains.step_size)[:, None], draws, axis=1),
     }
     dims = {site.name: [site.dimension] for site in problem.family.vectors}
-    tree = arviz_base.from_dict({"posterior": posterior, "sample_stats": stats}, dims=dims)
+    groups = {"posterior": posterior, "sample_stats": stats, "prior": _prior_draws(problem, work.seed)}
+    tree = arviz_base.from_dict(groups, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, **{f"version_{name}": version for name, version in provenance.versions().items()},
+        "warmup": block.warmed, "priors": json.dumps(work.site_priors(problem.family)),
+        **{f"version_{name}": version for name, version in provenance.versions().items()},
     }  # fmt: skip
     return tree
+
+
+def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
+    """Draws (chain, draw) of every scalar parameter from its prior, to be shown beside the posterior's."""
+    base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.family.size))
+    values = named_draws(problem.family, problem.target.beliefs, jnp.asarray(base))
+    return {name: np.asarray(values[name])[None] for name in problem.family.names}

@@ -17,20 +17,24 @@ from lensmill.program import Family, Target, constrain, system_at
 
 SOURCE_PIXELS = 100
 SHOWN_DRAWS = 6
+IMAGED_DRAWS = 40
+CURVE_NODES = 200  # a side of the grid on which a draw's critical curves are found: their area is right to 1e-3
 
 
 class Images(NamedTuple):
-    """Noise-free images of one draw, (ny, nx), image unit a pixel; chi^2 of its residuals and total magnification."""
+    """Noise-free images of one draw, (ny, nx), image unit a pixel; chi^2 of its residuals."""
 
     model: Array
     lens_light: Array
     arcs: Array
     chi2: Array
-    magnification: Array
 
 
 class Prediction(NamedTuple):
-    """Posterior means of the images, the source on its own plane (image unit per arcsec^2), curves and derived draws."""
+    """Posterior means of the images, the source on its own plane (image unit per arcsec^2), curves.
+
+    Derived quantities are those of every draw, and of the maximum a posteriori (`derived_best`).
+    """
 
     model: np.ndarray
     lens_light: np.ndarray
@@ -42,6 +46,7 @@ class Prediction(NamedTuple):
     critical: list[np.ndarray]
     caustic: list[np.ndarray]
     derived: dict[str, np.ndarray]
+    derived_best: dict[str, float]
     chi2: np.ndarray
     pixels: int
 
@@ -65,7 +70,19 @@ def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) 
     residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)
     light = render_lens_light(system, seen.grid, seen.psf, rays)
-    return Images(model, light, arcs, jnp.sum(residual**2), jnp.sum(arcs) / system.source.total_flux)
+    return Images(model, light, arcs, jnp.sum(residual**2))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def fluxes_at(family: Family, target: Target, bases: Float[Array, "draw parameter"]) -> tuple[Array, Array]:
+    """Flux of the lensed source within the frame, and of the source itself, of base-space positions; image unit."""
+    seen = target.observation
+
+    def one(base: Float[Array, " parameter"]) -> tuple[Array, Array]:
+        system = system_at(family, target, base)
+        return jnp.sum(render_source(system, seen.grid, seen.psf, family.sampling)), system.source.total_flux
+
+    return jax.lax.map(one, bases)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -81,8 +98,9 @@ def mass_at(family: Family, target: Target, base: Array) -> MassModel:
 
 
 def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray) -> Prediction:
-    """Predictions of `bases`, shape (draw, parameter); curves and the source's window are those of `best`, the MAP."""
-    each = [images_at(family, target, jnp.asarray(base)) for base in bases]
+    """Derived quantities of `bases`, shape (draw, parameter), and images of some of them; curves are those of `best`, the MAP."""
+    imaged = bases[:: max(1, len(bases) // IMAGED_DRAWS)]
+    each = [images_at(family, target, jnp.asarray(base)) for base in imaged]
     grid = target.observation.grid
     half_width = 0.5 * float(grid.pixel_scale) * max(grid.shape)
     mass = mass_at(family, target, jnp.asarray(best))
@@ -90,11 +108,8 @@ def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray)
     caustic = caustics(mass, critical)
     axes = _source_window(constrain(family, target.beliefs, jnp.asarray(best)), caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
-    sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in bases])
-    derived = {
-        "magnification": np.array([float(image.magnification) for image in each]),
-        "effective_einstein_radius": np.array([_einstein_radius(family, target, base, half_width) for base in bases]),
-    }
+    sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
+    derived = derive(family, target, np.concatenate([bases, best[None]]), half_width)
     return Prediction(
         model=np.mean([image.model for image in each], axis=0),
         lens_light=np.mean([image.lens_light for image in each], axis=0),
@@ -102,17 +117,27 @@ def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray)
         source_axes=axes,
         source_mean=sources.mean(0),
         source_sd=sources.std(0),
-        source_draws=sources[:: max(1, len(bases) // SHOWN_DRAWS)][:SHOWN_DRAWS],
+        source_draws=sources[:: max(1, len(imaged) // SHOWN_DRAWS)][:SHOWN_DRAWS],
         critical=critical,
         caustic=caustic,
-        derived=derived,
+        derived={name: values[:-1] for name, values in derived.items()},
+        derived_best={name: float(values[-1]) for name, values in derived.items()},
         chi2=np.array([float(image.chi2) for image in each]),
         pixels=int(target.observation.mask.sum()),
     )
 
 
+def derive(family: Family, target: Target, bases: np.ndarray, half_width: float) -> dict[str, np.ndarray]:
+    """Quantities that follow from the parameters, of every draw; the flux of a source where it is no parameter itself."""
+    lensed, flux = (np.asarray(values, float) for values in fluxes_at(family, target, jnp.asarray(bases)))
+    radius = np.array([_einstein_radius(family, target, base, half_width) for base in bases])
+    found = {"magnification": lensed / flux, "effective_einstein_radius": radius, "critical_area": np.pi * radius**2}
+    return found if "source_flux" in family.names else found | {"source_flux": flux}
+
+
 def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:
-    return effective_einstein_radius(critical_curves(mass_at(family, target, jnp.asarray(base)), half_width, 200))
+    mass = mass_at(family, target, jnp.asarray(base))
+    return effective_einstein_radius(critical_curves(mass, half_width, CURVE_NODES))
 
 
 def _source_window(values: Mapping[str, Array], caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

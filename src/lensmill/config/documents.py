@@ -25,6 +25,11 @@ HEADER = """\
 # Written by `python -m lensmill.config --write` from src/lensmill/config/models.py.
 """
 
+OWN = """\
+# Every key of this run. A key may be left out; what is said here are the defaults but for run, catalogue and source.
+# Check it: lensmill validate CONFIG
+"""
+
 
 def documents() -> dict[Path, str]:
     """The generated files, by their path from the project's root."""
@@ -49,30 +54,31 @@ def _schema(model: type[pydantic.BaseModel]) -> str:
     return json.dumps(model.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def skeleton() -> str:
-    """A config with every key, its default and a comment above it."""
-    return HEADER + "\n" + "\n".join(_keys(Config, "")) + "\n"
+def skeleton(chosen: Mapping[str, Any] | None = None) -> str:
+    """A config with every key and a comment above it: its default, or what is `chosen` by its dotted name."""
+    return (OWN if chosen else HEADER) + "\n" + "\n".join(_keys(Config, "", chosen or {})) + "\n"
 
 
-def _keys(model: type[pydantic.BaseModel], indent: str) -> Iterator[str]:
+def _keys(model: type[pydantic.BaseModel], indent: str, chosen: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         section = section_of(field.annotation)
         if not indent and section is not None:
             yield ""
         yield from (f"{indent}# {line}" for line in textwrap.wrap(_meaning(model, name, field), WIDTH - len(indent)))
         if section is None:
-            yield f"{indent}{name}: {_flow(_default(name, field))}"
+            value = chosen[prefix + name] if prefix + name in chosen else _default(name, field)
+            yield f"{indent}{name}: {_flow(value)}"
         elif field.default is None:
             yield f"{indent}{name}: null"
             yield from (f"{indent}# {line}".rstrip() for line in _optional(name, section))
         else:
             yield f"{indent}{name}:"
-            yield from _keys(section, indent + "  ")
+            yield from _keys(section, indent + "  ", chosen, f"{prefix}{name}.")
 
 
 def _optional(name: str, section: type[pydantic.BaseModel]) -> Iterator[str]:
     yield f"{name}:"
-    yield from _keys(section, "  ")
+    yield from _keys(section, "  ", {})
 
 
 def _meaning(model: type[pydantic.BaseModel], name: str, field: FieldInfo) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from astropy.table import Column, MaskedColumn, Table
 
 from lensmill.config import Config
@@ -33,9 +34,13 @@ QUANTITIES = {  # name: (unit, what it is)
     "phi": ("deg", "position angle of the mass's major axis, counter-clockwise from x"),
     "shear": ("", "strength of the external shear"),
     "shear_angle": ("deg", "angle of the external shear, counter-clockwise from x"),
-    "magnification": ("", "flux of the lensed source over flux of the source"),
+    "magnification": ("", "flux of the lensed source, within the pixels fitted, over flux of the source"),
     "effective_einstein_radius": ("arcsec", "radius of the circle with the area inside the tangential critical curve"),
-    "source_flux": (IMAGE_UNIT, "total flux of the source, as it would be without the lens"),
+    "critical_area": ("arcsec2", "area inside the tangential, i.e. the largest, critical curve of all mass"),
+    "source_flux": (
+        IMAGE_UNIT,
+        "total flux of the source over the whole source plane, as it would be without the lens",
+    ),
 }
 ORDER_STATISTICS = {"median": "median", "q16": "16 % quantile", "q84": "84 % quantile"}
 EVIDENCE = {  # name: (unit, dtype, what it is)
@@ -190,7 +195,33 @@ def catalogue_table(records: Sequence[LensRecord], image_unit: str = "") -> Tabl
 
 
 def write_catalogue(table: Table, ecsv: Path, parquet: Path) -> None:
-    """Write the catalogue as ECSV and as Parquet, with units and descriptions (in the metadata of Parquet's fields)."""
+    """Write the catalogue as ECSV and as Parquet, with units and descriptions."""
+    write_parquet(table, parquet)
+    write_ecsv(table, ecsv)
+
+
+def write_ecsv(table: Table, path: Path) -> None:
+    """Write the catalogue as text with a header of units and descriptions."""
+    with atomic_path(path) as whole:
+        table.write(whole, format="ascii.ecsv", overwrite=True)
+
+
+def write_fits(table: Table, path: Path) -> None:
+    """Write the catalogue as a FITS table: units in TUNITn, also those that the FITS standard lacks, descriptions in TCOMMn."""
+    plain = table.copy()
+    for column in plain.itercols():
+        column.unit = column.description = None
+    hdu = fits.table_to_hdu(plain)
+    for place, column in enumerate(table.itercols(), start=1):
+        if column.unit:
+            hdu.header[f"TUNIT{place}"] = str(column.unit)
+        hdu.header[f"TCOMM{place}"] = column.description
+    with atomic_path(path) as whole:
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(whole, overwrite=True)
+
+
+def write_parquet(table: Table, path: Path) -> None:
+    """Write the catalogue as Parquet, with units and descriptions in the metadata of its fields."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -200,10 +231,8 @@ def write_catalogue(table: Table, ecsv: Path, parquet: Path) -> None:
         about = {"description": column.description or "", "unit": str(column.unit or "")}
         fields.append(pa.field(column.name, array.type, metadata=about))
         arrays.append(array)
-    with atomic_path(parquet) as whole:
+    with atomic_path(path) as whole:
         pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), whole)
-    with atomic_path(ecsv) as whole:
-        table.write(whole, format="ascii.ecsv", overwrite=True)
 
 
 def read_catalogue(parquet: Path) -> Table:

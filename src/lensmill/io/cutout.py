@@ -25,7 +25,8 @@ class Cutout:
     image, rms: (ny, nx) in `unit`, finite, rms > 0, also where masked. mask: (ny, nx), True where the pixel is used.
     psf: (ky, kx) odd, sum 1, on the image's pixels. pixel_scale: arcsec. orientation: position angle of +y, degrees
     East of North, NaN without a WCS. parity: +1 where East is left when North is up, else -1. overrides: changes of
-    priors by name. digest: SHA-256 of all that the arrays were made from. notes: what was mended or is unusual.
+    priors by name. digest: SHA-256 of all that the arrays were made from. notes: what was mended or is unusual. wcs: the
+    world coordinate system as the cards of a FITS header, empty without one.
     """
 
     lens_id: str
@@ -43,6 +44,7 @@ class Cutout:
     overrides: dict[str, float]
     digest: str
     notes: tuple[str, ...] = ()
+    wcs: str = ""
 
 
 def read_cutout(row: CatalogueRow) -> Cutout:
@@ -78,6 +80,7 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         overrides=dict(row.overrides),
         digest=_digest(content, row),
         notes=tuple(findings.notes),
+        wcs=frame.wcs,
     )
 
 

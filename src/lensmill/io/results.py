@@ -22,6 +22,8 @@ Model = TypeVar("Model", bound=BaseModel)
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes for a name with its suffix
 IMAGE_PLANE = ("data", "rms", "mask", "model", "lens_light", "arcs", "residual")
 OBSERVED = IMAGE_PLANE[:3]  # what a lens without a fit still has
+PREDICTED = "predicted"  # the dimension of the draws that derived quantities are known for
+DERIVED = ("magnification", "effective_einstein_radius", "critical_area", "source_flux")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(IMAGE_PLANE, ("y", "x")),
     "source_mean": ("source_y", "source_x"),
@@ -29,6 +31,8 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "source_draw": ("draw", "source_y", "source_x"),
     **dict.fromkeys(("critical_x", "critical_y"), ("critical_point",)),
     **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
+    "psf": ("psf_y", "psf_x"),
+    **dict.fromkeys(DERIVED, (PREDICTED,)),
 }
 IN_ARCSEC = ("y", "x", "source_y", "source_x")
 IMAGE_ATTRIBUTES = ("lens_id", "pixel_scale", "unit", "band")
@@ -92,6 +96,16 @@ class RunFolder:
     def calibration_page(self) -> Path:
         """The same in the report."""
         return self.report.with_name("calibration.html")
+
+    @property
+    def population(self) -> Path:
+        """Draws of the mean and scatter of the certified lenses' population."""
+        return self.root / "population.nc"
+
+    @property
+    def population_page(self) -> Path:
+        """The report's page of the population."""
+        return self.report.with_name("population.html")
 
     def manifest(self, step: str, batch: str) -> Path:
         """What a batch job (`map`, `sample`, `diagnose`) did with each of its lenses."""
@@ -244,7 +258,7 @@ def _posterior_faults(posterior: "xr.DataTree") -> str | None:
 
 
 def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
-    """Write `posterior.nc` (compressed, checksummed); ValueError where it is none."""
+    """Write `posterior.nc` or `population.nc` (compressed, checksummed); ValueError where it is none."""
     if fault := _posterior_faults(posterior):
         raise ValueError(f"not the posterior of a lens: {fault}")
     encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}

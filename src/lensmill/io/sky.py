@@ -23,12 +23,14 @@ class SkyFrame:
     """How pixels lie on the sky.
 
     `pixel_scale` is in arcsec; `orientation` is the position angle of +y in degrees East of North, NaN if unknown;
-    `parity` is +1 where East is left when North is up, -1 where the image is mirrored.
+    `parity` is +1 where East is left when North is up, -1 where the image is mirrored. `wcs` is the world coordinate system
+    as the cards of a FITS header, empty where there is none.
     """
 
     pixel_scale: float
     orientation: float
     parity: int
+    wcs: str = ""
 
 
 def sky_frame(
@@ -44,7 +46,16 @@ def sky_frame(
     if jacobian is None:
         findings.problem("SCI", "a WCS that maps the image's centre to the sky", "none", "check CTYPE, CRVAL and CD")
         return None
-    return _frame(jacobian, catalogue_scale, findings)
+    frame = _frame(jacobian, catalogue_scale, findings)
+    return dataclasses.replace(frame, wcs=wcs.to_header_string(relax=True)) if frame is not None else None
+
+
+def moved(wcs: str, columns: int, rows: int) -> str:
+    """A WCS, as the cards of a FITS header, for the part of its image that begins at the given column and row."""
+    header = fits.Header.fromstring(wcs)
+    for keyword, offset in (("CRPIX1", columns), ("CRPIX2", rows)):
+        header[keyword] = header.get(keyword, 0.0) - offset
+    return header.tostring()
 
 
 def _equatorial(header: fits.Header, findings: Findings) -> WCS | None:

@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
-from scipy.stats import rankdata
+from scipy.stats import gaussian_kde, rankdata
 
 from lensmill.report.labels import mathtext, unit
 from lensmill.report.theme import BEST, CHAINS, INK, LINE, POSTERIOR, SOFT, TRUTH, to_svg
@@ -29,6 +29,7 @@ PARTS = {
     "edge": {"ec": POSTERIOR, "lw": 0.8, "fill": False},
     "tick": {"ec": SOFT, "lw": 0.6, "fill": False},
     "truth": {"ec": TRUTH, "lw": 0.9, "fill": False},
+    "prior": {"ec": SOFT, "lw": 0.8, "ls": (0, (3, 1.5)), "fill": False},
     "best": {"ec": BEST, "lw": 0.9, "ls": (0, (1, 1.5)), "fill": False},
 }
 
@@ -56,6 +57,13 @@ class Sheet:
         curve = np.column_stack([middle, 0.9 * heights / heights.max()])
         self.add("edge", place, place, curve)
         self.add("outer", place, place, np.vstack([[middle[0], 0], curve, [middle[-1], 0]]))
+
+    def prior(self, place: int, u: np.ndarray, posterior: np.ndarray) -> None:
+        """Add the prior on the diagonal, on the scale of the posterior's density; both scaled, the posterior to [0, 1]."""
+        places = np.linspace(0, 1, FINE_BINS)
+        highest = gaussian_filter(np.histogram(posterior, FINE_BINS, (0, 1), density=True)[0], 1.3).max()
+        height = gaussian_kde(u)(places) / highest if np.ptp(u) > 0 else np.zeros(FINE_BINS)
+        self.add("prior", place, place, np.column_stack([places, np.minimum(0.9 * height, 1)]))
 
     def contours(self, row: int, column: int, u: np.ndarray, v: np.ndarray) -> None:
         """Add the regions that hold most of the draws, both scaled to [0, 1]."""
@@ -136,9 +144,13 @@ def _label(axes: Axes, sheet: Sheet, place: int, symbol: str, ticks: Sequence[tu
 
 
 def corner(
-    draws: Mapping[str, np.ndarray], truth: Mapping[str, float], best: Mapping[str, float], image_unit: str
+    draws: Mapping[str, np.ndarray],
+    truth: Mapping[str, float],
+    best: Mapping[str, float],
+    image_unit: str,
+    prior: Mapping[str, np.ndarray] | None = None,
 ) -> Markup:
-    """The marginals of the draws, one and two parameters at a time, as SVG; truth and best point as lines."""
+    """The marginals of the draws, one and two parameters at a time, as SVG; truth and best point as lines, priors dashed."""
     names, sheet = list(draws), Sheet(len(draws))
     figure = Figure(figsize=(8.6, 8.6))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -148,6 +160,8 @@ def corner(
     for i, name in enumerate(names):
         marks = (truth.get(name, np.nan), best.get(name, np.nan))
         low, high = _range(draws[name], marks)
+        if prior is not None and name in prior:
+            sheet.prior(i, (np.ravel(prior[name]) - low) / (high - low), (np.ravel(draws[name]) - low) / (high - low))
         scaled.append((np.ravel(draws[name]) - low) / (high - low))
         places.append([(mark - low) / (high - low) for mark in marks])
         _label(axes, sheet, i, _symbol(name, image_unit), _ticks(low, high))

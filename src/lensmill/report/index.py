@@ -24,7 +24,7 @@ from lensmill.report.tables import count, duration
 from lensmill.status import Stage, Status
 
 EMBEDDED = 6_000_000  # bytes of thumbnails that the page holds itself; more lie beside it and load when they are seen
-POINTS = ("q", "shear", "magnification", "effective_einstein_radius")
+POINTS = ("q", "shear", "magnification", "effective_einstein_radius", "critical_area", "source_flux")
 EVIDENCE = {
     "rhat_max": ("R-hat", 6),
     "ess_bulk_min": ("ESS, bulk", 3),
@@ -186,7 +186,9 @@ def write_index(run: RunFolder, records: Sequence[LensRecord], problems: Sequenc
     _write_missing_pages(run, records, problems, truths)
     folder = run.report.parent
     write_text(folder / "order.js", f"window.lensmillOrder = {_script([file_name(r.lens_id) for r in records])};\n")
-    links = [path for path in (run.catalogue_ecsv, run.catalogue_parquet, run.validation, run.config) if path.exists()]
+    files = (run.catalogue_ecsv, run.catalogue_parquet, run.validation, run.config)
+    links = [(path.name, f"../{path.name}") for path in files if path.exists()]
+    links += [("population", run.population_page.name)] if run.population_page.exists() else []
     page = (
         templates()
         .get_template("index.html.j2")
@@ -194,7 +196,7 @@ def write_index(run: RunFolder, records: Sequence[LensRecord], problems: Sequenc
             run=run.root.name,
             headline=headline(records),
             facts=provenance(run, config, records),
-            links=[(path.name, f"../{path.name}") for path in links],
+            links=links,
             survey_problems=[problem for problem in problems if problem.lens_id is None],
             figures={
                 f"../source/{name}": title

@@ -20,6 +20,8 @@ MATH = {  # name: (mathtext, HTML)
     "shear_angle": (r"$\phi_\mathrm{ext}$", "<i>φ</i><sub>ext</sub>"),
     "magnification": (r"$\mu$", "<i>μ</i>"),
     "effective_einstein_radius": (r"$\theta_\mathrm{E,eff}$", "<i>θ</i><sub>E,eff</sub>"),
+    "critical_area": (r"$A_\mathrm{crit}$", "<i>A</i><sub>crit</sub>"),
+    "source_flux": (r"$F_\mathrm{source}$", "<i>F</i><sub>source</sub>"),
 }
 SUFFIX_UNITS = {"flux": IMAGE_UNIT, "level": IMAGE_UNIT, "size": "arcsec", "center_x": "arcsec", "center_y": "arcsec"}
 

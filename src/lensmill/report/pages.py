@@ -15,15 +15,22 @@ from lensmill.io.certificate import Certificate
 from lensmill.io.files import atomic_path, write_text
 from lensmill.io.problems import Problem
 from lensmill.io.results import RunFolder, file_name, read_certificate, read_images, read_posterior
-from lensmill.report import tables
+from lensmill.report import attempts, tables
 from lensmill.report.panels import thumbnail
-from lensmill.report.pictures import image_pictures, posterior_pictures, source_draws, source_pictures
+from lensmill.report.pictures import (
+    energy_picture,
+    image_pictures,
+    posterior_pictures,
+    source_draws,
+    source_pictures,
+)
 from lensmill.report.theme import themed
 from lensmill.status import Status
 
 ABSENT: Mapping[str, Any] = {
     "certificate": None, "groups": {}, "problems": (), "images": (), "sources": (), "draws": (), "corner": None,
-    "traces": (), "has_truth": False, "has_prior": False, "command": None, "files": (),
+    "traces": (), "energy": None, "attempts": (), "has_prior_draws": False,
+    "has_truth": False, "has_prior": False, "command": None, "files": (),
 }  # fmt: skip
 
 
@@ -102,8 +109,10 @@ def write_lens_page(
             shown["draws"] = source_draws(images)
         if posterior is not None:
             shown["corner"], shown["traces"] = posterior_pictures(posterior, certificate, known, image_unit)
+            shown |= {"energy": energy_picture(posterior, certificate), "has_prior_draws": "prior" in posterior}
+    tried = attempts.search(run.map(lens_id)) + (attempts.sampling(posterior) if posterior is not None else [])
     record = LensRecord(lens_id, certificate.status, certificate.stage, certificate.reason, certificate)
-    return _write_page(run, record, **shown)
+    return _write_page(run, record, **shown, attempts=tried)
 
 
 def write_plain_page(run: RunFolder, record: LensRecord, problems: Sequence[Problem] = ()) -> Path:

@@ -8,7 +8,7 @@ import xarray as xr
 from markupsafe import Markup
 
 from lensmill.io.certificate import Certificate
-from lensmill.report import draws, labels, panels
+from lensmill.report import draws, energy, labels, panels
 from lensmill.report.panels import FLUX, RESIDUAL, SIGMA, SPREAD, AsinhNorm, Normalize, panel
 
 SHOWN_SOURCES = 4  # draws of the source on a page
@@ -99,6 +99,14 @@ def source_draws(images: xr.Dataset) -> list[Picture]:
     return found
 
 
+def energy_picture(posterior: xr.DataTree, certificate: Certificate) -> Picture | None:
+    """How the chains' energies are spread and how far they change from draw to draw; None where they are not known."""
+    stats = posterior["sample_stats"]
+    if "energy" not in stats or stats.sizes["draw"] < 2:
+        return None
+    return Picture(energy.transitions(stats["energy"].to_numpy(), certificate.ebfmi_min), "Energy")
+
+
 def posterior_pictures(
     posterior: xr.DataTree, certificate: Certificate, truth: Mapping[str, float], image_unit: str
 ) -> tuple[Picture | None, list[Picture]]:
@@ -108,5 +116,8 @@ def posterior_pictures(
     if not found:
         return None, []
     best = {name: summary.map for name, summary in certificate.parameters.items()}
+    prior = (
+        {str(name): v.to_numpy() for name, v in posterior["prior"].data_vars.items()} if "prior" in posterior else None
+    )
     traces = [Picture(draws.chains(name, values, image_unit), name) for name, values in found.items()]
-    return Picture(draws.corner(found, truth, best, image_unit), "Posterior of the mass"), traces
+    return Picture(draws.corner(found, truth, best, image_unit, prior), "Posterior of the mass"), traces

@@ -75,6 +75,21 @@ def write_samples(path: Path, decoder: Params, config: DecoderConfig, seed: int)
     _save(figure, path)
 
 
+def write_galaxies(path: Path, stamps: np.ndarray) -> None:
+    """Some of the galaxies that a network learns from, evenly spaced in their file, on the stretched disc."""
+    inside = np.where(COARSE.area > 0, 1, np.nan)
+    chosen = stamps[np.linspace(0, len(stamps) - 1, min(len(stamps), 4 * SHOWN)).astype(int)]
+    figure = Figure(figsize=(SHOWN, 4.6), layout="constrained")
+    panels = figure.subplots(4, SHOWN)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for axes, stamp in zip(panels.flat, chosen, strict=False):
+        shown = _show(axes, stamp * inside, _norm())
+    figure.colorbar(shown, ax=panels, shrink=0.6, label="flux per squared half-light radius")
+    figure.suptitle(f"{len(chosen)} of {len(stamps)} galaxies on the stretched disc")
+    _save(figure, path)
+
+
 def write_reconstructions(path: Path, params: Params, config: DecoderConfig, stamps: np.ndarray) -> None:
     """Held-out galaxies as the network saw them, as it gives them back, and the difference, on the stretched disc."""
     shown = jnp.asarray(stamps[:SHOWN])

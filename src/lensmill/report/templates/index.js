@@ -15,11 +15,12 @@ const kindOf = (i) => data.statuses[data.status[i]].kind;
 const address = (i) => `lenses/${encodeURIComponent(data.file[i])}.html`;
 
 // The state, which the address keeps.
-const state = { status: new Set(), stage: new Set(), q: "", sort: "", page: 0, view: "table" };
+const SHOWN = ["theta_E", "theta_E", "gamma"];  // in the distribution, along and up in the plot of two quantities
+const state = { status: new Set(), stage: new Set(), q: "", sort: "", page: 0, view: "table", shown: [...SHOWN] };
 
 function readAddress() {
   const found = new URLSearchParams(location.hash.slice(1)), list = (key) => new Set((found.get(key) ?? "").split(",").filter(Boolean).map(Number));
-  Object.assign(state, { status: list("status"), stage: list("stage"), q: found.get("q") ?? "", sort: found.get("sort") ?? "", page: Number(found.get("page") ?? 1) - 1 || 0, view: found.get("view") ?? "table" });
+  Object.assign(state, { status: list("status"), stage: list("stage"), q: found.get("q") ?? "", sort: found.get("sort") ?? "", page: Number(found.get("page") ?? 1) - 1 || 0, view: found.get("view") ?? "table", shown: (found.get("show") ?? "").split(",").length === 3 ? found.get("show").split(",") : [...SHOWN] });
 }
 
 function writeAddress() {
@@ -29,6 +30,7 @@ function writeAddress() {
   for (const key of ["q", "sort"]) if (state[key]) kept.set(key, state[key]);
   if (state.page) kept.set("page", state.page + 1);
   if (state.view !== "table") kept.set("view", state.view);
+  if (String(state.shown) !== String(SHOWN)) kept.set("show", state.shown.join());
   history.replaceState(null, "", `${location.pathname}${location.search}${String(kept) ? "#" + kept : ""}`);
 }
 
@@ -183,6 +185,15 @@ function histogram(name, guides = []) {
   };
 }
 
+// What the certificate demands of a quantity, drawn where its distribution is shown.
+const GUIDES = { rhat_max: [limits.rhat], ess_bulk_min: [limits.ess], ess_tail_min: [limits.ess], ebfmi_min: [limits.ebfmi], chi2_reduced: limits.chi2, ppp: limits.ppp };
+const distribution = (plot, rows) => histogram(plot.picked[0], GUIDES[plot.picked[0]])(plot, rows);
+const pair = (plot, rows) => scatter(...plot.picked)(plot, rows);
+
+function within(name, [low, high]) {
+  return `${name}>=${Number(low.toPrecision(4))} ${name}<=${Number(high.toPrecision(4))}`;
+}
+
 function scatter(xName, yName) {
   return (plot, rows) => {
     const known = withNumbers(rows, xName, yName);
@@ -191,7 +202,8 @@ function scatter(xName, yName) {
     plot.small = known.length > 1500;
     plot.frame(inner(xName), inner(yName), { xLabel: xName + unitOf(xName), yLabel: yName });
     for (const i of known) plot.dot(numbers[xName][i], numbers[yName][i], kindOf(i), { text: data.lens_id[i], go: go(i) });
-    return `${known.length.toLocaleString("en")} lenses; a point leads to its lens`;
+    plot.select = (xs, ys) => change({ q: `${state.q} ${within(xName, xs)} ${within(yName, ys)}`.trim(), page: 0 });
+    return `${known.length.toLocaleString("en")} lenses; a point leads to its lens, a box drawn here filters`;
   };
 }
 
@@ -209,7 +221,7 @@ function convergence(plot, rows) {
 }
 
 function recovery(plot, rows) {
-  const name = plot.chosen, truth = data.truth[name], low = numbers[`${name}-lo`], high = numbers[`${name}-hi`];
+  const [name] = plot.picked, truth = data.truth[name], low = numbers[`${name}-lo`], high = numbers[`${name}-hi`];
   const known = withNumbers(rows, name, `${name}-lo`).filter((i) => finite(truth[i]));
   if (!known.length) return null;
   const off = (i) => numbers[name][i] - truth[i], far = known.map((i) => Math.abs(off(i)) + Math.max(low[i], high[i])).sort((a, b) => a - b);
@@ -234,14 +246,17 @@ function recovery(plot, rows) {
 }
 
 const plots = [];
+function show(place, name) { state.shown[place] = name; writeAddress(); }
+
 function buildPlots() {
   const host = at("plots");
-  plots.push(new Plot(host, "Einstein radius", histogram("theta_E")));
-  plots.push(new Plot(host, "Slope and Einstein radius", scatter("theta_E", "gamma")));
+  const names = [...columns.keys()], [h, x, y] = state.shown;
+  plots.push(new Plot(host, "Distribution", distribution, [{ label: "of what", names, value: h }], ([h]) => show(0, h)));
+  plots.push(new Plot(host, "Two quantities", pair, [{ label: "along", names, value: x }, { label: "up", names, value: y }], ([x, y]) => { show(1, x); show(2, y); }));
   plots.push(new Plot(host, "Convergence", convergence));
   plots.push(new Plot(host, "Reduced χ²", histogram("chi2_reduced", limits.chi2)));
   const known = Object.keys(data.truth);
-  if (known.length) plots.push(new Plot(host, "Truth recovered", recovery, known));
+  if (known.length) plots.push(new Plot(host, "Truth recovered", recovery, [{ label: "which parameter", names: known }]));
   plots.push(new Plot(host, "Time a lens", histogram("run_time_s")));
 }
 
@@ -295,7 +310,7 @@ function listen() {
   const turnPage = (step) => () => { change({ page: state.page + step }); at("shown").scrollIntoView({ block: "nearest" }); };
   document.querySelectorAll(".back").forEach((button) => button.addEventListener("click", turnPage(-1)));
   document.querySelectorAll(".on").forEach((button) => button.addEventListener("click", turnPage(1)));
-  addEventListener("hashchange", () => { readAddress(); refresh(); });
+  addEventListener("hashchange", () => { readAddress(); plots[0].pick(state.shown.slice(0, 1)); plots[1].pick(state.shown.slice(1)); refresh(); });
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(refresh, 150); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh());
   addEventListener("keydown", (event) => {
@@ -306,7 +321,7 @@ function listen() {
 at("names").textContent = Object.keys(numbers).filter((name) => !name.includes("-")).join(", ");
 for (const [name, label] of [["", "catalogue order"], ["lens_id", "lens"], ["status", "status"], ["stage", "stage"], ...[...columns.keys()].map((name) => [name, name])]) at("sort").add(new Option(label, name));
 buildChips();
-buildPlots();
 readAddress();
+buildPlots();
 listen();
 refresh();

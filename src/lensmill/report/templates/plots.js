@@ -36,17 +36,21 @@ function quantile(sorted, share) {
 }
 
 class Plot {
-  constructor(host, title, draw, choices = []) {
+  // A choice is { label, names, value }: a list beside the title; `picked` tells what the lists say, `told` hears of changes.
+  constructor(host, title, draw, choices = [], told = () => {}) {
     this.card = document.createElement("section");
     this.card.className = "card plot";
     const head = this.card.appendChild(document.createElement("header"));
     head.appendChild(document.createElement("h3")).textContent = title;
-    if (choices.length > 1) {
-      this.choice = head.appendChild(document.createElement("select"));
-      this.choice.setAttribute("aria-label", title + ": which parameter");
-      for (const name of choices) this.choice.add(new Option(name, name));
-      this.choice.addEventListener("change", () => this.show(this.rows));
-    }
+    const lists = head.appendChild(document.createElement("span"));
+    this.lists = choices.filter(({ names }) => names.length).map(({ label, names, value }) => {
+      const list = lists.appendChild(document.createElement("select"));
+      list.setAttribute("aria-label", `${title}: ${label}`);
+      for (const name of names) list.add(new Option(name, name));
+      list.value = names.includes(value) ? value : names[0];
+      list.addEventListener("change", () => { this.show(this.rows); told(this.picked); });
+      return list;
+    });
     this.canvas = this.card.appendChild(document.createElement("canvas"));
     this.canvas.setAttribute("role", "img");
     this.note = this.card.appendChild(document.createElement("p"));
@@ -54,19 +58,41 @@ class Plot {
     this.tip = this.card.appendChild(document.createElement("div"));
     this.tip.className = "tip";
     this.tip.hidden = true;
-    Object.assign(this, { title, draw, choices, rows: [] });
+    Object.assign(this, { title, draw, rows: [] });
+    this.listenToDrags();
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => { this.tip.hidden = true; });
-    this.canvas.addEventListener("click", (event) => { this.point(event); this.found?.go?.(); });
+    this.canvas.addEventListener("click", (event) => { if (this.dragged) { this.dragged = false; return; } this.point(event); this.found?.go?.(); });
     host.append(this.card);
   }
 
-  get chosen() { return this.choice ? this.choice.value : this.choices[0]; }
+  get picked() { return this.lists.map((list) => list.value); }
+
+  pick(values) { this.lists.forEach((list, i) => { if ([...list.options].some(({ value }) => value === values[i])) list.value = values[i]; }); }
+
+  // A box drawn on a plot that has a `select` gives it the ranges of both axes.
+  listenToDrags() {
+    let from = null;
+    const place = (event) => { const box = this.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+    this.canvas.addEventListener("pointerdown", (event) => { from = this.select ? place(event) : null; });
+    addEventListener("pointerup", (event) => {
+      const begun = from;
+      from = null;
+      if (!begun || !this.select) return;
+      const ended = place(event);
+      if (Math.abs(ended[0] - begun[0]) < RADIUS || Math.abs(ended[1] - begun[1]) < RADIUS) return;
+      this.dragged = true;
+      const [left, top, right, bottom] = this.box, [xs, ys] = this.ranges;
+      const across = (at) => xs[0] + ((Math.min(right, Math.max(left, at)) - left) / (right - left)) * (xs[1] - xs[0]);
+      const up = (at) => ys[0] + ((bottom - Math.min(bottom, Math.max(top, at))) / (bottom - top)) * (ys[1] - ys[0]);
+      this.select([across(begun[0]), across(ended[0])].sort((a, b) => a - b), [up(begun[1]), up(ended[1])].sort((a, b) => a - b));
+    });
+  }
 
   show(rows) {
     this.rows = rows;
     this.targets = [];
-    this.found = null;
+    this.found = this.select = null;
     this.tip.hidden = true;
     const ratio = devicePixelRatio || 1, width = this.canvas.clientWidth;
     this.width = width;
@@ -93,6 +119,7 @@ class Plot {
       const map = log ? Math.log : (v) => v, [low, high] = range.map(map);
       return (value) => from + ((map(value) - low) / (high - low)) * (to - from);
     };
+    this.ranges = [xRange, yRange];
     this.box = [start, top, this.width - right, HEIGHT - bottom];
     this.x = place(xRange, xLog, start, this.width - right);
     this.y = place(yRange, yLog, HEIGHT - bottom, top);

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lensmill.cli import results, survey, work
+from lensmill.cli.common import ConfigPath
+
 if TYPE_CHECKING:
     from lensmill.io.survey import LensCheck, Validation
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+for command in (
+    survey.init,
+    survey.galaxies,
+    work.train,
+    work.fit,
+    results.report,
+    results.export,
+    results.compare,
+    results.population,
+):
+    app.command()(command)
 
 
 @app.callback()

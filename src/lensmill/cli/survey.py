@@ -1,0 +1,114 @@
+"""Commands before a run: a survey's first files, and the galaxies that its sources are learnt from."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lensmill.cli.common import AsJson, refusing
+
+if TYPE_CHECKING:
+    from lensmill.sourcenet.dataset import Dataset
+
+Force = Annotated[bool, typer.Option("--force", help="replace a catalogue or a config that is there")]
+PRIORS = Path("config") / "priors.yaml"
+QUICK: dict[str, Any] = {
+    f"inference.{name}": number
+    for name, number in {
+        "starts": 12, "chains": 2, "warmup": 20, "round": 20, "max_rounds": 2, "max_tree_depth": 4,
+    }.items()
+}  # fmt: skip
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the cutouts are, one FITS file a lens")],
+    run: Annotated[str, typer.Option("--run", help="name of the run; else that of the folder")] = "",
+    config: Annotated[Path | None, typer.Option("--config", help="the config to write; else RUN.yaml here")] = None,
+    source: Annotated[str, typer.Option("--source", help="sersic, shapelets, pixels, or neural")] = "sersic",
+    quick: Annotated[bool, typer.Option("--quick", help="a small budget: a first look, hardly a certificate")] = False,
+    force: Force = False,
+) -> None:
+    """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
+
+    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. The config is to be read
+    and changed: `lensmill validate` checks it again.
+
+    Example: lensmill init data/mine --run mine
+
+    Exit code 0: all is well. 1: written, but some cutouts are invalid, the reasons are printed. 2: nothing could be written,
+    or the survey cannot run.
+    """
+    from lensmill.cli import known_parameters, readable
+
+    with refusing():
+        from lensmill.io.survey import validate
+
+        name = run or folder.resolve().name
+        path = config or Path(f"{name}.yaml")
+        write_first_files(folder, name, path, {"model.source": source} | (QUICK if quick else {}), force)
+        validation = validate(path, known_parameters)
+    typer.echo(readable(path, validation))
+    typer.echo(f"catalogue: {folder / 'catalogue.ecsv'}\nconfig: {path}")
+    typer.echo(f"next: snakemake --cores all --workflow-profile workflow/profiles/default --configfile {path}")
+    raise typer.Exit(validation.exit_code)
+
+
+def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, Any], force: bool) -> None:
+    """Write the catalogue of a folder of cutouts, and a config with every key and its meaning."""
+    from lensmill.config.documents import skeleton
+    from lensmill.io.files import atomic_path, write_text
+    from lensmill.io.problems import ConfigError, Problem
+    from lensmill.io.template import survey_template
+
+    catalogue = folder / "catalogue.ecsv"
+    there = [path for path in (catalogue, config) if path.exists() and not force]
+    if there:
+        raise ConfigError([Problem(str(path), "no such file yet", "one", "--force replaces it") for path in there])
+    table = survey_template(folder)
+    priors = PRIORS if PRIORS.exists() else Path(__file__).parents[3] / PRIORS
+    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(priors), **settings}
+    with atomic_path(catalogue) as whole:
+        table.write(whole, format="ascii.ecsv", overwrite=True)
+    write_text(config, skeleton(chosen))
+
+
+def galaxies(
+    dataset: Annotated[Path, typer.Argument(metavar="GALAXIES", help="a galaxies.npz, or the config of a run")],
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="draw some of them into this PNG")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the galaxies are that a source network learns from, and show some.
+
+    Example: lensmill galaxies config/demo.yaml --sheet galaxies.png
+
+    Exit code 0: as it should be. 2: there are none, or the file is damaged.
+    """
+    from lensmill.sourcenet.dataset import GalaxiesError, read
+
+    with refusing(GalaxiesError):
+        path = _of_run(dataset) if dataset.suffix in (".yaml", ".yml") else dataset
+        found = read(path)
+        if sheet is not None:
+            from lensmill.sourcenet.sheets import write_galaxies
+
+            write_galaxies(sheet, found.stamps)
+    typer.echo(json.dumps(found.card, indent=1) if as_json else described(path, found))
+
+
+def _of_run(config: Path) -> Path:
+    from lensmill.config import load
+
+    return load(config).folder / "source" / "galaxies.npz"
+
+
+def described(path: Path, dataset: "Dataset") -> str:
+    """A dataset for people: what it is, and the percentiles of its population."""
+    card = dataset.card
+    percentiles = card["percentiles"]
+    kind = f"RealGalaxy, {card['catalogue']}" if card["kind"] == "RealGalaxy" else card["kind"]
+    width = max(map(len, card["statistics"]))
+    lines = [f"{path}: {card['number']} galaxies ({kind}), {card['side']} x {card['side']} pixels, seed {card['seed']}"]
+    lines.append(f"{'percentile':{width}s} " + " ".join(f"{p:>9g}" for p in percentiles))
+    lines += [f"{name:{width}s} " + " ".join(f"{v:9.4g}" for v in row) for name, row in card["statistics"].items()]
+    return "\n".join(lines)

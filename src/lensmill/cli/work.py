@@ -1,0 +1,90 @@
+"""Commands that compute in this process, without Snakemake."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lensmill.cli.common import ConfigPath, refusing
+from lensmill.status import Status
+
+if TYPE_CHECKING:
+    from lensmill.config import Config
+
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes that make galaxies")]
+
+
+def train(config: ConfigPath, jobs: Jobs = 1) -> None:
+    """Train the source network of a run: galaxies, weights, and the sheets that show what it has learnt.
+
+    Goes on where an interrupted training was. The weights are results/RUN/source/weights.msgpack; other runs use them by
+    the key source_network.weights.
+
+    Example: lensmill train config/demo.yaml
+
+    Exit code 0: trained. 2: the config cannot be used.
+    """
+    with refusing():
+        from lensmill import config as configuration
+        from lensmill import runtime
+
+        run = configuration.load(config)
+        runtime.start()
+        typer.echo(f"weights: {train_network(run, jobs)}")
+
+
+def train_network(run: "Config", jobs: int = 1) -> Path:
+    """The weights of a run's source network, trained where they are not there yet."""
+    from lensmill.progress import progress
+    from lensmill.sourcenet.dataset import make, write
+    from lensmill.sourcenet.train import Recipe, write_network
+
+    network, folder = run.source_network, run.folder / "source"
+    galaxies, weights = folder / "galaxies.npz", folder / "weights.msgpack"
+    if not (galaxies.exists() and are_galaxies_of(run, galaxies)):
+        with progress("galaxies", network.galaxies.number, None) as report:
+            write(galaxies, make(network.galaxies, run.seed, jobs, report))
+    recipe = Recipe(
+        network.latents, network.epochs, network.batch_size, network.learning_rate, network.holdout, run.seed
+    )
+    write_network(galaxies, weights, recipe)
+    return weights
+
+
+def are_galaxies_of(run: "Config", galaxies: Path) -> bool:
+    """Whether a file holds the galaxies that a run asks for."""
+    from lensmill.sourcenet.dataset import read
+
+    card, asked = read(galaxies).card, run.source_network.galaxies
+    if asked.catalogue is not None:
+        return bool(card["kind"] == "RealGalaxy" and card["catalogue"] == asked.catalogue.name)
+    return bool(card["kind"] == "generated" and (card["number"], card["seed"]) == (asked.number, run.seed))
+
+
+def fit(
+    cutout: Annotated[Path, typer.Argument(metavar="ONE.fits", help="a cutout with SCI, RMS, PSF, optionally MASK")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="take model and settings from this run")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder; else results/NAME")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="a source network; else the source is a Sersic")
+    ] = None,
+) -> None:
+    """Fit one lens here and now, without Snakemake: warm start, draws, certificate, its page.
+
+    An interrupted fit goes on where it was; a finished one is not repeated. Without --config the model is a power law with
+    shear, a Sersic lens light and a Sersic source.
+
+    Example: lensmill fit J0029-0055.fits --output results/one
+
+    Exit code 0: certified. 1: not certified, the last line says why. 2: the cutout or the config cannot be used.
+    """
+    with refusing():
+        from lensmill import runtime
+        from lensmill.cli import known_parameters
+        from lensmill.inprocess import fit_one, prepare
+
+        run = prepare(cutout, config, output, weights)
+        runtime.start()
+        ended = fit_one(run, known_parameters)
+    typer.echo(ended.words)
+    raise typer.Exit(0 if ended.record.status is Status.CERTIFIED else 1)

@@ -1,0 +1,136 @@
+"""The stages of a run in this process, without Snakemake: one lens from its file to its page, and the report of a run."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+
+from lensmill import config as configuration
+from lensmill.config import Config
+from lensmill.config.overrides import PREFIX, ParameterNames
+from lensmill.io.catalogue import NUMBERS, CatalogueRow, read_catalogue
+from lensmill.io.catalogue_out import LensRecord, catalogue_table, collect, common_unit, write_catalogue
+from lensmill.io.files import atomic_path, write_text
+from lensmill.io.mock import read_truth
+from lensmill.io.problems import ConfigError, InvalidInput, Problem
+from lensmill.io.results import RunFolder
+from lensmill.io.survey import Validation, check_survey, read_validation, write_validation
+from lensmill.io.template import safe_id
+from lensmill.report import write_index, write_lens_page
+from lensmill.status import Status
+
+BATCH = "0000"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """What became of a lens that was fitted here, and where its page is."""
+
+    record: LensRecord
+    page: Path
+
+    @property
+    def words(self) -> str:
+        """The ending for a terminal."""
+        record = self.record
+        verdict = f"{record.lens_id}: {record.status.value}" + (f", {record.reason}" if record.reason else "")
+        return f"page: {self.page}\n{verdict}"
+
+
+def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Path | None) -> Config:
+    """The config of a run of one lens: its catalogue, written into the results folder, and the settings asked for."""
+    if not cutout.is_file():
+        raise ConfigError([Problem(str(cutout), "a FITS cutout", "no such file")])
+    base = configuration.load(config) if config else None
+    row = _row(base, cutout)
+    folder = output or Path("results") / (row.lens_id if row else safe_id(cutout))
+    catalogue = folder / "input" / "catalogue.ecsv"
+    _write_row(catalogue, cutout, row)
+    given: dict[str, Any] = {"run": folder.name, "results": folder.parent, "catalogue": catalogue}
+    if base is not None:
+        changed = base.model_copy(update={**given, "simulate": None, "batch_size": 1})
+        weights = weights or (_trained(base) if base.model.source == "neural" else None)
+    else:
+        model = configuration.Model(source="neural" if weights else "sersic")
+        changed = Config(**given, model=model, batch_size=1)
+    network = changed.source_network.model_copy(update={"weights": weights})
+    return changed.model_copy(update={"source_network": network})
+
+
+def _trained(base: Config) -> Path:
+    """The weights that the run `base` uses; ConfigError where they are not there."""
+    path = base.source_network.weights or base.folder / "source" / "weights.msgpack"
+    if not path.is_file():
+        hint = "train them (lensmill train CONFIG), or set model.source: sersic"
+        raise ConfigError([Problem(str(path), "the weights of the source network", "no such file", hint)])
+    return path
+
+
+def _row(base: Config | None, cutout: Path) -> CatalogueRow | None:
+    """What the catalogue of a run says of this cutout; None where it says nothing."""
+    if base is None or not base.catalogue.exists():
+        return None
+    rows = [row for row in read_catalogue(base.catalogue)[0] if row.path.resolve() == cutout.resolve()]
+    return rows[0] if rows else None
+
+
+def _write_row(catalogue: Path, cutout: Path, row: CatalogueRow | None) -> None:
+    cells: dict[str, list[object]] = {"lens_id": [row.lens_id if row else safe_id(cutout)]}
+    cells["file"] = [str(cutout.resolve())]
+    if row is not None:
+        cells["band"] = [row.band]
+        cells |= {name: [getattr(row, name)] for name in NUMBERS if getattr(row, name) is not None}
+        cells |= {f"{PREFIX}{name}": [value] for name, value in row.overrides.items()}
+    with atomic_path(catalogue) as whole:
+        Table(cells).write(whole, format="ascii.ecsv", overwrite=True)
+
+
+def _checked(run: Config, parameter_names: ParameterNames) -> Validation:
+    validation = check_survey(run, parameter_names)
+    if validation.problems:
+        raise ConfigError(validation.problems)
+    for problems in validation.invalid.values():
+        raise InvalidInput(problems)
+    folder = RunFolder(run.folder)
+    write_validation(folder.validation, validation)
+    write_text(folder.config, configuration.dump(run))
+    return validation
+
+
+def fit_one(run: Config, parameter_names: Callable[[], ParameterNames]) -> Ending:
+    """Warm start, draws, certificate and page of the one lens of a prepared run; InputError where it cannot be fitted."""
+    from lensmill.batch import open_survey, run_diagnose, run_map, run_sample
+
+    (lens,) = _checked(run, parameter_names()).lenses
+    survey = open_survey(run, run.source_network.weights)
+    for step in (run_map, run_sample, run_diagnose):
+        step(survey, [lens.lens_id], BATCH)
+    folder = RunFolder(run.folder)
+    (record,) = write_report(run, lambda lens_id: f"rm -r {folder.lens(lens_id)} && lensmill fit {lens.file}")
+    return Ending(record, folder.page(lens.lens_id))
+
+
+def write_report(run: Config, again: Callable[[str], str]) -> list[LensRecord]:
+    """Write the catalogue and every page of the report from the certificates that are there; `again` reruns a lens."""
+    folder = RunFolder(run.folder)
+    if not folder.validation.exists():
+        hint = "the run has not begun: start the workflow, or lensmill fit"
+        raise ConfigError([Problem(str(folder.validation), "what the checks of the input found", "no such file", hint)])
+    validation = read_validation(folder.validation)
+    records = collect(run, validation)
+    write_catalogue(catalogue_table(records, common_unit(validation)), folder.catalogue_ecsv, folder.catalogue_parquet)
+    truths = read_truth(run.catalogue)
+    for record in records:
+        if record.certificate is not None and record.status is not Status.INVALID_INPUT:
+            write_lens_page(folder, record.lens_id, truth=truths.get(record.lens_id), command=again(record.lens_id))
+    problems = [*validation.problems, *(problem for lens in validation.lenses for problem in lens.problems)]
+    write_index(folder, records, problems)
+    return records
+
+
+def tally(records: list[LensRecord]) -> Mapping[str, int]:
+    """How many lenses came out how, by status."""
+    return dict(Counter(record.status.value for record in records))

@@ -1,0 +1,57 @@
+"""What was tried on a lens: the basins that the search found, and what the sampler spent."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from lensmill.io.results import read_arrays
+from lensmill.report.tables import NOTHING, count, duration, number
+
+SEARCHED = ("basin_cost", "basin_theta_E", "iterations", "converged", "cost", "seconds")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One thing that was tried, what came of it, and what it took."""
+
+    what: str
+    outcome: str
+    effort: str
+
+
+def search(path: Path) -> list[Attempt]:
+    """The basins of the search and the descent that followed; none where there is no warm start."""
+    if not path.exists():
+        return []
+    arrays = read_arrays(path)
+    if any(name not in arrays for name in SEARCHED):
+        return []
+    costs, radii = np.atleast_1d(arrays["basin_cost"]), np.atleast_1d(arrays["basin_theta_E"])
+    found = []
+    for place, (cost, radius) in enumerate(zip(costs, radii, strict=True), start=1):
+        behind = "the best" if place == 1 else f"{number(float(cost - costs.min()), 3)} nats behind the best"
+        found.append(Attempt(f"basin {place} of the search", f"θ_E {number(float(radius))} arcsec, {behind}", NOTHING))
+    verdict = "converged" if bool(arrays["converged"]) else "stopped before it converged"
+    misfit = f"{number(float(arrays['cost']), 5)} nats, {verdict}"
+    effort = f"{count(float(arrays['iterations']))} iterations, {duration(float(arrays['seconds']))}"
+    return [*found, Attempt("maximum a posteriori of the full model", misfit, effort)]
+
+
+def sampling(posterior: xr.DataTree) -> list[Attempt]:
+    """The sampler's warm-up and draws."""
+    known, stats = posterior.attrs, posterior["sample_stats"]
+    chains, draws = stats.sizes["chain"], stats.sizes["draw"]
+    found = []
+    if "warmup" in known:
+        found.append(Attempt("warm-up", f"{count(float(known['warmup']))} draws a chain, thrown away", NOTHING))
+    diverging = int(stats["diverging"].sum()) if "diverging" in stats else 0
+    outcome = f"{count(draws)} draws in each of {chains} chains, {diverging} divergent"
+    spent = [f"{count(float(known['leapfrogs']))} gradients"] if "leapfrogs" in known else []
+    if "n_steps" in stats:
+        spent.append(f"{number(float(stats['n_steps'].mean()), 3)} leapfrogs a draw")
+    if math.isfinite(seconds := float(known.get("seconds", math.nan))):
+        spent.append(duration(seconds))
+    return [*found, Attempt("sampling", outcome, ", ".join(spent) or NOTHING)]

@@ -1,0 +1,70 @@
+"""Derived quantities against closed forms and brute force."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+from lensmill.checks.predict import derive, fluxes_at
+from lensmill.imaging import Sampling
+from lensmill.likelihood import observe
+from lensmill.program import Family, Target, assemble, believe, build_family, unconstrain
+
+SIDE, SCALE = 56, 0.1
+KERNEL = np.pad(np.ones((1, 1)), 2)
+VALUES = {
+    "theta_E": 1.1, "gamma": 2.0, "e1": 0.12, "e2": -0.08, "center_x": 0.02, "center_y": -0.01, "gamma1": 0.0,
+    "gamma2": 0.0, "source_size": 0.15, "source_e1": 0.1, "source_e2": -0.1, "source_center_x": 0.08,
+    "source_center_y": 0.05, "source_flux": 3.0, "source_n": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def priors(request: pytest.FixtureRequest) -> dict:
+    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
+
+
+def posed(priors: dict, source: str, **vectors: np.ndarray) -> tuple[Family, Target, np.ndarray, dict]:
+    """A family without lens light, an empty image to render on, and the base-space position of VALUES."""
+    family = build_family(("epl", "shear"), (), source, False, priors, sampling=Sampling(4), precision="float64")
+    blank = observe(
+        np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), KERNEL, SCALE, "float64"
+    )
+    target = Target(blank, believe(family, priors, 10.0, 1.0), None)
+    values = {name: jnp.asarray(VALUES[name]) for name in family.names} | vectors
+    return family, target, np.asarray(unconstrain(family, target.beliefs, values)), values
+
+
+def test_the_critical_area_of_an_isothermal_lens_is_that_of_its_einstein_radius(priors):
+    """An SIE is critical where kappa = 1/2, on the ellipse whose intermediate axis is theta_E (Kormann et al. 1994)."""
+    family, target, base, _ = posed(priors, "sersic")
+    found = derive(family, target, base[None], 0.5 * SIDE * SCALE)
+    assert set(found) == {"magnification", "effective_einstein_radius", "critical_area"}
+    np.testing.assert_allclose(found["effective_einstein_radius"], VALUES["theta_E"], rtol=5e-4)
+    np.testing.assert_allclose(found["critical_area"], np.pi * VALUES["theta_E"] ** 2, rtol=1e-3)
+
+
+def test_magnification_is_the_lensed_flux_over_the_source_s(priors):
+    family, target, base, values = posed(priors, "sersic")
+    system = assemble(family, values, None)
+    axis = (np.arange(900) - 449.5) * SIDE * SCALE / 900
+    x, y = (jnp.asarray(plane) for plane in np.meshgrid(axis, axis))
+    alpha_x, alpha_y = system.mass.deflection(x, y)
+    lensed = float(system.source.surface_brightness(x - alpha_x, y - alpha_y).sum()) * (SIDE * SCALE / 900) ** 2
+    found = derive(family, target, base[None], 0.5 * SIDE * SCALE)["magnification"]
+    np.testing.assert_allclose(found, lensed / VALUES["source_flux"], rtol=2e-3)
+    assert found[0] > 3
+
+
+@pytest.mark.parametrize(("source", "name", "number"), [("shapelets", "coefficients", 28), ("pixels", "fluxes", 144)])
+def test_a_source_without_a_flux_of_its_own_has_one_derived(priors, source, name, number):
+    vector = np.random.default_rng(1).uniform(0.5, 1.0, number) / np.arange(1, number + 1)
+    family, target, base, values = posed(priors, source, **{f"source_{name}": vector})
+    system = assemble(family, values, None)
+    axis = (np.arange(800) - 399.5) * 0.01
+    x, y = (jnp.asarray(plane + place) for plane, place in zip(np.meshgrid(axis, axis), (0.08, 0.05), strict=True))
+    whole = float(system.source.surface_brightness(x, y).sum()) * 0.01**2
+    found = derive(family, target, np.stack([base, base]), 0.5 * SIDE * SCALE)
+    np.testing.assert_allclose(found["source_flux"], [whole, whole], rtol=1e-4)
+    lensed, flux = fluxes_at(family, target, jnp.asarray(base[None]))
+    np.testing.assert_allclose(found["magnification"][0], float(lensed[0] / flux[0]))
