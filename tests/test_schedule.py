@@ -32,6 +32,11 @@ def test_every_lens_is_in_one_batch(number: int, size: int) -> None:
     assert number / len(batches) <= 2 * size
 
 
+@pytest.mark.parametrize(("number", "batches"), [(3, 1), (8, 2), (1000, 256), (20_000, 256)])
+def test_without_a_size_batches_are_small_but_not_too_many(number: int, batches: int) -> None:
+    assert len(batch_lenses([f"lens-{i}" for i in range(number)], None)) == batches
+
+
 def test_a_new_lens_changes_one_batch() -> None:
     before = batch_lenses([f"lens-{i}" for i in range(40)], 8)
     after = batch_lenses([f"lens-{i}" for i in range(41)], 8)
@@ -52,7 +57,7 @@ def test_settings_change_the_digest_of_their_own_step(plan) -> None:
     batch = next(iter(plan.batches))
     assert changed.digest("sample") != plan.digest("sample")
     assert changed.digest("map", batch) == plan.digest("map", batch)
-    assert changed.digest("diagnose") == plan.digest("diagnose")
+    assert changed.digest("diagnose", batch) == plan.digest("diagnose", batch)
 
 
 def test_a_deleted_result_renews_the_token_once(plan) -> None:

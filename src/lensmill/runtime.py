@@ -1,9 +1,12 @@
-"""What every process that computes does first: double precision for parameters, and a compile cache that outlives it."""
+"""What every process that computes does first: double precision, a compile cache that outlives it, a limit of its time."""
 
+import faulthandler
 import os
 import pathlib
 import platform
 import re
+import sys
+import threading
 
 import jax
 
@@ -28,16 +31,53 @@ def _processor() -> str:
     return f"cpu {named[0] if named else platform.processor()}"
 
 
-def start(threads: int | None = None) -> None:
+def start(threads: int | None = None, minutes: float | None = None) -> None:
     """Enable float64 (parameters use it; pixels take the precision of the config) and the persistent compile cache.
 
-    Call it before anything is computed; `threads` then limits the CPU threads of XLA.
+    Call it before anything is computed; `threads` then limits the CPU threads of XLA, and a process that is still there
+    after `minutes` ends with a word on where it was. RuntimeError where a GPU was given and JAX finds none.
     """
+    if minutes is not None:
+        limit(60 * minutes)
     if threads is not None:
         os.environ["NPROC"] = str(threads)
+    # Jobs share GPUs and nodes: take memory as it is needed. JAX reads this when it first meets a device.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    _expect_gpu()
     jax.config.update("jax_enable_x64", True)
     folder = cache_directory()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _expect_gpu() -> None:
+    """End a job that Slurm gave a GPU and that would compute on the CPU unnoticed."""
+    given = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_GPUS")
+    if given and not os.environ.get("JAX_PLATFORMS") and jax.default_backend() == "cpu":
+        raise RuntimeError(
+            f"this job was given a GPU ({given}), but JAX finds none: expected its GPU plugin (make install CUDA=12 or "
+            "CUDA=13) and a driver that fits it; JAX_PLATFORMS=cpu in the environment says that the CPU is meant"
+        )
+
+
+def limit(seconds: float) -> threading.Timer:
+    """End this process shortly before `seconds` are over, by which the cluster would; returns the timer, to cancel it."""
+    margin = min(60.0, 0.1 * seconds)
+    timer = threading.Timer(seconds - margin, _end, (seconds,))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _end(seconds: float) -> None:
+    print(
+        f"lensmill: not done within this job's limit of {seconds / 60:g} minutes (the rule's resource `runtime`). Finished "
+        "lenses are kept and the one in hand goes on from its last block of draws: run the workflow again, or give jobs more "
+        'time, e.g. --set-resources sample:runtime="1440 * attempt", or fewer lenses (batch_size). It was here:',
+        file=sys.stderr,
+        flush=True,
+    )
+    faulthandler.dump_traceback()
+    os._exit(1)

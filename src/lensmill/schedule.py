@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lensmill.config import Config, load, load_priors
+from lensmill.io.attempts import Attempt, read_attempts
 from lensmill.io.catalogue import read_catalogue, read_ids
-from lensmill.io.catalogue_out import read_catalogue as read_catalogue_out
+from lensmill.io.certificate import ManifestRow
 from lensmill.io.files import json_sha256, read_json, write_json
 from lensmill.io.mock import TRUTH, mock_cutouts
 from lensmill.io.results import RunFolder, read_manifest
 from lensmill.provenance import code_fingerprint
+from lensmill.status import Status
 
 LINES = 100
+SIZE, MOST_BATCHES = 4, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,18 +60,34 @@ class Schedule:
             return {}
         return {row.lens_id: row.digest for row in read_catalogue(self.config.catalogue)[0]}
 
+    @functools.cached_property
+    def attempts(self) -> dict[str, Attempt]:
+        """Lenses that were queued again."""
+        return read_attempts(self.folder.root)
+
+    @functools.cached_property
+    def priors(self) -> str:
+        """The hash of the priors."""
+        return load_priors(self.config.priors).digest()
+
     def digest(self, step: str, batch: str | None = None) -> str:
-        """The hash of all that a job depends on beside its input files: settings, rows of the catalogue, code."""
+        """The hash of all that a job depends on beside its input files: settings, rows, attempts, code."""
         config = self.config
         made_of: dict[str, object] = {"code": code_fingerprint(step), "seed": config.seed}
         if step == "map":
             made_of |= {
                 "model": config.model.digest(),
                 "starts": config.inference.starts,
-                "priors": load_priors(config.priors).digest(),
-                "rows": [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]],
+                "priors": self.priors,
+                "attempts": [
+                    self.attempts[lens_id].model_dump(mode="json")
+                    for lens_id in self.batches[batch or ""]
+                    if lens_id in self.attempts
+                ],
                 "lenses": list(self.batches[batch or ""]),
             }
+        if step in ("map", "diagnose"):
+            made_of["rows"] = [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]]
         if step == "sample":
             made_of["inference"] = config.inference.digest()
         if step == "diagnose":
@@ -78,7 +95,7 @@ class Schedule:
         if step == "train":
             made_of["network"] = config.source_network.digest()
         if step == "simulate" and config.simulate:
-            made_of |= {"simulate": config.simulate.digest(), "priors": load_priors(config.priors).digest()}
+            made_of |= {"simulate": config.simulate.digest(), "priors": self.priors}
         return json_sha256(made_of)
 
     def redo(self, step: str, batch: str, *, decide: bool) -> str:
@@ -103,22 +120,26 @@ class Schedule:
         manifest = self.folder.manifest(step, batch)
         if not manifest.exists():
             return []
-        results = {
-            "map": self.folder.map,
-            "sample": self.folder.posterior,
-            "diagnose": self.folder.certificate,
-            "pages": self.folder.page,
-        }
-        done = [row.lens_id for row in read_manifest(manifest).lenses if row.extra.get("key")]
-        return [lens_id for lens_id in done if not results[step](lens_id).exists()]
+        rows = [row for row in read_manifest(manifest).lenses if row.status is not Status.INVALID_INPUT]
+        return [row.lens_id for row in rows if not result_path(self.folder, step, row).exists()]
 
 
-def batch_lenses(lens_ids: Sequence[str], size: int) -> dict[str, tuple[str, ...]]:
+def result_path(folder: RunFolder, step: str, row: ManifestRow) -> Path:
+    """What a finished step leaves of a lens: its result, or the certificate that says why there is none."""
+    results = {"map": folder.map, "sample": folder.posterior, "diagnose": folder.certificate, "pages": folder.page}
+    if row.status is Status.FAILED and step in ("map", "sample"):
+        return folder.certificate(row.lens_id)
+    return results[step](row.lens_id)
+
+
+def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[str, ...]]:
     """Batches of about `size` lenses: a lens's batch follows from its id, so that a new lens changes one batch.
 
-    The number of batches is a power of two, so that a growing survey seldom deals its lenses anew.
+    The number of batches is a power of two, so that a growing survey seldom deals its lenses anew; without a `size` it is
+    at most MOST_BATCHES, since Snakemake needs time for every job and a cluster for every start.
     """
-    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / size)))
+    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / (size or SIZE))))
+    number = number if size else min(number, MOST_BATCHES)
     found: dict[str, list[str]] = {}
     for lens_id in lens_ids:
         found.setdefault(f"{zlib.crc32(lens_id.encode()) % number:04d}", []).append(lens_id)
@@ -136,7 +157,9 @@ def ending(plan: Schedule) -> str:
     """A finished run in words: one line a lens, up to a hundred, how many came out how, and where the report is."""
     if not plan.folder.catalogue_parquet.exists():
         return f"done; not the whole run: {plan.folder.catalogue_parquet} is still to come"
-    table = read_catalogue_out(plan.folder.catalogue_parquet)
+    from lensmill.io.catalogue_out import read_catalogue as read_outcome
+
+    table = read_outcome(plan.folder.catalogue_parquet)
     lines = [
         f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {row['reason']}"[:160].rstrip()
         for row in table[:LINES]
@@ -149,7 +172,7 @@ def ending(plan: Schedule) -> str:
 
 
 def _theta(row: Any) -> str:
-    median, low, high = (float(np.ma.filled(row[f"theta_E_{name}"], np.nan)) for name in ("median", "q16", "q84"))
+    median, low, high = (float(row[f"theta_E_{name}"]) for name in ("median", "q16", "q84"))
     if math.isnan(median):
         return " " * 32
     return f"theta_E {median:.4f} -{median - low:.4f} +{high - median:.4f} arcsec"

@@ -6,7 +6,11 @@ import pytest
 
 from lensmill.batch import common
 from lensmill.config import load
-from lensmill.io.results import read_certificate
+from lensmill.ingredients import changed, key
+from lensmill.io.attempts import Attempt, write_attempts
+from lensmill.io.certificate import ManifestRow
+from lensmill.io.files import file_sha256
+from lensmill.io.results import DamagedResult, read_certificate, read_manifest
 from lensmill.progress import Progress
 from lensmill.simulate import write_survey
 from lensmill.status import Stage, Status
@@ -36,11 +40,15 @@ def starved(work: common.Work, report: Progress) -> None:
     raise common.EarlierFailure("no posterior")
 
 
+def said(row: ManifestRow) -> dict:
+    return row.model_dump(include=common.ROW)
+
+
 def test_the_first_reason_stays(survey: common.Survey) -> None:
     (lens_id,) = survey.rows
     first = common._guarded(survey, "sample", lens_id, Progress("sample", 1), broken)
     then = common._guarded(survey, "diagnose", lens_id, Progress("diagnose", 1), starved)
-    assert then == first
+    assert said(then) == said(first)
     assert (first.status, first.stage) == (Status.FAILED, Stage.SAMPLING)
     assert first.reason == "sample: ValueError: draws that are not finite"
     assert read_certificate(survey.folder.certificate(lens_id), lens_id).reason == first.reason
@@ -51,3 +59,64 @@ def test_without_an_earlier_reason_the_lack_itself_is_one(survey: common.Survey)
     row = common._guarded(survey, "diagnose", lens_id, Progress("diagnose", 1), starved)
     assert row.status is Status.FAILED
     assert "no posterior" in row.reason
+
+
+def counted(error: Exception, calls: list[str]):
+    def one(work: common.Work, report: Progress) -> ManifestRow:
+        calls.append(work.cutout.lens_id)
+        raise error
+
+    return one
+
+
+def test_a_current_failure_is_not_repeated_until_it_is_queued_again(survey: common.Survey) -> None:
+    (lens_id,) = survey.rows
+    calls: list[str] = []
+    one = counted(FloatingPointError("NaN likelihood"), calls)
+    first = common._guarded(survey, "map", lens_id, Progress("map", 1), one)
+    again = common._guarded(survey, "map", lens_id, Progress("map", 1), one)
+    assert calls == [lens_id]
+    assert said(first) == said(again)
+    assert (first.extra["reused"], again.extra["reused"]) == (False, True)
+    write_attempts(survey.folder.root, {lens_id: Attempt(number=1)})
+    queued = common.open_survey(survey.config, None)
+    common._guarded(queued, "map", lens_id, Progress("map", 1), one)
+    assert calls == [lens_id] * 2
+    certificate = read_certificate(survey.folder.certificate(lens_id))
+    assert certificate.seed == queued.ingredients.seed(lens_id) != survey.ingredients.seed(lens_id)
+
+
+def test_a_lens_that_only_lacked_an_earlier_result_is_tried_again(survey: common.Survey) -> None:
+    (lens_id,) = survey.rows
+    calls: list[str] = []
+    one = counted(common.EarlierFailure("no posterior"), calls)
+    for _ in range(2):
+        common._guarded(survey, "diagnose", lens_id, Progress("diagnose", 1), one)
+    assert len(calls) == 2
+
+
+def test_memory_of_the_device_is_the_job_s_trouble(survey: common.Survey) -> None:
+    (lens_id,) = survey.rows
+    one = counted(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"), [])
+    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+        common.run_batch(survey, "sample", [lens_id], "0000", None, one)
+    assert not survey.folder.certificate(lens_id).exists()
+    assert not survey.folder.manifest("sample", "0000").exists()
+
+
+def test_a_damaged_result_fails_the_job_and_names_the_file(survey: common.Survey) -> None:
+    (lens_id,) = survey.rows
+    one = counted(DamagedResult(survey.folder.posterior(lens_id), "a netCDF file", "half of one"), [])
+    with pytest.raises(common.DamagedResults, match=r"posterior\.nc: expected a netCDF file.*Delete the file"):
+        common.run_batch(survey, "diagnose", [lens_id], "0000", None, one)
+    assert not survey.folder.manifest("diagnose", "0000").exists()
+    assert not list((survey.folder.root / "state" / "running").glob("*"))
+
+
+def test_a_manifest_says_what_its_rows_were_made_of(survey: common.Survey) -> None:
+    (lens_id,) = survey.rows
+    common.run_batch(survey, "map", [lens_id], "0000", None, counted(ValueError("NaN"), []))
+    (row,) = read_manifest(survey.folder.manifest("map", "0000")).lenses
+    found = survey.ingredients.parts("map", survey.rows[lens_id], file_sha256(survey.rows[lens_id].path))
+    assert row.extra["key"] == key(found)
+    assert changed(found, row.extra["made_of"]) == ()

@@ -1,72 +1,13 @@
 """The real workflow on a small mock survey: run, run again, spoil a cutout, delete a result, kill it in the middle."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
-
-from lensmill.io.results import RunFolder, read_posterior
-
-ROOT = Path(__file__).parents[2]
-SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--quiet", "rules"]
+from surveys import computed, draws, kill_once_there, run, stamps, survey
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
-
-
-def survey(folder: Path, name: str) -> tuple[list[str], RunFolder]:
-    """The command that runs a survey of three small parametric mocks, and where its results go."""
-    folder.mkdir(exist_ok=True)
-    config = folder / f"{name}.yaml"
-    config.write_text(
-        f"run: {name}\nresults: {folder}/results\ncatalogue: {folder}/{name}/catalogue.ecsv\n"
-        f"priors: {ROOT}/config/priors.yaml\nbatch_size: 2\n"
-        "simulate: {lenses: 3, source: sersic, shape: [40, 40], pixel_scale: 0.12, psf_size: 9}\n"
-        "model: {source: sersic, supersampling: 1}\n"
-        "inference: {starts: 8, chains: 2, warmup: 20, round: 20, max_rounds: 2, max_tree_depth: 4}\n"
-    )
-    return [*SNAKEMAKE, "--directory", str(ROOT), "--configfile", str(config)], RunFolder(folder / "results" / name)
-
-
-def run(command: list[str], *more: str) -> str:
-    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def computed(run_folder: RunFolder, step: str) -> set[str]:
-    """Lenses that the last jobs of a step did not find done."""
-    rows = [row for path in (run_folder.root / step).glob("*.json") for row in json.loads(path.read_text())["lenses"]]
-    return {row["lens_id"] for row in rows if row["extra"].get("reused") is False}
-
-
-def stamps(run_folder: RunFolder, name: str = "posterior.nc") -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in run_folder.root.glob(f"lenses/*/{name}")}
-
-
-def kill_once_there(command: list[str], folder: RunFolder, name: str) -> None:
-    """Run, and send SIGKILL to every process as soon as a lens has a file of this `name`."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 600
-    while not stamps(folder, name) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert stamps(folder, name)
-    run(command, "--unlock")
-
-
-def draws(folder: RunFolder) -> dict[str, np.ndarray]:
-    table = Table.read(folder.catalogue_ecsv)
-    return {name: read_posterior(folder.posterior(name))["posterior"]["theta_E"].values for name in table["lens_id"]}
 
 
 def test_a_survey_runs_and_runs_again_only_where_it_must(tmp_path: Path) -> None:
@@ -126,3 +67,23 @@ def test_runs_killed_in_every_stage_lose_nothing_and_end_the_same(tmp_path: Path
     assert len(expected) == 3
     for lens_id, found in draws(folder).items():
         np.testing.assert_array_equal(found, expected[lens_id])
+
+
+def test_retry_fits_the_lens_that_was_asked_for_and_no_other(tmp_path: Path) -> None:
+    command, folder = survey(tmp_path, "again")
+    config = command[-1]
+    lensmill = [str(Path(command[0]).with_name("lensmill"))]
+    run(command)
+    assert "3 lenses: 3 done" in run([*lensmill, "status", config])
+    before, old = stamps(folder), draws(folder)
+    assert "again-0002: queued again" in run([*lensmill, "retry", config, "--lens", "again-0002"])
+    assert "again-0002  stale    changed: retry" in run([*lensmill, "status", config])
+    run(command)
+    after, new = stamps(folder), draws(folder)
+    assert {name for name in after if after[name] != before[name]} == {"again-0002"}
+    assert computed(folder, "map") == {"again-0002"} | {
+        name for name in computed(folder, "map") if before[name] == after[name]
+    }
+    assert not np.array_equal(new["again-0002"], old["again-0002"])
+    assert "3 lenses: 3 done" in run([*lensmill, "status", config])
+    assert "Nothing to be done" in run(command, "--dry-run", "--quiet", "progress")

@@ -22,11 +22,16 @@ BENCHMARKS = f"{RUN.root}/benchmarks"
 
 
 wildcard_constraints:
-    batch=r"\d{4}",
+    batch=r"\d+",
 
 
 localrules:
     all,
+
+
+def grown(first):
+    """A resource that is `first` at the first attempt at a job, and twice as much at each that follows."""
+    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
 
 
 def manifest(step):

@@ -14,12 +14,12 @@ rule diagnose:
         "../../envs/lensmill.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
-        made_of=SCHEDULE.digest("diagnose"),
+        made_of=lambda wildcards: SCHEDULE.digest("diagnose", wildcards.batch),
         redo=redo("diagnose"),
     script:
         "../scripts/diagnose.py"
@@ -38,8 +38,8 @@ rule pages:
         "../../envs/lensmill.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grown(2000),
+        runtime=grown(60),
     params:
         config=CONFIG_FILE,
         made_of=SCHEDULE.digest("pages"),

@@ -15,8 +15,8 @@ rule catalogue:
         "../../envs/lensmill.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     script:
         "../scripts/catalogue.py"
 
@@ -38,8 +38,8 @@ rule report:
         "../../envs/lensmill.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         made_of=SCHEDULE.digest("pages"),
     script:

@@ -14,8 +14,8 @@ rule sample:
         "../../envs/lensmill.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=grown(4000),
+        runtime=grown(720),
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],

@@ -18,8 +18,8 @@ if SCHEDULE.config.simulate:
             "../../envs/lensmill.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=grown(4000),
+            runtime=grown(60),
         params:
             config=CONFIG_FILE,
             made_of=SCHEDULE.digest("simulate"),

@@ -12,8 +12,8 @@ rule galaxies:
         "../../envs/lensmill.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grown(4000),
+        runtime=grown(120),
     params:
         config=CONFIG_FILE,
         made_of=SCHEDULE.digest("galaxies"),
@@ -38,8 +38,8 @@ rule train:
         "../../envs/lensmill.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grown(8000),
+        runtime=grown(240),
     params:
         config=CONFIG_FILE,
         made_of=SCHEDULE.digest("train"),

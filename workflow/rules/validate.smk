@@ -20,7 +20,7 @@ rule validate:
         "../../envs/lensmill.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grown(2000),
+        runtime=grown(60),
     script:
         "../scripts/validate.py"

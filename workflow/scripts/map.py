@@ -5,6 +5,6 @@ from lensmill.batch import open_survey, run_map
 from lensmill.config import load
 
 if __name__ == "__main__":
-    runtime.start(snakemake.threads)
+    runtime.start(snakemake.threads, snakemake.resources.runtime)
     survey = open_survey(load(snakemake.params.config), snakemake.input.get("weights") or None)
     run_map(survey, snakemake.params.lenses, snakemake.wildcards.batch, snakemake.log[0])

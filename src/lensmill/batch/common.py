@@ -2,7 +2,6 @@
 
 import dataclasses
 import traceback
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import jax.numpy as jnp
 from lensmill import provenance
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.fitting import Effort, Model, Pixels, Problem, pose
+from lensmill.ingredients import Ingredients, key, shortened
+from lensmill.io.attempts import read_attempts
 from lensmill.io.catalogue import CatalogueRow, read_catalogue
 from lensmill.io.certificate import Certificate, Manifest, ManifestRow, Step
 from lensmill.io.cutout import Cutout, read_cutout
@@ -20,6 +21,7 @@ from lensmill.io.files import file_sha256
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
+from lensmill.io.running import at_work
 from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
@@ -33,6 +35,17 @@ LENS_ERRORS = (
 )  # of one lens's numbers; anything else is an error of the programme
 
 
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # how XLA says it
+ROW = {"lens_id", "status", "stage", "reason"}
+
+
+class DamagedResults(Exception):
+    """Files that lenses of a batch need are damaged; each is named, with what to do."""
+
+    def __init__(self, errors: Sequence[DamagedResult]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+
+
 class EarlierFailure(RuntimeError):
     """A step has nothing to start from, because the one before it failed for this lens; that one's reason counts."""
 
@@ -44,7 +57,7 @@ class Survey:
     config: Config
     priors: Priors
     network: Network | None
-    weights: str
+    ingredients: Ingredients
     rows: Mapping[str, CatalogueRow]
     truths: Mapping[str, Mapping[str, float]]
 
@@ -58,20 +71,26 @@ class Survey:
         """The model as the core takes it."""
         return Model(**self.config.model.model_dump())
 
-    @property
-    def effort(self) -> Effort:
-        """The sampler's settings as the core takes them."""
-        limits = self.config.certificate
-        return Effort(**self.config.inference.model_dump(), rhat=limits.rhat, ess=limits.ess)
-
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """One lens in one step: its cutout, the problem it poses (built when asked for), its seed and its key."""
+    """One lens in one step: its cutout, the problem it poses (built when asked for), its seed, the parts of its result."""
 
     survey: Survey
     cutout: Cutout
-    key: str
+    parts: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The hash of all that makes the result."""
+        return key(self.parts)
+
+    @property
+    def effort(self) -> Effort:
+        """The sampler's settings as the core takes them."""
+        limits = self.survey.config.certificate
+        inference = self.survey.ingredients.inference(self.cutout.lens_id)
+        return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess)
 
     @property
     def pixels(self) -> Pixels:
@@ -101,7 +120,7 @@ class Work:
     @property
     def seed(self) -> int:
         """The lens's own seed, whatever else the survey holds."""
-        return zlib.crc32(f"{self.survey.config.seed} {self.cutout.lens_id}".encode())
+        return self.survey.ingredients.seed(self.cutout.lens_id)
 
 
 def open_survey(config: Config, weights: str | Path | None) -> Survey:
@@ -115,27 +134,14 @@ def open_survey(config: Config, weights: str | Path | None) -> Survey:
     if survey_wide := [problem for problem in problems if problem.lens_id is None]:
         raise ConfigError(survey_wide)
     by_id = {row.lens_id: row for row in rows}
-    return Survey(config, load_priors(config.priors), network, digest, by_id, read_truth(config.catalogue))
+    priors = load_priors(config.priors)
+    ingredients = Ingredients(config, priors.digest(), digest, read_attempts(config.folder))
+    return Survey(config, priors, network, ingredients, by_id, read_truth(config.catalogue))
 
 
 def result_key(survey: Survey, cutout: Cutout, step: Step) -> str:
     """The hash of all that makes a lens's result of a step."""
-    config = survey.config
-    made_of: dict[str, Any] = {
-        "cutout": cutout.digest,
-        "overrides": dict(cutout.overrides),
-        "priors": survey.priors.digest(),
-        "model": config.model.digest(),
-        "weights": survey.weights,
-        "seed": config.seed,
-        "starts": config.inference.starts,
-        "code": provenance.code_fingerprint(step),
-    }
-    if step != "map":
-        made_of["inference"] = config.inference.digest()
-    if step == "diagnose":
-        made_of["certificate"] = config.certificate.digest()
-    return provenance.key(**made_of)
+    return key(survey.ingredients.parts(step, survey.rows[cutout.lens_id], cutout.digest))
 
 
 def run_batch(
@@ -146,50 +152,85 @@ def run_batch(
     log: str | None,
     one: Callable[[Work, Progress], ManifestRow],
 ) -> None:
-    """Do `one` step for each lens, whatever becomes of the others, and write the manifest at the end."""
-    rows = []
-    with progress(step, len(lens_ids), log) as report:
+    """Do `one` step for each lens, whatever becomes of the others, and write the manifest at the end.
+
+    DamagedResults, and no manifest, where a lens could not be done because a file that it needs is damaged.
+    """
+    rows, damaged = [], []
+    with at_work(survey.folder.root, step, batch), progress(step, len(lens_ids), log) as report:
         for lens_id in lens_ids:
-            rows.append(_guarded(survey, step, lens_id, report, one))
+            try:
+                rows.append(_guarded(survey, step, lens_id, report, one))
+            except DamagedResult as error:
+                report.say(f"{step:8s} {lens_id}: {error}")
+                damaged.append(error)
+                continue
             report.finish(computed=not rows[-1].extra.get("reused", False))
-    write_manifest(survey.folder.manifest(step, batch), Manifest(batch=batch, step=step, lenses=tuple(rows)))
+        if damaged:
+            raise DamagedResults(damaged)
+        write_manifest(survey.folder.manifest(step, batch), Manifest(batch=batch, step=step, lenses=tuple(rows)))
 
 
 def _guarded(
     survey: Survey, step: Step, lens_id: str, report: Progress, one: Callable[[Work, Progress], ManifestRow]
 ) -> ManifestRow:
+    """The row of one lens, with the parts of what it is now; a failure that is still current is not repeated."""
+    row = survey.rows[lens_id]
+    digest = row.cutout_digest(file_sha256(row.path)) if row.path.is_file() else ""
+    parts = survey.ingredients.parts(step, row, digest)
+    about = {"key": key(parts), "made_of": shortened(parts)}
+    final = survey.ingredients.parts("diagnose", row, digest)
+    if known := _known_failure(survey, lens_id, key(final)):
+        report.say(f"{step:8s} {lens_id}: {known.reason}")
+        return known.model_copy(update={"extra": {"reused": True} | about})
+    made = _attempted(survey, step, lens_id, report, one, final)
+    return made.model_copy(update={"extra": {"reused": False} | made.extra | about})
+
+
+def _attempted(
+    survey: Survey,
+    step: Step,
+    lens_id: str,
+    report: Progress,
+    one: Callable[[Work, Progress], ManifestRow],
+    final: Mapping[str, str],
+) -> ManifestRow:
     try:
         cutout = read_cutout(survey.rows[lens_id])
-        row = one(Work(survey, cutout, result_key(survey, cutout, step)), report)
+        return one(Work(survey, cutout, survey.ingredients.parts(step, survey.rows[lens_id], cutout.digest)), report)
     except InvalidInput as error:
-        row = ManifestRow(lens_id=lens_id, status=Status.INVALID_INPUT, stage=Stage.INPUT, reason=str(error))
+        report.say(f"{step:8s} {lens_id}: {Status.INVALID_INPUT.value}: {error}")
+        return ManifestRow(lens_id=lens_id, status=Status.INVALID_INPUT, stage=Stage.INPUT, reason=str(error))
     except LENS_ERRORS as error:
+        if OUT_OF_MEMORY in str(error):
+            raise  # of the device, not of the lens: the job fails, and is tried again with more
         if isinstance(error, EarlierFailure) and (known := _known_failure(survey, lens_id)):
             report.say(f"{step:8s} {lens_id}: {known.reason}")
             return known
         report.say(traceback.format_exc())
-        stage = Stage.BASIN if step == "map" else Stage.SAMPLING
-        row = ManifestRow(
-            lens_id=lens_id, status=Status.FAILED, stage=stage, reason=f"{step}: {type(error).__name__}: {error}"
-        )
-    if row.status in (Status.FAILED, Status.INVALID_INPUT):
-        report.say(f"{step:8s} {lens_id}: {row.status.value}: {row.reason}")
-    if row.status is Status.FAILED:
-        write_certificate(
-            survey.folder.certificate(lens_id),
-            Certificate(
-                lens_id=lens_id, status=row.status, stage=row.stage, reason=row.reason, versions=provenance.versions()
-            ),
-        )
+        return _failed(survey, step, lens_id, error, {} if isinstance(error, EarlierFailure) else final)
+
+
+def _failed(survey: Survey, step: Step, lens_id: str, error: Exception, parts: Mapping[str, str]) -> ManifestRow:
+    """The row and the certificate of a lens that ended in an error; without `parts` it is tried again at the next run."""
+    stage = Stage.BASIN if step == "map" else Stage.SAMPLING
+    row = ManifestRow(
+        lens_id=lens_id, status=Status.FAILED, stage=stage, reason=f"{step}: {type(error).__name__}: {error}"
+    )
+    certificate = Certificate(
+        **row.model_dump(include=ROW), seed=survey.ingredients.seed(lens_id), key=key(parts) if parts else "",
+        hashes=dict(parts) | {"config": survey.config.digest()}, versions=provenance.versions(),
+    )  # fmt: skip
+    write_certificate(survey.folder.certificate(lens_id), certificate)
     return row
 
 
-def _known_failure(survey: Survey, lens_id: str) -> ManifestRow | None:
-    """The row of a lens whose certificate says that it failed; None where it says anything else or is not there."""
+def _known_failure(survey: Survey, lens_id: str, current: str | None = None) -> ManifestRow | None:
+    """The row of a lens whose certificate says that it failed, and with `current` has that key; None for any other."""
     try:
         certificate = read_certificate(survey.folder.certificate(lens_id), lens_id)
     except (FileNotFoundError, DamagedResult):
         return None
-    if certificate.status is not Status.FAILED:
+    if certificate.status is not Status.FAILED or (current is not None and certificate.key != current):
         return None
-    return ManifestRow(**certificate.model_dump(include={"lens_id", "status", "stage", "reason"}))
+    return ManifestRow(**certificate.model_dump(include=ROW))

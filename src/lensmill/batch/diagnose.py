@@ -168,7 +168,7 @@ def _certificate(
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=maximum.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
-        hashes={"cutout": work.cutout.digest, "config": survey.config.digest(), "weights": survey.weights},
+        hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(),
     )  # fmt: skip
 

@@ -52,7 +52,7 @@ def posterior_key(path: Path) -> str | None:
 
 def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]:
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
-    maximum, effort = stored_maximum(work), work.survey.effort
+    maximum, effort = stored_maximum(work), work.effort
     last, before = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
     whole, clock = effort.warmup + effort.round * effort.max_rounds, time.perf_counter()
     for block in sample(problem, last, effort):

@@ -1,6 +1,7 @@
 """The command line. Each command loads what it needs when it runs, so that help does not wait for a compiler."""
 
 import importlib.metadata
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from lensmill.cli.common import ConfigPath
 
 if TYPE_CHECKING:
     from lensmill.io.survey import LensCheck, Validation
+    from lensmill.schedule import Schedule
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 for command in (
@@ -71,6 +73,65 @@ def simulate(config: ConfigPath) -> None:
 
         runtime.start()
         write_survey(run)
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def status(
+    config: ConfigPath,
+    as_json: Annotated[bool, typer.Option("--json", help="print every lens as JSON")] = False,
+) -> None:
+    """Say where every lens of a run stands and why, without running anything.
+
+    done, running, failed, invalid, stale (and what changed) or waiting.
+    """
+    from lensmill import inventory
+
+    found = inventory.take_inventory(_plan(config))
+    typer.echo(json.dumps(found.as_dict(), indent=1) if as_json else inventory.readable(found))
+
+
+@app.command()
+def retry(
+    config: ConfigPath,
+    state: Annotated[
+        str | None, typer.Option("--status", metavar="S", help="lenses in this state: failed, uncertified, ...")
+    ] = None,
+    lens: Annotated[list[str] | None, typer.Option("--lens", metavar="ID", help="this lens; may be repeated")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="for these lenses alone, e.g. inference.max_rounds=20"),
+    ] = None,
+) -> None:
+    """Queue lenses again: the next run of the workflow computes them, and only them, with another seed.
+
+    Their results stay until new ones replace them.
+    """
+    from lensmill import inventory
+    from lensmill.io.problems import InputError
+
+    if state is None and not lens:
+        typer.echo("lensmill retry\n  expected  --status S, --lens ID or both\n  got       neither", err=True)
+        raise typer.Exit(2)
+    plan = _plan(config)
+    try:
+        own = inventory.own_settings(settings or [])
+        chosen = inventory.select(inventory.take_inventory(plan).lenses, state, lens or [])
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    queued = inventory.queue(plan, chosen, own)
+    typer.echo(inventory.answer(chosen, queued, config))
+
+
+def _plan(config: Path) -> "Schedule":
+    from lensmill.io.problems import InputError
+    from lensmill.schedule import schedule
+
+    try:
+        return schedule(config)
     except InputError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

@@ -164,8 +164,10 @@ class Config(Section):
     seed: int = Field(default=2026, ge=0, lt=2**32, description="every random number of the run descends from it")
     catalogue: Path = Field(description="the survey: an ECSV, CSV or FITS table with a row a lens")
     priors: Path = Field(default=Path("config/priors.yaml"), description="the prior of every parameter")
-    batch_size: Count = Field(
-        default=4, description="lenses a job: the unit of work, of compilation and of loss on a crash"
+    batch_size: Count | None = Field(
+        default=None,
+        description="lenses a job, about: the unit of work and of compilation; null: 4, and more so that no step has more "
+        "than 256 jobs",
     )
     simulate: Simulate | None = Field(
         default=None, description="a mock survey to be written to `catalogue`; null: a survey is given"

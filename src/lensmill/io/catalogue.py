@@ -83,6 +83,12 @@ class CatalogueRow:
         values = dataclasses.asdict(self)
         return json_sha256({k: v for k, v in values.items() if k not in ("path", "row", "where", "meta", "problems")})
 
+    def cutout_digest(self, file_digest: str) -> str:
+        """The cutout's digest: the SHA-256 of its file, with numbers of this row that bear on its arrays if there are any."""
+        numbers = {name: getattr(self, name) for name in ("pixel_scale", "background_rms", "exposure_time")}
+        stated = {name: number for name, number in numbers.items() if number is not None}
+        return json_sha256({"file": file_digest} | stated) if stated else file_digest
+
 
 def read_ids(path: str | Path) -> list[tuple[str, Path]]:
     """The id and the cutout of every lens, quickly; ConfigError if the table or an id cannot be used."""

@@ -1,6 +1,7 @@
 """What a lens's certificate and a batch's manifest say: the one definition that writers and readers share."""
 
 import math
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
@@ -111,7 +112,7 @@ class Manifest(_Record):
 
     @model_validator(mode="after")
     def _unique(self) -> "Manifest":
-        ids = [row.lens_id for row in self.lenses]
-        if twice := sorted({lens_id for lens_id in ids if ids.count(lens_id) > 1}):
+        counts = Counter(row.lens_id for row in self.lenses)
+        if twice := sorted(lens_id for lens_id, count in counts.items() if count > 1):
             raise ValueError(f"more than one row for {', '.join(twice)}")
         return self

@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from lensmill.io.catalogue import CatalogueRow
 from lensmill.io.extensions import Extension, read_extensions, read_file
-from lensmill.io.files import json_sha256, sha256
+from lensmill.io.files import sha256
 from lensmill.io.findings import Findings
 from lensmill.io.psf import checked_psf
 from lensmill.io.sky import sky_frame
@@ -78,17 +78,10 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         z_lens=row.z_lens,
         z_source=row.z_source,
         overrides=dict(row.overrides),
-        digest=_digest(content, row),
+        digest=row.cutout_digest(sha256(content)),
         notes=tuple(findings.notes),
         wcs=frame.wcs,
     )
-
-
-def _digest(content: bytes, row: CatalogueRow) -> str:
-    """The SHA-256 of the file's bytes, or with numbers of the catalogue that bear on the arrays, of both."""
-    numbers = {name: getattr(row, name) for name in ("pixel_scale", "background_rms", "exposure_time")}
-    stated = {name: number for name, number in numbers.items() if number is not None}
-    return json_sha256({"file": sha256(content)} | stated) if stated else sha256(content)
 
 
 def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
-from astropy.table import Table
-from astropy.wcs import WCS
 
 from lensmill.config import Config
 from lensmill.io.files import atomic_path
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 TRUTH = "truth.ecsv"
 UNIT = "electron/s"
@@ -28,6 +29,8 @@ def mock_cutouts(config: Config) -> dict[str, Path]:
 
 def write_mock_cutout(path: Path, image: np.ndarray, rms: np.ndarray, psf: np.ndarray, pixel_scale: float) -> None:
     """One FITS with SCI, RMS, PSF and MASK; North up, East left, electron/s."""
+    from astropy.io import fits
+
     header = _header(image.shape, pixel_scale)
     hdus = [
         fits.PrimaryHDU(),
@@ -40,7 +43,9 @@ def write_mock_cutout(path: Path, image: np.ndarray, rms: np.ndarray, psf: np.nd
         fits.HDUList(hdus).writeto(whole, overwrite=True)
 
 
-def _header(shape: tuple[int, ...], pixel_scale: float) -> fits.Header:
+def _header(shape: tuple[int, ...], pixel_scale: float) -> "fits.Header":
+    from astropy.wcs import WCS
+
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
@@ -53,6 +58,8 @@ def _header(shape: tuple[int, ...], pixel_scale: float) -> fits.Header:
 
 def write_mock_tables(catalogue: Path, lens_ids: Sequence[str], truths: Sequence[Mapping[str, float]]) -> None:
     """The catalogue of a mock survey and its truths, NaN where a lens has no such parameter."""
+    from astropy.table import Table
+
     rows = Table({"lens_id": list(lens_ids), "file": [f"{lens_id}.fits" for lens_id in lens_ids]})
     for name, value in REDSHIFTS.items():
         rows[name] = np.full(len(lens_ids), value)
@@ -69,6 +76,8 @@ def read_truth(catalogue: Path) -> dict[str, dict[str, float]]:
     path = catalogue.with_name(TRUTH)
     if not path.exists():
         return {}
+    from astropy.table import Table
+
     table = Table.read(path, format="ascii.ecsv")
     names = [name for name in table.colnames if name != "lens_id"]
     return {str(row["lens_id"]): {n: float(row[n]) for n in names if np.isfinite(row[n])} for row in table}

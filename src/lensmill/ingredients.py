@@ -1,0 +1,83 @@
+"""What a lens's result of a step is made of, part by part: jobs, workflow and `lensmill status` compare nothing else."""
+
+import dataclasses
+import zlib
+from collections.abc import Mapping
+
+from lensmill import provenance
+from lensmill.config import Config, Inference
+from lensmill.io.attempts import Attempt
+from lensmill.io.catalogue import CatalogueRow
+from lensmill.io.certificate import Step
+from lensmill.io.files import json_sha256
+
+PARTS = {  # name: what has changed where its hash has
+    "cutout": "the cutout's bytes, or what the catalogue says of its pixels",
+    "row": "the lens's row of the catalogue",
+    "priors": "the priors file",
+    "model": "the config's section `model`",
+    "sampler": "the config's section `inference`, or the lens's own settings",
+    "certificate": "the config's section `certificate`",
+    "weights": "the source network's weights",
+    "seed": "the config's seed",
+    "retry": "the lens was queued again by `lensmill retry`",
+    "code": "the code of the step",
+}
+SHORT = 16  # hexadecimal digits that a manifest keeps of a part: they explain, the key decides
+
+
+@dataclasses.dataclass(frozen=True)
+class Ingredients:
+    """What all lenses of a run are made of: config, hashes of priors and weights, and attempts by lens."""
+
+    config: Config
+    priors: str
+    weights: str
+    attempts: Mapping[str, Attempt]
+
+    def attempt(self, lens_id: str) -> Attempt:
+        """The attempt at a lens: the first, unless it was queued again."""
+        return self.attempts.get(lens_id, Attempt())
+
+    def inference(self, lens_id: str) -> Inference:
+        """How hard to try with a lens: as the config says, but for settings of its own."""
+        own = self.attempt(lens_id).inference
+        return Inference.model_validate(self.config.inference.model_dump() | own) if own else self.config.inference
+
+    def seed(self, lens_id: str) -> int:
+        """The lens's own seed, whatever else the survey holds; another one for every attempt."""
+        number = self.attempt(lens_id).number
+        return zlib.crc32(f"{self.config.seed} {lens_id}{f' {number}' if number else ''}".encode())
+
+    def parts(self, step: Step, row: CatalogueRow, cutout: str) -> dict[str, str]:
+        """The hash of every part of a lens's result of a step; `cutout` is the cutout's digest."""
+        inference = self.inference(row.lens_id)
+        found = {
+            "cutout": cutout,
+            "row": json_sha256(row.overrides) if step != "diagnose" else row.digest,
+            "priors": self.priors,
+            "model": self.config.model.digest(),
+            "sampler": json_sha256(inference.starts) if step == "map" else inference.digest(),
+            "weights": self.weights,
+            "seed": json_sha256(self.config.seed),
+            "retry": json_sha256(self.attempt(row.lens_id).number),
+            "code": provenance.code_fingerprint(step),
+        }
+        if step == "diagnose":
+            found["certificate"] = self.config.certificate.digest()
+        return found
+
+
+def key(parts: Mapping[str, str]) -> str:
+    """The hash of all that makes a result: it is current if and only if this matches."""
+    return json_sha256(dict(parts))
+
+
+def shortened(parts: Mapping[str, str]) -> dict[str, str]:
+    """The parts as a manifest keeps them."""
+    return {name: digest[:SHORT] for name, digest in parts.items()}
+
+
+def changed(now: Mapping[str, str], then: Mapping[str, object]) -> tuple[str, ...]:
+    """The parts that differ, in the order of PARTS; hashes may be shortened."""
+    return tuple(name for name in PARTS if now.get(name, "")[:SHORT] != str(then.get(name, ""))[:SHORT])
