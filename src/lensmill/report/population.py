@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import arviz_stats
 import numpy as np
 import xarray as xr
 
@@ -34,6 +33,8 @@ class Row:
 
 
 def _row(name: str, draws: xr.DataArray) -> Row:
+    import arviz_stats  # loads JAX where it is installed, which the other pages do without
+
     values = draws.to_numpy()
     low, q16, median, q84, high = np.quantile(values, [0.025, 0.15865, 0.5, 0.84135, 0.975])
     shown = {"median": median, "above": q84 - median, "below": median - q16, "low": low, "high": high}
