@@ -18,12 +18,11 @@ def priors(request: pytest.FixtureRequest) -> dict:
     return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
-def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int) -> fitting.Pixels:
+def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> fitting.Pixels:
     rng = np.random.default_rng(seed)
     psf = rng.uniform(size=(psf_side, psf_side))
-    return fitting.Pixels(
-        rng.normal(size=shape), rng.uniform(1, 2, shape), rng.uniform(size=shape) > 0.1, psf / psf.sum(), scale
-    )
+    image, rms, mask = rng.normal(size=shape), rng.uniform(1, 2, shape), rng.uniform(size=shape) > 0.1
+    return fitting.Pixels(image, rms, mask, psf / psf.sum(), scale, finer)
 
 
 def counted(priors: dict, cutouts: list[fitting.Pixels]) -> tuple[int, list[float]]:
@@ -47,12 +46,21 @@ def counted(priors: dict, cutouts: list[fitting.Pixels]) -> tuple[int, list[floa
 def test_cutouts_of_one_bucket_share_a_compilation(priors: dict) -> None:
     """Whatever their sizes, pixel scales, masks and PSF kernels (9 and 7 pixels: one Fourier transform)."""
     different = [cutout((34, 37), 9, 0.1, 0), cutout((40, 33), 7, 0.05, 1), cutout((40, 40), 9, 0.08, 2)]
-    traces, values = counted(priors, different)
-    assert traces == 1
-    assert len(set(values)) == len(values)
+    finer = [cutout((34, 37), 17, 0.1, 0, finer=2), cutout((40, 33), 15, 0.05, 1, finer=2)]
+    for cutouts in (different, finer):
+        traces, values = counted(priors, cutouts)
+        assert traces == 1
+        assert len(set(values)) == len(values)
 
 
-@pytest.mark.parametrize("other", [cutout((41, 40), 9, 0.1, 1), cutout((40, 40), 31, 0.1, 1)], ids=["bucket", "psf"])
+OTHERS = {
+    "bucket": cutout((41, 40), 9, 0.1, 1),
+    "psf": cutout((40, 40), 31, 0.1, 1),
+    "sampling": cutout((40, 40), 19, 0.1, 1, finer=2),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_another_bucket_or_transform_is_another_compilation(priors: dict, other: fitting.Pixels) -> None:
     traces, _ = counted(priors, [cutout((40, 40), 9, 0.1, 0), other])
     assert traces == 2

@@ -132,6 +132,7 @@ MISTAKES = {
     "falling range": ("certificate: {chi2: [2, 1]}", "3 certificate.chi2", "low < high", "[2.0, 1.0]", ""),
     "short range": ("certificate: {chi2: [2]}", "3 certificate.chi2", "a list of at least 2", "[2]", "reduced"),
     "even PSF": ("simulate:\n  psf_size: 20", "4 simulate.psf_size", "an odd number", "20", ""),
+    "PSF too fine": ("simulate:\n  psf_supersampling: 11", "4 simulate.psf_supersampling", "<= 10", "11", ""),
     "unsafe run": ("results: r\nrun: a/b", "4 run", "every key once", "run a second time", "line 1"),
     "null": ("seed: null", "3 seed", "a whole number", "null", ""),
     "date": ("seed: 2026-01-01", "3 seed", "a whole number", '"2026-01-01"', ""),

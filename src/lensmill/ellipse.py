@@ -31,7 +31,12 @@ def direction(x: Rays, y: Rays) -> tuple[Rays, Rays, Rays]:
     return x * inverse, y * inverse, inverse
 
 
-def radius_squared(x: Rays, y: Rays, e1: Scalar, e2: Scalar) -> Rays:
-    """Square of the intermediate-axis elliptical radius, |u|^2 / (1 - |e|^2), as a quadratic form; arcsec^2."""
-    m = e1 * e1 + e2 * e2
-    return ((1 + m) * (x * x + y * y) - 2 * (e1 * (x * x - y * y) + 2 * e2 * x * y)) / jnp.maximum(1 - m, ROUNDEST)
+def radius_squared(x: Rays, y: Rays, e1: Scalar, e2: Scalar, unit: float | Scalar = 1.0) -> Rays:
+    """Square of the intermediate-axis elliptical radius, |u|^2 / (1 - |e|^2), in squares of `unit` arcsec.
+
+    As a sum of squares, which no rounding makes negative, with scalar coefficients, which spares operations on rays.
+    """
+    scale = 1 / (roundness(e1, e2) * unit)
+    along_x, along_y, across = scale * (1 - e1), scale * (1 + e1), scale * e2
+    u, v = along_x * x - across * y, along_y * y - across * x
+    return u * u + v * v

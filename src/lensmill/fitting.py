@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.imaging import Sampling
+from lensmill.imaging import Sampling, kernel_reach
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence, convergence
@@ -67,13 +67,17 @@ class Effort:
 
 
 class Pixels(NamedTuple):
-    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec."""
+    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
+
+    The PSF's pixels are `psf_supersampling` times finer than the image's.
+    """
 
     image: np.ndarray
     rms: np.ndarray
     mask: np.ndarray
     psf: np.ndarray
     pixel_scale: float
+    psf_supersampling: int = 1
 
 
 class Maximum(NamedTuple):
@@ -109,11 +113,12 @@ def crop(pixels: Pixels, radius: float | None) -> Pixels:
     """
     if radius is not None:
         pixels = _disc(pixels, radius)
-    mask = pixels.mask & traced(pixels.image.shape, pixels.psf)
+    kernel = coarsen_kernel(pixels.psf, pixels.psf_supersampling)
+    mask = pixels.mask & traced(pixels.image.shape, kernel)
     if not mask.any():
         raise ValueError(
             f"no pixel to fit: expected a cutout larger than its PSF with unmasked pixels, got {pixels.image.shape} pixels, "
-            f"a PSF of {pixels.psf.shape}, {int(pixels.mask.sum())} unmasked"
+            f"a PSF of {kernel.shape}, {int(pixels.mask.sum())} unmasked"
         )
     return pixels._replace(mask=mask)
 
@@ -122,8 +127,8 @@ def _disc(pixels: Pixels, radius: float) -> Pixels:
     ny, nx = pixels.image.shape
     across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
-    reach = radius / pixels.pixel_scale + max(pixels.psf.shape) // 2
-    cut = [max(0, int(np.ceil((n - 1) / 2 - reach))) for n in (ny, nx)]
+    farthest = radius / pixels.pixel_scale + kernel_reach(max(pixels.psf.shape), pixels.psf_supersampling)
+    cut = [max(0, int(np.ceil((n - 1) / 2 - farthest))) for n in (ny, nx)]
     window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
     return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
 
@@ -160,15 +165,18 @@ def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> 
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     flux, level = scales(cut)
     beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
-    observation = _observe(cut, model.precision, 1)
-    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
-    coarse = Target(_observe(cut, model.precision, factor), search_beliefs, None)
+    observation = observe(
+        cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, model.precision, cut.psf_supersampling
+    )
+    coarse = Target(_coarse(cut, model.precision), search_beliefs, None)
     return Problem(family, Target(observation, beliefs, network), seek, coarse)
 
 
-def _observe(cut: Pixels, precision: str, factor: int) -> Observation:
-    image, rms, mask = coarsen(cut.image, cut.rms, cut.mask, factor)
-    return observe(image, rms, mask, coarsen_kernel(cut.psf, factor), cut.pixel_scale * factor, precision)
+def _coarse(cut: Pixels, precision: str) -> Observation:
+    """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
+    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
+    kernel = coarsen_kernel(cut.psf, factor * cut.psf_supersampling)
+    return observe(*coarsen(cut.image, cut.rms, cut.mask, factor), kernel, cut.pixel_scale * factor, precision)
 
 
 def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:

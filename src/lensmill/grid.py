@@ -31,6 +31,13 @@ class PixelGrid(eqx.Module):
         x, y = axis(self.x_first, nx), axis(self.y_first, ny)
         return jnp.broadcast_to(x[None, :], (y.size, x.size)), jnp.broadcast_to(y[:, None], (y.size, x.size))
 
+    def subdivided(self, number: int) -> "PixelGrid":
+        """The grid whose pixels are `number` times finer, over the same area."""
+        scale = self.pixel_scale / number
+        ny, nx = self.shape
+        to_first = 0.5 * (scale - self.pixel_scale)
+        return PixelGrid(self.x_first + to_first, self.y_first + to_first, scale, (number * ny, number * nx))
+
     def around(self, x: Array, y: Array, side: int) -> tuple["PixelGrid", Int[Array, ""], Int[Array, ""]]:
         """The square of `side` pixels around (x, y) arcsec that lies within the image; its first row and column."""
         ny, nx = self.shape

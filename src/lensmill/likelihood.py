@@ -38,19 +38,28 @@ def traced(shape: tuple[int, int], kernel: np.ndarray) -> np.ndarray:
 
 
 def observe(
-    image: np.ndarray, rms: np.ndarray, mask: np.ndarray, kernel: np.ndarray, pixel_scale: float, dtype: DTypeLike
+    image: np.ndarray,
+    rms: np.ndarray,
+    mask: np.ndarray,
+    kernel: np.ndarray,
+    pixel_scale: float,
+    dtype: DTypeLike,
+    psf_supersampling: int = 1,
 ) -> Observation:
-    """An `Observation` of plain arrays (ny, nx): padded to its bucket, masked pixels made harmless, kernel transformed."""
+    """An `Observation` of plain arrays (ny, nx): padded to its bucket, masked pixels made harmless, kernel transformed.
+
+    `kernel` is on pixels `psf_supersampling` times finer than the image's.
+    """
     shape = image.shape
     padded = bucket_shape((shape[0], shape[1]))
     margin = [(0, big - small) for big, small in zip(padded, shape, strict=True)]
     use = np.pad(mask.astype(bool), margin)
-    size = transform_shape(padded, (kernel.shape[0], kernel.shape[1]))
+    size = transform_shape(padded, (kernel.shape[0], kernel.shape[1]), psf_supersampling)
     complex_type = jnp.result_type(dtype, jnp.complex64)
     return Observation(
         image=jnp.asarray(np.where(use, np.pad(image, margin), 0), dtype),
         rms=jnp.asarray(np.where(use, np.pad(rms, margin, constant_values=1), 1), dtype),
         mask=jnp.asarray(use),
         grid=centred_grid((shape[0], shape[1]), pixel_scale, dtype, padded),
-        psf=PSF(jnp.asarray(kernel_transform(kernel, size), complex_type), size),
+        psf=PSF(jnp.asarray(kernel_transform(kernel, size, psf_supersampling), complex_type), size),
     )

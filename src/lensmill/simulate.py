@@ -12,7 +12,17 @@ from jaxtyping import Array, Float
 
 from lensmill.config import Config, load_priors, prior_table
 from lensmill.grid import bin_pixels, centred_grid
-from lensmill.imaging import PSF, Sampling, convolve, kernel_transform, pixel_flux, render_lens_light, transform_shape
+from lensmill.imaging import (
+    PSF,
+    Sampling,
+    convolve,
+    kernel_reach,
+    kernel_transform,
+    pixel_flux,
+    render_lens_light,
+    sub_pixels,
+    transform_shape,
+)
 from lensmill.io.mock import mock_cutouts, write_mock_cutout, write_mock_tables
 from lensmill.lensing import ray_shoot
 from lensmill.light import AbstractLightProfile
@@ -39,6 +49,7 @@ class Mock:
     rms: np.ndarray
     psf: np.ndarray
     pixel_scale: float
+    psf_supersampling: int
     truth: dict[str, float]
 
 
@@ -51,14 +62,17 @@ class Instrument:
     psf: str
     psf_fwhm: float
     psf_size: int
+    psf_supersampling: int
     exposure_time: float
     background_rms: float
 
     def kernel(self) -> np.ndarray:
-        """The PSF integrated over each pixel, odd-sized, sum 1."""
+        """The PSF integrated over each of its pixels, odd-sized, sum 1."""
         fine = 11
-        steps = (np.arange(self.psf_size * fine) + 0.5) / fine - self.psf_size / 2
-        radius = np.hypot(*np.meshgrid(steps, steps)) * self.pixel_scale / self.psf_fwhm
+        side = self.psf_supersampling * self.psf_size
+        side += 1 - side % 2
+        steps = (np.arange(side * fine) + 0.5) / fine - side / 2
+        radius = np.hypot(*np.meshgrid(steps, steps)) * self.pixel_scale / (self.psf_supersampling * self.psf_fwhm)
         if self.psf == "gaussian":
             profile = np.exp(-4 * np.log(2) * radius**2)
         else:
@@ -101,7 +115,7 @@ def write_survey(config: Config, log: str | None = None) -> None:
     with progress("simulate", len(cutouts), log) as report:
         for lens_id, path in cutouts.items():
             mock = simulate_lens(config, table, lens_id, network)
-            write_mock_cutout(path, mock.image, mock.rms, mock.psf, mock.pixel_scale)
+            write_mock_cutout(path, mock.image, mock.rms, mock.psf, mock.pixel_scale, mock.psf_supersampling)
             truths.append(mock.truth)
             report.lens(
                 lens_id, f"theta_E {mock.truth['theta_E']:.3f} arcsec, peak S/N {mock.truth['peak_snr']:.0f}", 1.0
@@ -140,6 +154,7 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
         recipe.psf,
         recipe.psf_fwhm,
         recipe.psf_size,
+        recipe.psf_supersampling,
         recipe.exposure_time,
         recipe.background_rms,
     )
@@ -164,9 +179,9 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
     clean = gain * (arcs + light)
     rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
     truth = _truth(values, source, gain, snr, arcs, light, rms)
-    return Mock(
-        lens_id, clean + rms * rng.normal(size=rms.shape), rms, instrument.kernel(), instrument.pixel_scale, truth
-    )
+    noisy = clean + rms * rng.normal(size=rms.shape)
+    psf = instrument.kernel(), instrument.pixel_scale, instrument.psf_supersampling
+    return Mock(lens_id, noisy, rms, *psf, truth)
 
 
 def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
@@ -185,19 +200,20 @@ def _images(
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
     system = assemble(family, values, network)
     kernel = instrument.kernel()
-    margin = len(kernel) // 2  # the sky goes on beyond the frame, and the PSF brings its light in
+    k = instrument.psf_supersampling
+    margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in
     shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
     grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
-    x, y = grid.rays(SAMPLING.rays)
     source, galaxy = system.source, None
     if kind == "galaxies":
         galaxy = draw(generator(int(rng.integers(2**31)), "held out", 0))
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
-    size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]))
-    psf = PSF(jnp.asarray(kernel_transform(kernel, size)), size)
-    brightness = source.surface_brightness(*_shoot(system, x, y))
-    arcs = np.asarray(convolve(pixel_flux(brightness, grid, SAMPLING.rays), psf.transform, size))
+    size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)
+    psf = PSF(jnp.asarray(kernel_transform(kernel, size, k)), size)
+    fine, rays = sub_pixels(grid, psf, SAMPLING.rays)
+    brightness = source.surface_brightness(*_shoot(system, *fine.rays(rays)))
+    arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, size))
     light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
     arcs, light = (image[margin : shape[0] - margin, margin : shape[1] - margin] for image in (arcs, light))
     return np.maximum(arcs, 0), np.maximum(light, 0), galaxy

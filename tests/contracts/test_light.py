@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 from scipy.special import eval_hermite
 
 from lensmill.conventions.shapes import HALF_LIGHT
+from lensmill.ellipse import radius_squared
 from lensmill.light import PROFILES as LIGHT
 from lensmill.light import Gaussian, LightModel, Sersic
 from lensmill.source import PROFILES as SOURCE
@@ -35,6 +36,21 @@ def test_a_sersic_profile_of_any_index_has_finite_slopes(dtype: jnp.dtype) -> No
         profile = make(ROWS["sersic"], dtype, n=n, e1=0.0, e2=0.0)
         slopes = jax.grad(lambda p: p.surface_brightness(p.center_x, p.center_y))(profile)
         assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(slopes))
+
+
+@pytest.mark.parametrize("flattening", [0.9, 0.999, 0.9999])
+def test_the_radius_of_a_flat_ellipse_is_as_exact_as_its_coordinates(flattening: float, dtype: jnp.dtype) -> None:
+    """Along its major axis, where the quadratic form is a small difference that rounding could make negative."""
+    for angle in (0.3, np.pi / 4, 2.0):
+        e = flattening * np.array([np.cos(2 * angle), np.sin(2 * angle)])
+        along = np.linspace(0.1, 3, 200)
+        given = [jnp.asarray(v, dtype) for v in (along * np.cos(angle), along * np.sin(angle), *e, 0.5)]
+        exact = radius_squared(*(jnp.asarray(v, FLOAT64) for v in given))
+        rounding = 10 * float(jnp.finfo(dtype).eps) / (1 - flattening)
+        np.testing.assert_allclose(radius_squared(*given), exact, rtol=rounding)
+        np.testing.assert_allclose(
+            exact, (along / 0.5) ** 2 * (1 - flattening) / (1 + flattening), rtol=3e-7 / (1 - flattening)
+        )
 
 
 def test_no_light_is_dark() -> None:

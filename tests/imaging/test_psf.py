@@ -22,6 +22,20 @@ def test_convolution_equals_the_plain_sum(
     np.testing.assert_allclose(found, expected, atol={"float64": 1e-11, "float32": 2e-4}[dtype.name])
 
 
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("kernel_shape", [(5, 9), (13, 1), (1, 3)])
+def test_a_fine_kernel_convolves_fine_pixels(factor: int, kernel_shape: tuple[int, int], dtype: jnp.dtype) -> None:
+    rng = np.random.default_rng(2)
+    shape = (10, 13)
+    fine, kernel = rng.normal(size=(factor * shape[0], factor * shape[1])), rng.uniform(size=kernel_shape)
+    size = transform_shape(shape, kernel_shape, factor)
+    transform = jnp.asarray(kernel_transform(kernel, size, factor), jnp.result_type(dtype, jnp.complex64))
+    found = convolve(jnp.asarray(fine, dtype), transform, size)
+    blurred = scipy.signal.convolve2d(fine, kernel, mode="same")
+    expected = blurred.reshape(shape[0], factor, shape[1], factor).sum((1, 3))
+    np.testing.assert_allclose(found, expected, atol={"float64": 1e-11, "float32": 2e-4}[dtype.name])
+
+
 def test_even_kernels_are_refused() -> None:
     with pytest.raises(ValueError, match="odd number"):
         kernel_transform(np.ones((4, 5)), (16, 16))

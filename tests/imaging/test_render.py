@@ -4,13 +4,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
+from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.grid import bin_pixels, centred_grid
-from lensmill.imaging import PSF, LensSystem, Sampling, kernel_transform, render_lens_light, transform_shape
-from lensmill.light import LightModel, Sersic
+from lensmill.imaging import (
+    PSF,
+    LensSystem,
+    Sampling,
+    kernel_transform,
+    render_lens_light,
+    render_source,
+    sub_pixels,
+    transform_shape,
+)
+from lensmill.light import Gaussian, LightModel, Sersic
 from lensmill.mass import MassModel
 
-SHAPE, SCALE = (40, 48), 0.05
+SHAPE, SCALE, WIDTH = (40, 48), 0.05, 1.1
 
 
 def system(center_x: float, center_y: float, n: float) -> LensSystem:
@@ -18,22 +29,54 @@ def system(center_x: float, center_y: float, n: float) -> LensSystem:
     return LensSystem(MassModel(()), LightModel((light,)), light, jnp.zeros(()))
 
 
-def psf() -> PSF:
-    axis = np.arange(15) - 7
-    kernel = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2) / 1.1**2)
-    size = transform_shape(SHAPE, kernel.shape)
-    return PSF(jnp.asarray(kernel_transform(kernel / kernel.sum(), size)), size)
+def psf(supersampling: int = 1) -> PSF:
+    """A Gaussian of WIDTH pixels, integrated over pixels so many times finer than the image's."""
+    half = 7 * supersampling + supersampling // 2
+    along = in_pixels((np.arange(-half, half + 2) - 0.5) / supersampling, WIDTH)
+    kernel = along[:, None] * along[None, :]
+    size = transform_shape(SHAPE, kernel.shape, supersampling)
+    return PSF(jnp.asarray(kernel_transform(kernel / kernel.sum(), size, supersampling)), size)
+
+
+def in_pixels(edges: np.ndarray, width: float) -> np.ndarray:
+    """The integral of a Gaussian between edges."""
+    return np.diff(scipy.special.ndtr(edges / width))
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (0.013, -0.031), (0.21, 0.17), (-0.98, 1.19)])
-def test_a_cusp_is_integrated_to_a_thousandth(place: tuple[float, float]) -> None:
+@pytest.mark.parametrize("supersampling", [1, 2, 3])
+def test_a_cusp_is_integrated_to_a_thousandth(place: tuple[float, float], supersampling: int) -> None:
     lens, grid = system(*place, 4.0), centred_grid(SHAPE, SCALE, jnp.float64)
     fine, coarse, cored = (
-        np.asarray(render_lens_light(lens, grid, psf(), sampling))
+        np.asarray(render_lens_light(lens, grid, psf(supersampling), sampling))
         for sampling in (Sampling(2, 40), Sampling(2), Sampling(2, 8))
     )
     assert np.abs(cored - fine).max() < 1e-3 * fine.max()
     assert np.abs(cored - fine).max() < 0.1 * np.abs(coarse - fine).max()
+
+
+def test_a_finer_psf_errs_as_the_square_of_its_pixels() -> None:
+    """The exact image is a Gaussian convolved with one and with a pixel: ours is blurred by a pixel of the PSF once more."""
+    place, own, grid = np.array([0.031, -0.012]), 1.3, centred_grid(SHAPE, SCALE, jnp.float64)
+    light = Gaussian(*(jnp.asarray(v) for v in (1.0, own * SCALE * HALF_LIGHT, 0.0, 0.0, *place)))
+    lens = LensSystem(MassModel(()), LightModel((light,)), light, jnp.zeros(()))
+    ny, nx = SHAPE
+    edges = [np.arange(n + 1) - n / 2 - offset / SCALE for n, offset in ((ny, place[1]), (nx, place[0]))]
+    rows, columns = (in_pixels(e, np.hypot(own, WIDTH)) for e in edges)
+    exact = rows[:, None] * columns[None, :]
+    errors = {k: np.abs(np.asarray(render_source(lens, grid, psf(k), Sampling(12))) - exact).max() for k in (1, 2, 4)}
+    assert errors[1] < 0.05 * exact.max()
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.1)
+    assert errors[1] / errors[4] == pytest.approx(16, rel=0.1)
+
+
+def test_the_pixels_of_a_finer_psf_have_at_least_the_rays_that_are_asked_for() -> None:
+    grid = centred_grid(SHAPE, SCALE, jnp.float64)
+    for supersampling, rays, expected in ((1, 2, 2), (2, 2, 1), (3, 2, 1), (2, 5, 3)):
+        fine, each = sub_pixels(grid, psf(supersampling), rays)
+        assert each == expected
+        for found, whole in zip(fine.rays(each), grid.rays(each * supersampling), strict=True):
+            np.testing.assert_allclose(found, whole, atol=1e-12)
 
 
 def test_only_the_core_is_integrated_anew() -> None:

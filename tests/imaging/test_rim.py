@@ -3,12 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.signal
 
 from lensmill.fitting import Pixels, crop
 from lensmill.grid import centred_grid
 from lensmill.imaging import PSF, LensSystem, Sampling, kernel_transform, render_lens_light, transform_shape
 from lensmill.light import LightModel, Sersic
-from lensmill.likelihood import traced
+from lensmill.likelihood import TRACED, traced
 from lensmill.mass import MassModel
 
 SHAPE, MARGIN, SCALE = (41, 56), 12, 0.08
@@ -47,6 +48,17 @@ def cutout(side: int, psf: np.ndarray) -> Pixels:
 def test_a_disc_well_inside_keeps_all_its_pixels() -> None:
     cut = crop(cutout(80, kernel()), 1.5)
     assert cut.mask.sum() == pytest.approx(np.pi * (1.5 / SCALE) ** 2, rel=0.02)
+
+
+def test_a_finer_psf_leaves_out_the_same_rim() -> None:
+    """As much light comes from within as a plain sum over fine pixels says."""
+    fine = np.kron(kernel(), np.ones((3, 3)) / 9)
+    use = crop(cutout(48, fine)._replace(psf_supersampling=3), None).mask
+    share = scipy.signal.convolve2d(np.ones((144, 144)), fine, mode="same").reshape(48, 3, 48, 3).mean((1, 3))
+    np.testing.assert_array_equal(use, share >= TRACED)
+    disc = crop(cutout(80, fine)._replace(psf_supersampling=3), 1.5)
+    assert disc.mask.sum() == crop(cutout(80, kernel()), 1.5).mask.sum()
+    assert disc.image.shape == (2 * (19 + 7 + 1) + 6,) * 2
 
 
 def test_a_cutout_that_is_all_rim_is_refused_with_its_sizes() -> None:

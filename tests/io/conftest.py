@@ -39,16 +39,18 @@ class Recipe:
     mask: np.ndarray | None
     header: fits.Header
     names: dict[str, str] = dataclasses.field(default_factory=dict)
+    psf_header: dict[str, object] = dataclasses.field(default_factory=dict)
     compressed: bool = False
 
     def write(self, path: Path) -> Path:
         header = self.header.copy()
         header.setdefault("BUNIT", "electron/s")
         units: list = [fits.PrimaryHDU()]
+        headers = {"sci": header, "psf": fits.Header(self.psf_header)}
         for name in ("sci", "rms", "psf", "mask"):
             data = getattr(self, name)
             if data is not None:
-                own = header if name == "sci" else None
+                own = headers.get(name)
                 image = fits.CompImageHDU if self.compressed and name != "psf" else fits.ImageHDU
                 units.append(image(np.asarray(data), own, name=self.names.get(name, name.upper())))
         fits.HDUList(units).writeto(path, overwrite=True)

@@ -119,6 +119,8 @@ CELLS = {
     "declination": ("dec", "95", "-90 to 90", "95"),
     "right ascension": ("ra", "-5", "0 to 360", "-5"),
     "pixel scale": ("pixel_scale", "50", "0.001 to 2", "50"),
+    "fraction of a PSF pixel": ("psf_supersampling", "1.5", "a whole number, 1 to 10", "1.5"),
+    "PSF too fine": ("psf_supersampling", "11", "a whole number, 1 to 10", "11"),
     "background": ("background_rms", "0", "a number > 0", "0"),
     "exposure": ("exposure_time", "-1", "a number > 0", "-1"),
     "override": ("override.mass.epl.theta_E.median", "big", "a finite number", "big"),

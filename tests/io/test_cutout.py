@@ -16,6 +16,12 @@ from lensmill.io.problems import InvalidInput
 FILE = "lens.fits"
 
 
+def star(side: int, sigma: float) -> np.ndarray:
+    axis = (np.arange(side) - side // 2) / sigma
+    profile = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2))
+    return profile / profile.sum()
+
+
 def test_reads_what_was_written(recipe, row_of, tmp_path):
     recipe.write(tmp_path / FILE)
     cutout = read_cutout(row_of(band="F814W", z_lens=0.3, z_source=1.2))
@@ -75,6 +81,44 @@ def test_noise_from_background_and_exposure(recipe, row_of, tmp_path):
     from_keywords = read_cutout(row_of())
     np.testing.assert_array_equal(from_keywords.rms, cutout.rms)
     assert "background_rms" in cutout.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "finer"),
+    [
+        ({}, {}, 1),
+        ({"PIXELSCL": 0.08}, {}, 1),
+        ({"PIXELSCL": 0.0268}, {}, 3),
+        ({"PIXSCALE": 0.04}, {"psf_supersampling": 2}, 2),
+        ({}, {"psf_supersampling": 4}, 4),
+    ],
+)
+def test_the_psf_may_be_sampled_more_finely(recipe, row_of, tmp_path, header, column, finer):
+    side = 9 * finer + 1 - finer % 2
+    recipe.psf_header, recipe.psf = header, star(side, 1.1 * finer)
+    recipe.write(tmp_path / FILE)
+    cutout = read_cutout(row_of(**column))
+    assert (cutout.psf_supersampling, cutout.psf.shape) == (finer, (side, side))
+
+
+def test_a_fine_psf_may_have_more_pixels_than_the_image(recipe, row_of, tmp_path):
+    recipe.psf_header, recipe.psf = {"PIXELSCL": 0.01}, star(101, 9.0)
+    recipe.write(tmp_path / FILE)
+    assert read_cutout(row_of()).psf.shape == (101, 101)
+
+
+def test_the_digest_covers_the_stated_sampling(recipe, row_of, tmp_path):
+    recipe.write(tmp_path / FILE)
+    assert len({read_cutout(row_of(**c)).digest for c in ({}, {"psf_supersampling": 2}, {"psf_supersampling": 3})}) == 3
+
+
+def test_two_samplings_of_the_psf_are_one_too_many(recipe, row_of, tmp_path):
+    recipe.psf_header = {"PIXELSCL": 0.04}
+    recipe.write(tmp_path / FILE)
+    with pytest.raises(
+        InvalidInput, match=r"one sampling\n  got       3 times finer .* catalogue, 2 times by PIXELSCL"
+    ):
+        read_cutout(row_of(psf_supersampling=3))
 
 
 def test_digest_covers_the_catalogue_s_numbers(recipe, row_of, tmp_path):
@@ -150,6 +194,16 @@ SPOILS = {
     "PSF zero": (_set(psf=np.zeros((9, 9))), "[PSF]", "a sum of 1", "0", ""),
     "PSF too large": (_set(psf=np.full((41, 41), 1 / 41**2)), "[PSF]", "no larger than the image", "41 x 41", "margin"),
     "PSF off-centre": (_shifted_psf, "[PSF]", "light centred", "+2.00 columns", "whole pixels"),
+    "PSF scale": (
+        _set(psf_header={"PIXELSCL": 0.03}), "[PSF PIXELSCL]", "0.08 arcsec or a whole fraction", "0.03", "resample",
+    ),
+    "PSF coarser": (_set(psf_header={"PIXSCALE": 0.16}), "[PSF PIXSCALE]", "whole fraction", "0.16", "keyword"),
+    "PSF too fine": (_set(psf_header={"PIXSCALE": 0.08 / 11}), "[PSF PIXSCALE]", "down to a 10th", "0.007", ""),
+    "PSF scale as text": (_set(psf_header={"PIXSCALE": "fine"}), "[PSF PIXSCALE]", "arcsec", "fine", ""),
+    "fine PSF too large": (
+        _set(psf_header={"PIXELSCL": 0.04}, psf=np.full((81, 81), 1 / 81**2)),
+        "[PSF]", "no larger than the image", "81 x 81 for an image of 80 x 88", "margin",
+    ),
     "oblong pixels": (_header(CD2_2=2.4e-5), "[SCI]", "square pixels", "0.08 x 0.0864 arcsec", "resample"),
     "skewed": (_skewed, "[SCI]", "right angles", "degrees", "resample"),
     "absurd scale": (_header(CD1_1=-0.08, CD2_2=0.08), "[SCI]", "pixels of 0.001 to 2", "arcsec", "degrees a pixel"),

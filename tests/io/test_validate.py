@@ -67,8 +67,8 @@ def test_json(write_survey, config_for, tmp_path):
     assert [lens["status"] for lens in found["lenses"]] == ["ok", "invalid"]
     assert found["lenses"][0] | {"digest": ""} == {
         "lens_id": "L0", "file": str(tmp_path / "L0.fits"), "problems": [], "notes": [], "digest": "",
-        "shape": [40, 44], "psf_shape": [9, 9], "used_pixels": 40 * 44 - 16, "pixel_scale": 0.08,
-        "unit": "electron/s", "status": "ok",
+        "shape": [40, 44], "psf_shape": [9, 9], "psf_supersampling": 1, "used_pixels": 40 * 44 - 16,
+        "pixel_scale": 0.08, "unit": "electron/s", "status": "ok",
     }  # fmt: skip
     problem = found["lenses"][1]["problems"][0]
     assert (problem["lens_id"], problem["expected"]) == ("L1", "one pixel scale")

@@ -95,8 +95,7 @@ class Work:
     @property
     def pixels(self) -> Pixels:
         """The cutout as the core takes it."""
-        cutout = self.cutout
-        return Pixels(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale)
+        return Pixels(*(getattr(self.cutout, name) for name in Pixels._fields))
 
     @property
     def priors(self) -> Mapping[str, Any]:

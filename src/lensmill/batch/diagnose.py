@@ -135,7 +135,7 @@ def _attributes(cutout: Cutout, shape: tuple[int, int]) -> dict[str, Any]:
     redshifts = {"z_lens": cutout.z_lens, "z_source": cutout.z_source}
     return {
         "lens_id": cutout.lens_id, "pixel_scale": cutout.pixel_scale, "unit": cutout.unit, "band": cutout.band,
-        "orientation": cutout.orientation, "parity": cutout.parity,
+        "orientation": cutout.orientation, "parity": cutout.parity, "psf_supersampling": cutout.psf_supersampling,
         "wcs": moved(cutout.wcs, columns, rows) if cutout.wcs else "",
         **{name: float("nan") if z is None else z for name, z in redshifts.items()},
     }  # fmt: skip

@@ -215,7 +215,7 @@ One FITS file a lens (plain, gzipped or with compressed images), its extensions 
 | --- | --- | --- |
 | `SCI` | yes | the image, sky subtracted, with `BUNIT` and a WCS (equatorial, square pixels) |
 | `RMS` | yes, or see below | standard deviation of a pixel's noise, Poisson noise included, in the unit of `SCI` |
-| `PSF` | yes | the point-spread function on the image's pixels, centred, sum 1 |
+| `PSF` | yes | the point-spread function on the image's pixels or on finer ones, centred, sum 1 |
 | `MASK` | | 1 where a pixel is used, 0 where not; without it all are used |
 
 - Without `RMS` the noise is sqrt(background_rms^2 + max(SCI, 0) / exposure_time): SCI in electron/s, background_rms in
@@ -223,6 +223,10 @@ One FITS file a lens (plain, gzipped or with compressed images), its extensions 
 - Pixel scale, orientation and parity come from the WCS at the cutout's centre, `CD` or `PC` and `CDELT`, distortions
   included. Without a WCS the catalogue's `pixel_scale` serves and position angles are unknown.
 - Pixels that are masked may hold anything, NaN and an rms of 0 included.
+- A PSF may be sampled up to 10 times finer than the image, by a whole number: its header's `PIXELSCL` or `PIXSCALE` (side
+  of its pixels, arcsec) says so, or the catalogue's `psf_supersampling`. It is what a star would look like on pixels so fine,
+  and light is convolved on these. One that holds the response of the image's own pixels (an effective PSF) belongs
+  on those.
 - A PSF whose sum is within 1 % of 1 is normalised. One with an even number of rows or columns gets one more, so that
   its light is on the middle pixel: by a line of zeros where it was on a pixel, by a half-pixel shift (Fourier, nothing
   is broadened) where it was between two.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from lensmill.io.catalogue import FINEST_PSF
 from lensmill.io.files import json_sha256
 
 
@@ -53,7 +54,13 @@ class Simulate(Section):
     psf_fwhm: Positive = Field(default=0.16, description="full width at half maximum of the PSF, arcsec")
     psf: Literal["gaussian", "moffat"] = Field(default="moffat", description="profile of the PSF")
     psf_size: Annotated[int, AfterValidator(_odd)] = Field(
-        default=21, ge=3, description="side of the PSF stamp, pixels, odd"
+        default=21, ge=3, description="side of the PSF stamp, pixels of the image, odd"
+    )
+    psf_supersampling: int = Field(
+        default=1,
+        ge=1,
+        le=FINEST_PSF,
+        description="how many times finer than the image's pixels those of the PSF stamp are",
     )
     exposure_time: Positive = Field(default=2000.0, description="exposure time, s; the image is in electron/s")
     background_rms: Positive = Field(
@@ -85,7 +92,9 @@ class Model(Section):
         description="the source: `neural` (a galaxy drawn by the source network), `sersic`, `shapelets` or `pixels`",
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
-    supersampling: int = Field(default=2, ge=1, le=10, description="rays along each side of a pixel")
+    supersampling: int = Field(
+        default=2, ge=1, le=10, description="rays along each side of a pixel; at least one in each of the PSF's pixels"
+    )
     core_supersampling: int = Field(
         default=8,
         ge=1,

@@ -27,6 +27,7 @@ NOTES = {
     "frame": "the fitted pixels, continued right and upward to the square that lensmill renders; there likelihood_mask is 0",
     "core": "lens light near its centre was fitted with core_supersampling rays a pixel side; lenstronomy has one factor "
     "for all pixels",
+    "psf": "on a PSF finer than the image lenstronomy casts one ray a pixel of the PSF",
 }
 
 
@@ -71,11 +72,16 @@ def _data(images: xr.Dataset, model: Model) -> dict[str, Any]:
         "dec_at_xy_0": float(images["y"][0]),
         "transform_pix2angle": np.diag([scale, scale]),
     }
+    finer = int(images.attrs.get("psf_supersampling", 1))
+    kernel = {"psf_type": "PIXEL", "point_source_supersampling_factor": finer}
     return {
         "kwargs_data": _plain(data),
         "likelihood_mask": np.pad(mask, margin).astype(int).tolist(),
-        "kwargs_psf": {"psf_type": "PIXEL", "kernel_point_source": _plain({"psf": images["psf"].to_numpy()})["psf"]},
-        "kwargs_numerics": {"supersampling_factor": model.supersampling, "supersampling_convolution": False},
+        "kwargs_psf": kernel | {"kernel_point_source": _listed(images["psf"].to_numpy())},
+        "kwargs_numerics": {
+            "supersampling_factor": finer if finer > 1 else model.supersampling,
+            "supersampling_convolution": finer > 1,
+        },
     }
 
 

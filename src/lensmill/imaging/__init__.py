@@ -1,17 +1,28 @@
 """Images of lens systems: pixel integration and the point-spread function."""
 
-from lensmill.imaging.psf import convolve, kernel_transform, transform_shape
-from lensmill.imaging.render import PSF, LensSystem, Sampling, pixel_flux, render, render_lens_light, render_source
+from lensmill.imaging.psf import convolve, kernel_reach, kernel_transform, transform_shape
+from lensmill.imaging.render import (
+    PSF,
+    LensSystem,
+    Sampling,
+    pixel_flux,
+    render,
+    render_lens_light,
+    render_source,
+    sub_pixels,
+)
 
 __all__ = [
     "PSF",
     "LensSystem",
     "Sampling",
     "convolve",
+    "kernel_reach",
     "kernel_transform",
     "pixel_flux",
     "render",
     "render_lens_light",
     "render_source",
+    "sub_pixels",
     "transform_shape",
 ]

@@ -2,16 +2,13 @@
 
 import numpy as np
 
+from lensmill.imaging.psf import pixel_kernels
+
 
 def coarsen_kernel(kernel: np.ndarray, factor: int) -> np.ndarray:
     """The kernel between pixels `factor` times as large, exact for flux spread evenly inside each; odd-sized, sum 1."""
-    for axis in (0, 1):
-        half = kernel.shape[axis] // 2
-        reach = -(-(half + factor - 1) // factor)
-        offsets = np.arange(kernel.shape[axis])[None, :] - half - factor * np.arange(-reach, reach + 1)[:, None]
-        overlap = np.clip(factor - np.abs(offsets), 0, None) / factor
-        kernel = np.moveaxis(np.tensordot(overlap, kernel, axes=(1, axis)), 0, axis)
-    return kernel / kernel.sum()
+    coarse: np.ndarray = pixel_kernels(kernel, factor).mean((0, 1))
+    return coarse / coarse.sum()
 
 
 def _sum_blocks(values: np.ndarray, factor: int) -> np.ndarray:

@@ -1,4 +1,13 @@
-"""Convolution with the point-spread function by one FFT of a precomputed kernel transform."""
+"""Convolution with the point-spread function (PSF) by FFTs of the image's own size.
+
+The PSF may be given on pixels k times finer than the image's: what a star would look like on such pixels. Light on fine
+pixels, convolved with it and summed into the image's pixels, is one convolution of the image's size for each of the k^2 places
+that a fine pixel can have in its pixel:
+
+    image = sum_p f_p * K_p,   f_p: the fine pixels at place p,   K_p: what whole pixels receive from one there.
+
+So only one inverse transform is needed, and it is small. With k = 1 it is the plain convolution.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,26 +16,46 @@ import scipy.fft
 from jaxtyping import Array, Complex, Float
 
 
-def transform_shape(shape: tuple[int, int], kernel_shape: tuple[int, int]) -> tuple[int, int]:
-    """The smallest good FFT size at which the circular wrap of half a kernel does not reach the image."""
-    sizes = [scipy.fft.next_fast_len(n + k // 2, real=True) for n, k in zip(shape, kernel_shape, strict=True)]
+def kernel_reach(side: int, supersampling: int = 1) -> int:
+    """How many of the image's pixels light is carried by a kernel of `side` fine pixels, odd."""
+    return (side // 2 + supersampling - 1) // supersampling
+
+
+def pixel_kernels(kernel: np.ndarray, supersampling: int) -> np.ndarray:
+    """Shares of light that pixels receive from a fine pixel at each place of the central one: (place, place, ky, kx)."""
+    if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
+        raise ValueError(f"psf: expected an odd number of rows and columns, got {kernel.shape}")
+    sums = []
+    for side in kernel.shape:
+        most = kernel_reach(side, supersampling)
+        offsets = np.arange(supersampling)[:, None] + np.arange(side) - side // 2
+        sums.append(offsets[:, None, :] // supersampling == np.arange(-most, most + 1)[:, None])
+    return np.einsum("pya,qxb,ab->pqyx", *sums, kernel, optimize=True)
+
+
+def transform_shape(shape: tuple[int, int], kernel_shape: tuple[int, int], supersampling: int = 1) -> tuple[int, int]:
+    """The smallest good FFT size at which the circular wrap of half a kernel does not reach the image of `shape` pixels."""
+    far = (kernel_reach(side, supersampling) for side in kernel_shape)
+    sizes = [scipy.fft.next_fast_len(n + k, real=True) for n, k in zip(shape, far, strict=True)]
     return sizes[0], sizes[1]
 
 
-def kernel_transform(kernel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Half-complex transform of an odd-sized `kernel`, its central pixel moved to the origin, at FFT `size`."""
-    if kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
-        raise ValueError(f"psf: expected an odd number of rows and columns, got {kernel.shape}")
-    padded = np.zeros(size)
-    padded[: kernel.shape[0], : kernel.shape[1]] = kernel
-    return np.fft.rfft2(np.roll(padded, (-(kernel.shape[0] // 2), -(kernel.shape[1] // 2)), (0, 1)))
+def kernel_transform(kernel: np.ndarray, size: tuple[int, int], supersampling: int = 1) -> np.ndarray:
+    """Half-complex transforms of the `pixel_kernels`, the central pixel moved to the origin, at FFT `size`."""
+    kernels = pixel_kernels(kernel, supersampling)
+    ny, nx = kernels.shape[2:]
+    padded = np.zeros((supersampling, supersampling, *size))
+    padded[..., :ny, :nx] = kernels
+    return np.fft.rfft2(np.roll(padded, (-(ny // 2), -(nx // 2)), (2, 3)))
 
 
 def convolve(
-    image: Float[Array, "ny nx"], transform: Complex[Array, "fy fx"], size: tuple[int, int]
+    fine: Float[Array, "my mx"], transform: Complex[Array, "k k fy fx"], size: tuple[int, int]
 ) -> Float[Array, "ny nx"]:
-    """`image` (dark outside its frame) convolved with the kernel behind `transform`, on the image's own pixels."""
-    ny, nx = image.shape
+    """Flux on the PSF's pixels (dark outside the frame), convolved with the PSF behind `transform`, on the image's pixels."""
+    k = transform.shape[0]
+    ny, nx = fine.shape[0] // k, fine.shape[1] // k
     # without the barrier XLA:CPU merges ray-tracing into the padding, and compiles for minutes instead of seconds
-    spectrum = jnp.fft.rfft2(jax.lax.optimization_barrier(image), size) * transform
+    places = jax.lax.optimization_barrier(fine).reshape(ny, k, nx, k).transpose(1, 3, 0, 2)
+    spectrum = jnp.sum(jnp.fft.rfft2(places, size) * transform, axis=(0, 1))
     return jnp.fft.irfft2(spectrum, size)[:ny, :nx]

@@ -13,6 +13,13 @@ from lensmill.io.tables import MISSING, TextTable, read_table
 REQUIRED = ("lens_id", "file")
 OVERRIDE = "override."
 META = "meta."
+BEARING = (
+    "pixel_scale",
+    "psf_supersampling",
+    "background_rms",
+    "exposure_time",
+)  # columns that bear on a cutout's arrays
+FINEST_PSF = 10  # times finer than the image
 NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
@@ -26,14 +33,19 @@ class NumberColumn:
     low: float
     high: float
     open_ended: bool = False
+    whole: bool = False
 
     def holds(self, value: float) -> bool:
         """Whether the value lies in the interval."""
+        if self.whole and value != round(value):
+            return False
         return self.low < value < self.high if self.open_ended else self.low <= value <= self.high
 
     @property
     def expected(self) -> str:
         """The interval in words."""
+        if self.whole:
+            return f"a whole number, {self.low:g} to {self.high:g}"
         if self.high == math.inf:
             return f"a number > {self.low:g}"
         return f"a number > {self.low:g} and < {self.high:g}" if self.open_ended else f"{self.low:g} to {self.high:g}"
@@ -45,6 +57,13 @@ NUMBERS = {
     "ra": NumberColumn("right ascension of the lens", "deg", 0, 360),
     "dec": NumberColumn("declination of the lens", "deg", -90, 90),
     "pixel_scale": NumberColumn("side of a pixel, where the cutout has no WCS", "arcsec", 0.001, 2),
+    "psf_supersampling": NumberColumn(
+        "how many times finer than the image's pixels those of the PSF are, where its header has no pixel scale",
+        "",
+        1,
+        FINEST_PSF,
+        whole=True,
+    ),
     "background_rms": NumberColumn(
         "standard deviation of the background in a pixel, where the cutout has no RMS", "", 0, math.inf, open_ended=True
     ),
@@ -71,6 +90,7 @@ class CatalogueRow:
     ra: float | None = None
     dec: float | None = None
     pixel_scale: float | None = None
+    psf_supersampling: float | None = None
     background_rms: float | None = None
     exposure_time: float | None = None
     overrides: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -85,7 +105,7 @@ class CatalogueRow:
 
     def cutout_digest(self, file_digest: str) -> str:
         """The cutout's digest: the SHA-256 of its file, with numbers of this row that bear on its arrays if there are any."""
-        numbers = {name: getattr(self, name) for name in ("pixel_scale", "background_rms", "exposure_time")}
+        numbers = {name: getattr(self, name) for name in BEARING}
         stated = {name: number for name, number in numbers.items() if number is not None}
         return json_sha256({"file": file_digest} | stated) if stated else file_digest
 

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 from astropy.io import fits
 
-from lensmill.io.catalogue import CatalogueRow
+from lensmill.io.catalogue import FINEST_PSF, CatalogueRow
 from lensmill.io.extensions import Extension, read_extensions, read_file
 from lensmill.io.files import sha256
 from lensmill.io.findings import Findings
-from lensmill.io.psf import checked_psf
-from lensmill.io.sky import sky_frame
+from lensmill.io.psf import checked_psf, psf_sampling
+from lensmill.io.sky import SkyFrame, sky_frame
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
 LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
@@ -23,10 +23,10 @@ class Cutout:
     """One lens as observed; arrays are float64, row 0 at the bottom.
 
     image, rms: (ny, nx) in `unit`, finite, rms > 0, also where masked. mask: (ny, nx), True where the pixel is used.
-    psf: (ky, kx) odd, sum 1, on the image's pixels. pixel_scale: arcsec. orientation: position angle of +y, degrees
-    East of North, NaN without a WCS. parity: +1 where East is left when North is up, else -1. overrides: changes of
-    priors by name. digest: SHA-256 of all that the arrays were made from. notes: what was mended or is unusual. wcs: the
-    world coordinate system as the cards of a FITS header, empty without one.
+    psf: (ky, kx) odd, sum 1, on pixels `psf_supersampling` times finer than the image's. pixel_scale: arcsec.
+    orientation: position angle of +y, degrees East of North, NaN without a WCS. parity: +1 where East is left when North
+    is up, else -1. overrides: changes of priors by name. digest: SHA-256 of all that the arrays were made from. notes:
+    what was mended or is unusual. wcs: the world coordinate system as the cards of a FITS header, empty without one.
     """
 
     lens_id: str
@@ -34,6 +34,7 @@ class Cutout:
     rms: np.ndarray
     mask: np.ndarray
     psf: np.ndarray
+    psf_supersampling: int
     pixel_scale: float
     orientation: float
     parity: int
@@ -60,8 +61,8 @@ def read_cutout(row: CatalogueRow) -> Cutout:
     if _same_shapes(extensions, findings) and rms is not None:
         _check_pixels(image, rms, mask, findings)
     frame = sky_frame(header, image.shape, row.pixel_scale, findings)
-    psf = checked_psf(extensions["PSF"].data, image.shape, findings) if "PSF" in extensions else None
-    if findings.problems or frame is None or psf is None or rms is None:
+    sampling, psf = _psf(extensions, frame, row, findings)
+    if findings.problems or frame is None or sampling is None or psf is None or rms is None:
         findings.stop()
     _note_scatter(image, rms, mask, findings)
     return Cutout(
@@ -70,6 +71,7 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         rms=np.where(mask | (np.isfinite(rms) & (rms > 0)), rms, rms[mask].max()),
         mask=mask,
         psf=psf,
+        psf_supersampling=sampling,
         pixel_scale=frame.pixel_scale,
         orientation=frame.orientation,
         parity=frame.parity,
@@ -82,6 +84,18 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         notes=tuple(findings.notes),
         wcs=frame.wcs,
     )
+
+
+def _psf(
+    extensions: dict[str, Extension], frame: SkyFrame | None, row: CatalogueRow, findings: Findings
+) -> tuple[int | None, np.ndarray | None]:
+    """How many times finer than the image the PSF is sampled, and its stamp; None for what is not usable or not known."""
+    if "PSF" not in extensions:
+        return None, None
+    header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
+    sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
+    finer = sampling or FINEST_PSF
+    return sampling, checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
 
 
 def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:

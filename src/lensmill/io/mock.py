@@ -8,6 +8,7 @@ import numpy as np
 
 from lensmill.config import Config
 from lensmill.io.files import atomic_path
+from lensmill.io.psf import SCALES
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -27,16 +28,19 @@ def mock_cutouts(config: Config) -> dict[str, Path]:
     return {lens_id: config.catalogue.with_name(f"{lens_id}.fits") for lens_id in lens_ids}
 
 
-def write_mock_cutout(path: Path, image: np.ndarray, rms: np.ndarray, psf: np.ndarray, pixel_scale: float) -> None:
+def write_mock_cutout(
+    path: Path, image: np.ndarray, rms: np.ndarray, psf: np.ndarray, pixel_scale: float, psf_supersampling: int
+) -> None:
     """One FITS with SCI, RMS, PSF and MASK; North up, East left, electron/s."""
     from astropy.io import fits
 
     header = _header(image.shape, pixel_scale)
+    psf_header = fits.Header([(SCALES[0], pixel_scale / psf_supersampling, "side of a pixel, arcsec")])
     hdus = [
         fits.PrimaryHDU(),
         fits.ImageHDU(image.astype(np.float32), header, "SCI"),
         fits.ImageHDU(rms.astype(np.float32), header, "RMS"),
-        fits.ImageHDU(psf.astype(np.float64), name="PSF"),
+        fits.ImageHDU(psf.astype(np.float64), psf_header, "PSF"),
         fits.ImageHDU(np.ones(image.shape, np.uint8), name="MASK"),
     ]
     with atomic_path(path) as whole:

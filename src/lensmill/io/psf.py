@@ -1,16 +1,46 @@
 """The PSF stamp as the program needs it: sum one, odd sides, light centred on the middle pixel."""
 
 import numpy as np
+from astropy.io import fits
 
+from lensmill.io.catalogue import FINEST_PSF
 from lensmill.io.findings import Findings
 
 SUM = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
 NEGATIVE = 0.01  # of the peak: deeper negative pixels are no noise
 OFF_CENTRE = 0.75  # pixels
+SCALES = ("PIXELSCL", "PIXSCALE")  # keywords of the side of the stamp's pixels, arcsec
+AGREE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
+
+
+def psf_sampling(header: fits.Header, pixel_scale: float, stated: float | None, findings: Findings) -> int | None:
+    """How many times finer than the image's pixels (arcsec) the stamp's are; None after recording why it is unknown.
+
+    By the pixel scale in the stamp's header, else as the catalogue has `stated` it, else 1.
+    """
+    keyword = next((name for name in SCALES if name in header), None)
+    if keyword is None:
+        return int(stated or 1)
+    scale = header[keyword]
+    finer = pixel_scale / scale if isinstance(scale, int | float) and scale > 0 else 0.0
+    number = round(finer)
+    if not (1 <= number <= FINEST_PSF and abs(finer / number - 1) <= AGREE):
+        expected = f"the image's {pixel_scale:.5g} arcsec or a whole fraction, down to a {FINEST_PSF}th"
+        hint = "resample the stamp to such pixels, or correct the keyword"
+        findings.problem(f"PSF {keyword}", expected, scale, hint)
+        return None
+    if stated is not None and stated != number:
+        got = f"{stated:g} times finer than the image in the catalogue, {number} times by {keyword}"
+        findings.problem("PSF", "one sampling", got, "correct one of them, or leave the cell empty")
+        return None
+    return number
 
 
 def checked_psf(psf: np.ndarray, image_shape: tuple[int, int], findings: Findings) -> np.ndarray | None:
-    """A usable stamp, float64 (ky, kx) with ky and kx odd, or None after recording why there is none."""
+    """A usable stamp, float64 (ky, kx) with ky and kx odd, or None after recording why there is none.
+
+    `image_shape` counts the stamp's pixels.
+    """
     if not np.all(np.isfinite(psf)):
         findings.problem("PSF", "finite pixels", f"{int(np.sum(~np.isfinite(psf)))} that are not", "set them to 0")
         return None

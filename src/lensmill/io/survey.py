@@ -30,6 +30,7 @@ class LensCheck(BaseModel):
     digest: str | None = None
     shape: tuple[int, int] | None = None
     psf_shape: tuple[int, int] | None = None
+    psf_supersampling: int | None = None
     used_pixels: int | None = None
     pixel_scale: float | None = None
     unit: str | None = None
@@ -169,6 +170,7 @@ def _facts(row: CatalogueRow, cutout: Cutout) -> LensCheck:
         digest=cutout.digest,
         shape=(ny, nx),
         psf_shape=(ky, kx),
+        psf_supersampling=cutout.psf_supersampling,
         used_pixels=int(cutout.mask.sum()),
         pixel_scale=cutout.pixel_scale,
         unit=cutout.unit,

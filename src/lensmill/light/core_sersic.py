@@ -52,6 +52,6 @@ class CoreSersic(AbstractLightProfile):
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Graham et al. (2003), equation 5, normalised to the flux; image unit per arcsec^2."""
-        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2) / self.size**2
+        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2, self.size)
         shape = self._log_shape(0.5 * jnp.log(r2 + SOFTENING))
         return self.flux / self.size**2 * jnp.exp(shape - self._log_area())

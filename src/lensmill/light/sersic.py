@@ -22,10 +22,10 @@ class Sersic(AbstractLightProfile):
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
 
-    def brightness_at_size(self) -> Float[Array, ""]:
-        """Surface brightness at r = size: Graham & Driver (2005), equation 4 solved for I_e."""
+    def central_brightness(self) -> Float[Array, ""]:
+        """Surface brightness at r = 0, I_e exp(b): Graham & Driver (2005), equation 4 solved for I_e."""
         n, b = self.n, sersic_b(self.n)
-        log_area = jnp.log(2 * jnp.pi * n) + b - 2 * n * jnp.log(b) + gammaln(2 * n)
+        log_area = jnp.log(2 * jnp.pi * n) - 2 * n * jnp.log(b) + gammaln(2 * n)
         return self.flux / self.size**2 * jnp.exp(-log_area)
 
     @property
@@ -35,7 +35,6 @@ class Sersic(AbstractLightProfile):
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """I_e exp(-b ((r/size)^(1/n) - 1)), image unit per arcsec^2; Graham & Driver (2005), equation 1."""
-        b = sersic_b(self.n)
-        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2) / self.size**2
+        r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2, self.size)
         power = jnp.exp(jnp.log(r2 + SOFTENING) * (0.5 / self.n))
-        return self.brightness_at_size() * jnp.exp(b * (1 - power))
+        return self.central_brightness() * jnp.exp(-sersic_b(self.n) * power)

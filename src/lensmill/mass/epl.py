@@ -73,15 +73,16 @@ def _power_law_jvp(terms: int, primals: tuple, tangents: tuple) -> tuple[Pair, P
     parts = jax.lax.optimization_barrier(_parts(primals, terms))
     alpha = _scaled(parts.strength, times(parts.zeta, parts.whole))
     change = _along_position(parts, alpha, primals, tangents[:2])
+    filled = functools.partial(_filled, like=parts.inverse)
     d_theta_E, d_t, d_e1, d_e2 = tangents[2:]
     if not (isinstance(d_e1, SymbolicZero) and isinstance(d_e2, SymbolicZero)):
-        change = _sum(change, _along_ellipticity(parts, t, (e1, e2), (_filled(d_e1), _filled(d_e2))))
+        change = _sum(change, _along_ellipticity(parts, t, (e1, e2), (filled(d_e1), filled(d_e2))))
     if not isinstance(d_theta_E, SymbolicZero):
-        change = _sum(change, _scaled(t / theta_E * d_theta_E, alpha))
+        change = _sum(change, _scaled(filled(t / theta_E * d_theta_E), alpha))
     if not isinstance(d_t, SymbolicZero):
         tilt = times(parts.w, power_sum(power_law_coefficients(t, terms)[1], parts.w, e1 * e1 + e2 * e2))
         tilted = _scaled(parts.strength, times(parts.zeta, tilt))
-        change = _sum(change, _scaled(d_t, _sum(_scaled(parts.log_ratio, alpha), tilted)))
+        change = _sum(change, _scaled(filled(d_t), _sum(_scaled(parts.log_ratio, alpha), tilted)))
     return alpha, change
 
 
@@ -89,14 +90,16 @@ def _sum(a: Pair, b: Pair) -> Pair:
     return a[0] + b[0], a[1] + b[1]
 
 
-def _filled(tangent: Rays | SymbolicZero) -> Rays:
-    return jnp.zeros(tangent.shape, tangent.dtype) if isinstance(tangent, SymbolicZero) else tangent
+def _filled(tangent: jax.Array | SymbolicZero, like: Rays) -> Rays:
+    """The tangent on every ray: used several times as such, a scalar's gradient still is one sum over the rays."""
+    filled = jnp.zeros(like.shape, like.dtype) if isinstance(tangent, SymbolicZero) else tangent
+    return jnp.broadcast_to(filled, like.shape)
 
 
 def _along_position(parts: _Parts, alpha: Pair, primals: tuple, tangents: tuple) -> Pair:
     """kappa dz + (d alpha/dconj(z)) conj(dz)."""
     x, y, _, t, _, _ = primals
-    dz = _filled(tangents[0]), _filled(tangents[1])
+    dz = _filled(tangents[0], x), _filled(tangents[1], x)
     nx, ny, inverse = direction(x, y)
     kappa = (1 - 0.5 * t) * parts.strength * parts.inverse
     towards, square = _scaled((1 - t) * inverse, times(alpha, (nx, ny))), (nx * nx - ny * ny, 2 * nx * ny)

@@ -30,13 +30,15 @@ def power_sum(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:
     """sum_n coefficients_n w^n with real coefficients; m = |w|^2 is given apart because it is the same for all rays.
 
     Every third power apart: the recurrence loses digits as the square of its length where w is near the positive axis.
+    The sum is formed as one complex array, else XLA:CPU runs the whole recurrence once for either part.
     """
     cube = times(w, times(w, w))
     total = _clenshaw(coefficients[2::3], cube, m * m * m)
     for i in (1, 0):
         (re, im), (a, b) = times(w, total), _clenshaw(coefficients[i::3], cube, m * m * m)
         total = a + re, b + im
-    return total
+    joined = jax.lax.optimization_barrier(jax.lax.complex(*total))
+    return joined.real, joined.imag
 
 
 def _clenshaw(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:

@@ -1,0 +1,44 @@
+"""Mock surveys, as files, against what they were made from."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill import fitting
+from lensmill.config import Config, load_priors, prior_table
+from lensmill.config.models import Model, Simulate
+from lensmill.io.catalogue import read_catalogue
+from lensmill.io.cutout import Cutout, read_cutout
+from lensmill.io.mock import read_truth
+from lensmill.program import residuals, unconstrain
+from lensmill.simulate import write_survey
+
+
+@pytest.fixture
+def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
+    recipe = Simulate(lenses=1, source="sersic", psf_supersampling=2, psf_size=15, snr=(60.0, 61.0))
+    priors = request.config.rootpath / "config" / "priors.yaml"
+    model = Model(lens_light=(), source="sersic", supersampling=4, precision="float64")
+    return Config(run="m", catalogue=tmp_path / "c.ecsv", priors=priors, simulate=recipe, model=model)
+
+
+def reduced_chi2(config: Config, cutout: Cutout, truth: dict[str, float], psf_supersampling: int) -> float:
+    """Of the true lens, its PSF's pixels taken to be so many times finer than the image's."""
+    pixels = fitting.Pixels(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, psf_supersampling)
+    problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump()), prior_table(load_priors(config.priors)))
+    values = {name: jnp.asarray(value) for name, value in (truth | {"sky_level": 0.0}).items()}
+    base = unconstrain(problem.family, problem.target.beliefs, values)
+    found = residuals(problem.family, problem.target, base)[: -problem.family.size]
+    return float(np.sum(found**2)) / int(problem.target.observation.mask.sum())
+
+
+def test_a_finer_psf_goes_from_the_mock_through_the_door_into_the_likelihood(config: Config) -> None:
+    write_survey(config)
+    rows, problems = read_catalogue(config.catalogue)
+    assert problems == []
+    cutout, truth = read_cutout(rows[0]), read_truth(config.catalogue)[rows[0].lens_id]
+    assert (cutout.psf_supersampling, cutout.psf.shape) == (2, (31, 31))
+    assert reduced_chi2(config, cutout, truth, 2) == pytest.approx(1, abs=0.1)
+    assert reduced_chi2(config, cutout, truth, 1) > 2
