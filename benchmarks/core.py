@@ -83,7 +83,7 @@ def sampling(mode: str) -> Sampling:
     """The rays of a mode; `fit` is what a survey is fitted with unless its config says otherwise."""
     if mode == "fit":
         model = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["model"]
-        return Sampling(model["supersampling"], model["core_supersampling"])
+        return Sampling(*(model[f"{where}supersampling"] for where in ("", "core_", "arc_")))
     return Sampling(int(mode.removeprefix("ss")))
 
 

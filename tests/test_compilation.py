@@ -10,7 +10,7 @@ import yaml
 from lensmill import fitting
 from lensmill.program import Family, Target, potential, stack
 
-MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32")
+MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32", 8)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def kernel() -> np.ndarray:
 
 def family_of(priors: dict, precision: str) -> Family:
     return build_family(
-        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(2, 8), precision=precision
+        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(2, 8, 8), precision=precision
     )
 
 

@@ -1,5 +1,6 @@
 """The probabilistic program, its Jacobian, and a fit of a mock by the library alone."""
 
+import dataclasses
 import functools
 
 import jax
@@ -87,8 +88,12 @@ def test_half_the_squared_residuals_is_the_potential(priors: dict, precision: st
     assert found[0] - found[1] == pytest.approx(halves[0] - halves[1], rel=1e-9 if precision == "float64" else 1e-5)
 
 
-def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str) -> None:
+@pytest.mark.parametrize("sampling", [Sampling(1), Sampling(2, arcs=6)])
+def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(
+    priors: dict, precision: str, sampling: Sampling
+) -> None:
     family, target = neural_target(priors, precision)
+    family = dataclasses.replace(family, sampling=sampling)
     x = jnp.asarray(0.3 * np.random.default_rng(2).normal(size=family.size))
     quick = linearise(family, target, x)
     plain = gauss_newton.linearise(functools.partial(residuals, family, target), x)

@@ -49,6 +49,7 @@ class Model:
     core_supersampling: int
     fit_radius: float | None
     precision: str
+    arc_supersampling: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +162,8 @@ def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> 
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
     )
-    family = build(model.source, sampling=Sampling(model.supersampling, model.core_supersampling), latents=latents)
+    sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
+    family = build(model.source, sampling=sampling, latents=latents)
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     flux, level = scales(cut)
     beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)

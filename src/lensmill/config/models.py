@@ -101,6 +101,13 @@ class Model(Section):
         le=20,
         description="the same for the lens light near its centre, where it is steep",
     )
+    arc_supersampling: int = Field(
+        default=8,
+        ge=1,
+        le=20,
+        description="the same for the lensed source in the twentieth of the pixels where it is steepest; of use only "
+        "above `supersampling`, and where that is 2 or more",
+    )
     fit_radius: Positive | None = Field(
         default=None,
         description="pixels farther than this from the cutout's centre, arcsec, are not used; null: all are",
