@@ -5,6 +5,7 @@ python benchmarks/table.py [--check]
 
 import argparse
 import json
+import statistics
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,6 +44,23 @@ all threads, is the mean and in brackets. Compile time is that of the value and 
 
 CHOICES = """The value and its gradient, but for the Jacobian of the whitened residuals in all parameters; batches a lens.
 """
+
+
+INTEGRATION = """## Integration over pixels
+
+Written by `benchmarks/integration.py`: lensed sources drawn from the prior, imaged as a mock survey's defaults have it; compact
+ones are two prior widths smaller than the median, with an index two widths above it. The difference from a finer image, where
+the brightest pixel of the arcs has the signal-to-noise ratio of the column: its chi, the square root of the sum of squares in
+units of the noise, and the bias of the scalar parameter that it affects most, in posterior widths and to first order; each is the
+median over the lenses and, in brackets, the worst.
+"""
+ERRORS = {
+    "rays": ("rays a pixel", "Rays a pixel, against 16 x 16:\n"),
+    "psf": (
+        "PSF's supersampling",
+        "Sampling of the PSF, with 8 x 8 rays a pixel, against a PSF sampled 8 times finer:\n",
+    ),
+}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -157,6 +175,30 @@ def choices_table(records: list[dict]) -> str:
     return grid(["what", "how", *PRECISIONS, *(f"compile, s, {p}" for p in PRECISIONS)], rows)
 
 
+def middle_and_worst(values: list[float]) -> str:
+    return f"{statistics.median(values):.2g} ({max(values):.2g})"
+
+
+def error_table(records: list[dict], task: str) -> str:
+    found = [r for r in records if r["kind"] == "error" and r["task"] == task]
+    columns = [(what, ratio) for what in ("chi", "bias") for ratio in sorted({r["snr"] for r in found})]
+    rows = []
+    for source, scheme in dict.fromkeys((r["source"], r["scheme"]) for r in found):
+        here = {r["snr"]: r for r in found if (r["source"], r["scheme"]) == (source, scheme)}
+        rows.append([source, scheme, *(middle_and_worst(here[ratio][what]) for what, ratio in columns)])
+    return grid(["source", ERRORS[task][0], *(f"{what}, S/N {ratio}" for what, ratio in columns)], rows)
+
+
+def integration_parts() -> Iterable[str]:
+    document = load("integration")
+    yield INTEGRATION
+    for task, (_, title) in ERRORS.items():
+        yield title
+        yield error_table(document["records"], task)
+    yield "What they cost, a value and its gradient. " + hardware(document)
+    yield choices_table(document["records"])
+
+
 def hardware(document: dict[str, Any]) -> str:
     machine, versions = document["machine"], document["versions"]
     return (
@@ -184,7 +226,7 @@ def page() -> str:
         hardware(choices),
         CHOICES,
     ]
-    parts += [choices_table(choices["records"]), report_part(load("report"))]
+    parts += [choices_table(choices["records"]), *integration_parts(), report_part(load("report"))]
     return "\n".join(parts)
 
 
