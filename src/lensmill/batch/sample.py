@@ -1,5 +1,6 @@
 """The posterior draws of a batch, kept on disk block by block so that a killed job goes on where it was."""
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from lensmill import provenance
+from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Block, Problem, begin_sampling, named_draws, sample
@@ -131,6 +132,15 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     tree = arviz_base.from_dict({"posterior": posterior, "sample_stats": stats}, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, **{f"version_{name}": version for name, version in provenance.versions().items()},
+        "warmup": block.warmed, "config": _config(work), "made_of": json.dumps(dict(work.parts)),
+        **{f"version_{name}": version for name, version in provenance.versions().items()},
+        **{f"hardware_{name}": value for name, value in runtime.hardware().items()},
     }  # fmt: skip
     return tree
+
+
+def _config(work: Work) -> str:
+    """The run's configuration as it holds for this lens, its own settings included, as JSON."""
+    survey = work.survey
+    inference = survey.ingredients.inference(work.cutout.lens_id)
+    return survey.config.model_copy(update={"inference": inference}).model_dump_json()
