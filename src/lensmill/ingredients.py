@@ -1,6 +1,7 @@
 """What a lens's result of a step is made of, part by part: jobs, workflow and `lensmill status` compare nothing else."""
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ PARTS = {  # name: what has changed where its hash has
     "retry": "the lens was queued again by `lensmill retry`",
     "code": "the code of the step",
 }
+FIRST = Attempt()
 SHORT = 16  # hexadecimal digits that a manifest keeps of a part: they explain, the key decides
 
 
@@ -37,7 +39,7 @@ class Ingredients:
 
     def attempt(self, lens_id: str) -> Attempt:
         """The attempt at a lens: the first, unless it was queued again."""
-        return self.attempts.get(lens_id, Attempt())
+        return self.attempts.get(lens_id, FIRST)
 
     def inference(self, lens_id: str) -> Inference:
         """How hard to try with a lens: as the config says, but for settings of its own."""
@@ -49,22 +51,35 @@ class Ingredients:
         number = self.attempt(lens_id).number
         return zlib.crc32(f"{self.config.seed} {lens_id}{f' {number}' if number else ''}".encode())
 
+    @functools.cached_property
+    def _common(self) -> dict[str, str]:
+        """Hashes that all lenses share, and that would take long to make for each."""
+        config = self.config
+        return {
+            "model": config.model.digest(),
+            "sampler": config.inference.digest(),
+            "seed": json_sha256(config.seed),
+            "certificate": config.certificate.digest(),
+        }
+
     def parts(self, step: Step, row: CatalogueRow, cutout: str) -> dict[str, str]:
         """The hash of every part of a lens's result of a step; `cutout` is the cutout's digest."""
+        common, own = self._common, row.lens_id in self.attempts
         inference = self.inference(row.lens_id)
+        sampler = inference.digest() if own else common["sampler"]
         found = {
             "cutout": cutout,
             "row": json_sha256(row.overrides) if step != "diagnose" else row.digest,
             "priors": self.priors,
-            "model": self.config.model.digest(),
-            "sampler": json_sha256(inference.starts) if step == "map" else inference.digest(),
+            "model": common["model"],
+            "sampler": json_sha256(inference.starts) if step == "map" else sampler,
             "weights": self.weights,
-            "seed": json_sha256(self.config.seed),
+            "seed": common["seed"],
             "retry": json_sha256(self.attempt(row.lens_id).number),
             "code": provenance.code_fingerprint(step),
         }
         if step == "diagnose":
-            found["certificate"] = self.config.certificate.digest()
+            found["certificate"] = common["certificate"]
         return found
 
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import re
+import socket
 import sys
 import threading
 
@@ -29,6 +30,18 @@ def _processor() -> str:
     lines = information.read_text().splitlines() if information.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "CPU part"))]
     return f"cpu {named[0] if named else platform.processor()}"
+
+
+def hardware() -> dict[str, str]:
+    """The machine that computes: its name, processor, cores that this process may use, memory, and JAX's devices."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "host": socket.gethostname(),
+        "processor": _processor().removeprefix("cpu "),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "device": ", ".join(sorted({device.device_kind for device in jax.devices()})),
+    }
 
 
 def start(threads: int | None = None, minutes: float | None = None) -> None:

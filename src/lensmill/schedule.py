@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, load, load_priors
+from lensmill.config import Config, ConfigError, check_files, load, load_priors
 from lensmill.io.attempts import Attempt, read_attempts
 from lensmill.io.catalogue import read_catalogue, read_ids
 from lensmill.io.certificate import ManifestRow
@@ -149,6 +149,8 @@ def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[s
 def schedule(configfile: str | Path) -> Schedule:
     """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue."""
     config = load(configfile)
+    if missing := check_files(config):
+        raise ConfigError(missing)
     cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
     return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
 

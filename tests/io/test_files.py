@@ -1,5 +1,6 @@
 """Files are whole or absent, and hashes depend on content alone."""
 
+import errno
 import hashlib
 import json
 import math
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lensmill.io.files import (
+    CannotWrite,
     atomic_path,
     file_sha256,
     json_sha256,
@@ -67,3 +69,32 @@ def test_hashes(tmp_path):
 def test_json_hash_ignores_order(values):
     backwards = dict(reversed(values.items()))
     assert json_sha256(values) == json_sha256(backwards) == json_sha256(json.loads(json.dumps(values)))
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+IN_WORDS = RuntimeError("Can't decrement id ref count (unable to extend file, errno = 28, 'No space left on device')")
+
+
+@pytest.mark.parametrize("error", [FULL, IN_WORDS])
+def test_a_full_disk_is_said_with_what_to_do(tmp_path, error):
+    path = tmp_path / "x.nc"
+    write_bytes(path, b"old")
+
+    def fail() -> None:
+        with atomic_path(path):
+            raise error
+
+    with pytest.raises(CannotWrite, match=r"No space left on device: .*x\.nc is not written.*free space") as caught:
+        fail()
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_other_errors_pass_as_they_are(tmp_path):
+    def fail() -> None:
+        with atomic_path(tmp_path / "x"):
+            raise RuntimeError("no draws")
+
+    with pytest.raises(RuntimeError, match="no draws"):
+        fail()

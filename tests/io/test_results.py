@@ -24,6 +24,7 @@ from lensmill.io.results import (
     write_manifest,
     write_posterior,
 )
+from lensmill.io.seal import seal
 from lensmill.status import Stage, Status
 
 PASSED = Check(name="largest R-hat", value=1.002, threshold=1.01, sense="at most", passed=True, stage=Stage.SAMPLING)
@@ -195,6 +196,7 @@ def test_images_of_another_shape_are_neither_written_nor_read(tmp_path, spoil, s
     with pytest.raises(ValueError, match=said):
         write_images(tmp_path / "images.nc", spoilt)
     spoilt.to_netcdf(tmp_path / "images.nc", engine="h5netcdf")
+    seal(tmp_path / "images.nc")
     with pytest.raises(DamagedResult, match=said):
         read_images(tmp_path / "images.nc")
 

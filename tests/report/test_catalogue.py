@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from astropy.table import Table
 
+from lensmill.config import load
 from lensmill.io.catalogue_out import (
     EVIDENCE,
     QUANTITIES,
@@ -16,6 +18,7 @@ from lensmill.io.catalogue_out import (
     collect,
     common_unit,
     read_catalogue,
+    run_metadata,
     write_catalogue,
 )
 from lensmill.io.certificate import Manifest, ManifestRow
@@ -27,6 +30,20 @@ from lensmill.status import Stage, Status
 @pytest.fixture
 def table(fake):
     return catalogue_table(fake.records(), "electron/s")
+
+
+def test_the_catalogue_says_what_its_run_can_be_repeated_from(fake, table, tmp_path):
+    config, records = load(fake.run.config), fake.records()
+    table.meta = run_metadata(config, records)
+    certificates = [record.certificate for record in records if record.certificate]
+    assert sum(table.meta["versions"]["lensmill"].values()) == len(certificates)
+    write_catalogue(table, tmp_path / "c.ecsv", tmp_path / "c.parquet")
+    for again in (Table.read(tmp_path / "c.ecsv"), read_catalogue(tmp_path / "c.parquet")):
+        assert again.meta == table.meta
+        path = tmp_path / "again.yaml"
+        path.write_text(yaml.safe_dump(again.meta["config"]))
+        assert load(path) == config
+        assert again.meta["config_hash"] == config.digest()
 
 
 def test_every_lens_of_the_input_has_its_row_in_order(fake, table):

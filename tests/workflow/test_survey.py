@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import Table
-from surveys import computed, draws, kill_once_there, run, stamps, survey
+from surveys import computed, draws, given, kill_once_there, run, stamps, survey
+
+from lensmill.io.results import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 
@@ -87,3 +89,30 @@ def test_retry_fits_the_lens_that_was_asked_for_and_no_other(tmp_path: Path) -> 
     assert not np.array_equal(new["again-0002"], old["again-0002"])
     assert "3 lenses: 3 done" in run([*lensmill, "status", config])
     assert "Nothing to be done" in run(command, "--dry-run", "--quiet", "progress")
+
+
+def jobs(command: list[str]) -> set[str]:
+    """The rules of which jobs would run."""
+    said = run(command, "--dry-run", "--quiet", "progress")
+    return {line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith("rule ")}
+
+
+def test_a_change_runs_the_steps_that_it_concerns(tmp_path: Path) -> None:
+    command, _ = given(tmp_path, "changed")
+    config = Path(command[-1])
+    run(command)
+    assert jobs(command) == set()
+    before, end = config.read_text(), {"all", "validate", "catalogue", "report", "pages", "diagnose"}
+    config.write_text(before + "certificate: {rhat: 1.02}\n")
+    assert jobs(command) == end
+    config.write_text(before.replace("max_rounds: 2", "max_rounds: 3"))
+    assert jobs(command) == end | {"sample"}
+    config.write_text(before.replace("supersampling: 1", "supersampling: 2"))
+    assert jobs(command) == end | {"sample", "map"}
+    config.write_text(before)
+    assert jobs(command) == set()
+    cutout = tmp_path / "changed" / "changed-0001.fits"
+    cutout.write_bytes(cutout.read_bytes() + bytes(2880))
+    assert jobs(command) == end | {"sample", "map"}
+    run(command)
+    assert computed(RunFolder(tmp_path / "results" / "changed"), "sample") == {"changed-0001"}

@@ -51,5 +51,17 @@ def redo(step):
     )
 
 
+# Not a rule that others wait for: they would have to take its output as ancient, and of a job that has such an input from a job
+# that runs, Snakemake 9 no longer looks whether its own settings have changed.
+onstart:
+    from lensmill.cli import known_parameters
+    from lensmill.io.survey import refuse
+
+    try:
+        refuse(SCHEDULE.config, known_parameters())
+    except InputError as error:
+        raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
+
+
 onsuccess:
     print(ending(SCHEDULE))

@@ -1,7 +1,6 @@
 # In: the cutouts of a batch. Out: the maximum a posteriori of each lens (lenses/*/map.npz) and the batch's manifest.
 rule map:
     input:
-        validation=ancient(RUN.validation),
         catalogue=ancient(SCHEDULE.config.catalogue),
         weights=SCHEDULE.weights or [],
         cutouts=lambda wildcards: SCHEDULE.batch_cutouts(wildcards.batch),

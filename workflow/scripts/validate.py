@@ -1,4 +1,4 @@
-"""Check the survey; write validation.json, or fail with every problem of the survey before anything is computed."""
+"""Check the survey; write validation.json, or fail with every problem of the survey."""
 
 from lensmill.cli import known_parameters
 from lensmill.config import dump, load

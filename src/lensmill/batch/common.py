@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lensmill import provenance
+from lensmill import provenance, runtime
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.fitting import Effort, Model, Pixels, Problem, pose
 from lensmill.ingredients import Ingredients, key, shortened
@@ -219,6 +219,7 @@ def _failed(survey: Survey, step: Step, lens_id: str, error: Exception, parts: M
     certificate = Certificate(
         **row.model_dump(include=ROW), seed=survey.ingredients.seed(lens_id), key=key(parts) if parts else "",
         hashes=dict(parts) | {"config": survey.config.digest()}, versions=provenance.versions(),
+        hardware=runtime.hardware(),
     )  # fmt: skip
     write_certificate(survey.folder.certificate(lens_id), certificate)
     return row

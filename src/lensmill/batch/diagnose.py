@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lensmill import provenance
+from lensmill import provenance, runtime
 from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.checks import certify
@@ -169,7 +169,7 @@ def _certificate(
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=maximum.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},
-        versions=provenance.versions(),
+        versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from lensmill import provenance
+from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Block, Problem, begin_sampling, named_draws, sample
@@ -136,7 +136,9 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
         "warmup": block.warmed, "priors": json.dumps(work.site_priors(problem.family)),
+        "config": _config(work), "made_of": json.dumps(dict(work.parts)),
         **{f"version_{name}": version for name, version in provenance.versions().items()},
+        **{f"hardware_{name}": value for name, value in runtime.hardware().items()},
     }  # fmt: skip
     return tree
 
@@ -146,3 +148,10 @@ def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.family.size))
     values = named_draws(problem.family, problem.target.beliefs, jnp.asarray(base))
     return {name: np.asarray(values[name])[None] for name in problem.family.names}
+
+
+def _config(work: Work) -> str:
+    """The run's configuration as it holds for this lens, its own settings included, as JSON."""
+    survey = work.survey
+    inference = survey.ingredients.inference(work.cutout.lens_id)
+    return survey.config.model_copy(update={"inference": inference}).model_dump_json()

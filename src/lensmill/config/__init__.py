@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from lensmill.config.files import check_files
 from lensmill.config.models import Certificate, Config, Inference, Model, Simulate, SourceNetwork
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
@@ -36,6 +37,7 @@ __all__ = [
     "Priors",
     "Simulate",
     "SourceNetwork",
+    "check_files",
     "check_priors",
     "dump",
     "load",

@@ -100,8 +100,9 @@ class CatalogueRow:
     @property
     def digest(self) -> str:
         """The SHA-256 of what this row says about its lens, wherever the row stands and the file lies."""
-        values = dataclasses.asdict(self)
-        return json_sha256({k: v for k, v in values.items() if k not in ("path", "row", "where", "meta", "problems")})
+        return json_sha256(
+            {k: v for k, v in vars(self).items() if k not in ("path", "row", "where", "meta", "problems")}
+        )
 
     def cutout_digest(self, file_digest: str) -> str:
         """The cutout's digest: the SHA-256 of its file, with numbers of this row that bear on its arrays if there are any."""

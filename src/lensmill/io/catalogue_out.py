@@ -1,5 +1,6 @@
 """The aggregated catalogue: one row for every lens of the input, whatever became of it."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -194,8 +195,28 @@ def catalogue_table(records: Sequence[LensRecord], image_unit: str = "") -> Tabl
     return Table([*columns, *_parameter_columns(certificates, image_unit), *_evidence_columns(certificates)])
 
 
+def _tallies(found: Iterable[Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """How many lenses have each value, by name."""
+    counts: dict[str, Counter[str]] = {}
+    for values in found:
+        for name, value in values.items():
+            counts.setdefault(name, Counter())[value] += 1
+    return {name: dict(values.most_common()) for name, values in counts.items()}
+
+
+def run_metadata(config: Config, records: Sequence[LensRecord]) -> dict[str, Any]:
+    """What a run can be repeated from: the whole configuration, and versions and hardware with their numbers of lenses."""
+    certificates = [record.certificate for record in records if record.certificate]
+    return {
+        "config": config.model_dump(mode="json"),
+        "config_hash": config.digest(),
+        "versions": _tallies(certificate.versions for certificate in certificates),
+        "hardware": _tallies(certificate.hardware for certificate in certificates),
+    }
+
+
 def write_catalogue(table: Table, ecsv: Path, parquet: Path) -> None:
-    """Write the catalogue as ECSV and as Parquet, with units and descriptions."""
+    """Write the catalogue as ECSV and as Parquet, with units, descriptions and what `table.meta` says of the run."""
     write_parquet(table, parquet)
     write_ecsv(table, ecsv)
 
@@ -209,6 +230,7 @@ def write_ecsv(table: Table, path: Path) -> None:
 def write_fits(table: Table, path: Path) -> None:
     """Write the catalogue as a FITS table: units in TUNITn, also those that the FITS standard lacks, descriptions in TCOMMn."""
     plain = table.copy()
+    plain.meta.clear()  # a header has no room for the configuration; ECSV and Parquet hold it
     for column in plain.itercols():
         column.unit = column.description = None
     hdu = fits.table_to_hdu(plain)
@@ -221,7 +243,7 @@ def write_fits(table: Table, path: Path) -> None:
 
 
 def write_parquet(table: Table, path: Path) -> None:
-    """Write the catalogue as Parquet, with units and descriptions in the metadata of its fields."""
+    """Write the catalogue as Parquet: units and descriptions in its fields' metadata, the run's as JSON in the table's."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -231,17 +253,18 @@ def write_parquet(table: Table, path: Path) -> None:
         about = {"description": column.description or "", "unit": str(column.unit or "")}
         fields.append(pa.field(column.name, array.type, metadata=about))
         arrays.append(array)
+    schema = pa.schema(fields, {"lensmill": json.dumps(table.meta)})
     with atomic_path(path) as whole:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), whole)
+        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), whole, write_page_checksum=True)
 
 
 def read_catalogue(parquet: Path) -> Table:
-    """Read the aggregated catalogue from its Parquet file, with units and descriptions."""
+    """Read the aggregated catalogue from its Parquet file, with units, descriptions and the run's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        stored = pq.read_table(parquet)
+        stored = pq.read_table(parquet, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -256,4 +279,4 @@ def read_catalogue(parquet: Path) -> Table:
         else:
             kind = str if pa.types.is_string(field.type) else float
             columns.append(Column(chunks.to_pylist(), dtype=kind, **named))
-    return Table(columns)
+    return Table(columns, meta=json.loads((stored.schema.metadata or {}).get(b"lensmill", b"{}")))

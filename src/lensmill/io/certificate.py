@@ -77,6 +77,7 @@ class Certificate(_Record):
     key: str = ""
     hashes: dict[str, str] = {}
     versions: dict[str, str] = {}
+    hardware: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Certificate":

@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and their hashes."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,22 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+UNWRITABLE = {
+    errno.ENOSPC: "free space on this file system, or put `results` elsewhere",
+    errno.EDQUOT: "free space in your quota, or put `results` elsewhere",
+    errno.EROFS: "mount the file system writable, or put `results` elsewhere",
+    errno.EACCES: "make the folder writable for you, or put `results` elsewhere",
+    errno.EPERM: "make the folder writable for you, or put `results` elsewhere",
+}
+
+
+class CannotWrite(OSError):
+    """A file cannot be written: which, why, what to do; what was finished before stays as it is."""
+
+    def __init__(self, path: Path, code: int) -> None:
+        said = f"{os.strerror(code)}: {path} is not written. Finished results are unharmed"
+        super().__init__(code, f"{said}: {UNWRITABLE[code]}, and run the workflow again")
 
 
 @contextlib.contextmanager
@@ -17,18 +34,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The content is flushed to the disk before the replacement, so that a crash leaves the old file or the new one.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes[-2:]))
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes[-2:]))
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        if code := _unwritable(error):
+            raise CannotWrite(path, code) from error
+        raise
+
+
+def _unwritable(error: OSError | RuntimeError) -> int:
+    """The number of the error for which nothing can be written, 0 for any other; HDF5 states it in its words alone."""
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return error.errno
+    return next((code for code in UNWRITABLE if os.strerror(code) in str(error)), 0)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

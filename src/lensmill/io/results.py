@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from lensmill.io.certificate import Certificate, Manifest
 from lensmill.io.files import atomic_path, write_text
+from lensmill.io.seal import broken_seal, seal, sealed, unsealed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,16 +142,21 @@ class RunFolder:
 
 
 def _read_model(model: type[Model], path: Path) -> Model:
+    content = path.read_bytes()
+    body, whole = unsealed(content)
     try:
-        return model.model_validate_json(path.read_bytes())
+        found = model.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "the file"
         raise DamagedResult(path, f"a {model.__name__.lower()}", f"{where}: {first['msg']}") from error
+    if not whole:
+        raise DamagedResult(path, "the bytes that were written", "others: its checksum does not match")
+    return found
 
 
 def _write_model(model: BaseModel, path: Path) -> None:
-    write_text(path, model.model_dump_json(indent=1) + "\n")
+    write_text(path, sealed(model.model_dump_json(indent=1)))
 
 
 def write_certificate(path: Path, certificate: Certificate) -> None:
@@ -176,14 +182,23 @@ def read_manifest(path: Path) -> Manifest:
     return _read_model(Manifest, path)
 
 
+def _check_seal(path: Path, kind: str) -> None:
+    """DamagedResult where a file is not byte for byte what was written."""
+    if fault := broken_seal(path):
+        raise DamagedResult(path, f"a complete {kind}", fault)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays (`map.npz`), compressed."""
     with atomic_path(path) as whole, whole.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
+        stream.flush()
+        seal(whole)
 
 
 def read_arrays(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Read named arrays; `DamagedResult` where the file is damaged or lacks one of `required`."""
+    _check_seal(path, ".npz archive")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -225,12 +240,14 @@ def write_images(path: Path, images: "xr.Dataset") -> None:
         raise ValueError(f"not the images of a lens: {fault}")
     with atomic_path(path) as whole:
         images.to_netcdf(whole, engine="h5netcdf", encoding=_stored(images, "float32"))
+        seal(whole)
 
 
 def read_images(path: Path) -> "xr.Dataset":
     """Read `images.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
     import xarray as xr
 
+    _check_seal(path, "netCDF file")
     try:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             images = opened.load()
@@ -264,12 +281,14 @@ def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
     encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}
     with atomic_path(path) as whole:
         posterior.to_netcdf(whole, engine="h5netcdf", encoding=encoding)
+        seal(whole)
 
 
 def read_posterior(path: Path) -> "xr.DataTree":
     """Read `posterior.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
     import xarray as xr
 
+    _check_seal(path, "netCDF file")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             posterior = opened.load()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from lensmill.config import Config, Priors, check_priors, load, load_priors, override_problems
+from lensmill.config import Config, Priors, check_files, check_priors, load, load_priors, override_problems
 from lensmill.config.overrides import PREFIX, ParameterNames, unknown_override
 from lensmill.io.catalogue import CatalogueRow, read_catalogue
 from lensmill.io.cutout import Cutout, read_cutout
@@ -95,6 +95,23 @@ def check_survey(config: Config, parameter_names: ParameterNames | None = None, 
     `parameter_names` maps block -> profile -> names of its parameters. With `jobs` > 1 processes are spawned: the
     calling script must be guarded by `if __name__ == "__main__"`.
     """
+    problems, rows = _check_run(config, parameter_names)
+    if not config.catalogue.exists() and config.simulate is not None:
+        note = f"{config.catalogue} is not there yet: the run simulates its {config.simulate.lenses} lenses"
+        return Validation(catalogue=str(config.catalogue), problems=tuple(problems), notes=(note,))
+    lenses = tuple(_check_lenses(rows, jobs))
+    return Validation(catalogue=str(config.catalogue), problems=tuple(problems), lenses=lenses)
+
+
+def refuse(config: Config, parameter_names: ParameterNames | None = None) -> None:
+    """ConfigError with every problem for which the survey cannot run at all; cutouts are not looked at, so this is quick."""
+    problems, _ = _check_run(config, parameter_names)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _check_run(config: Config, parameter_names: ParameterNames | None) -> tuple[list[Problem], list[CatalogueRow]]:
+    """The problems of the survey as a whole, and the catalogue's rows with those of their own."""
     problems = check_files(config)
     priors: Priors | None = None
     try:
@@ -103,30 +120,14 @@ def check_survey(config: Config, parameter_names: ParameterNames | None = None, 
     except ConfigError as error:
         problems += error.problems
     if not config.catalogue.exists() and config.simulate is not None:
-        note = f"{config.catalogue} is not there yet: the run simulates its {config.simulate.lenses} lenses"
-        return Validation(catalogue=str(config.catalogue), problems=tuple(problems), notes=(note,))
+        return problems, []
     rows, found = read_catalogue(config.catalogue)
     problems += [problem for problem in found if problem.lens_id is None]
     if priors is not None:
         unknown = _unknown_overrides(config, priors, rows)
         problems += unknown
         rows = rows if unknown else [_with_overrides_checked(row, priors) for row in rows]
-    lenses = tuple(_check_lenses(rows, jobs))
-    return Validation(catalogue=str(config.catalogue), problems=tuple(problems), lenses=lenses)
-
-
-def check_files(config: Config) -> list[Problem]:
-    """The files that the config names and that are not there; priors and catalogue are reported when they are read."""
-    named = {
-        "source_network.weights": config.source_network.weights,
-        "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
-    }
-    hint = "paths are relative to the working directory"
-    return [
-        Problem(key, "a file, or null", f"{path}: no such file", hint)
-        for key, path in named.items()
-        if path is not None and not path.is_file()
-    ]
+    return problems, rows
 
 
 def _unknown_overrides(config: Config, priors: Priors, rows: Iterable[CatalogueRow]) -> list[Problem]:

@@ -138,11 +138,11 @@ def provenance(run: RunFolder, config: Config, records: Sequence[LensRecord]) ->
         spent = sum(c.run_time_s for c in certificates if math.isfinite(c.run_time_s))
         facts["Time spent"] = f"{duration(spent)}, {duration(spent / len(certificates))} a lens"
     facts["Seed"] = str(config.seed)
-    versions: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, list[str]] = defaultdict(list)
     for certificate in certificates:
-        for name, version in certificate.versions.items():
-            versions[name].append(version)
-    return facts | {name: _tally(found) for name, found in versions.items()}
+        for name, value in (certificate.hardware | certificate.versions).items():
+            found[name].append(value)
+    return facts | {name: _tally(values) for name, values in found.items()}
 
 
 def _time(stamp: float) -> str:
