@@ -51,7 +51,7 @@ def redo(step):
     )
 
 
-# Not a rule that others wait for: they would have to take its output as ancient, and of a job that has such an input from a job
+# No rule: others would have to wait for it and take its output as ancient, and of a job that has such an input from a job
 # that runs, Snakemake 9 no longer looks whether its own settings have changed.
 onstart:
     from lensmill.cli import known_parameters
