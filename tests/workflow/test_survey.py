@@ -1,5 +1,6 @@
 """The real workflow on a small mock survey: run, run again, spoil a cutout, delete a result, kill it in the middle."""
 
+import json
 from pathlib import Path
 
 import numpy as np

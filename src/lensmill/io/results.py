@@ -238,8 +238,9 @@ def write_images(path: Path, images: "xr.Dataset") -> None:
     """Write `images.nc` (float32, compressed, checksummed); ValueError where a variable is not as laid down."""
     if fault := _image_faults(images):
         raise ValueError(f"not the images of a lens: {fault}")
+    content = images.to_netcdf(engine="h5netcdf", encoding=_stored(images, "float32"))
     with atomic_path(path) as whole:
-        images.to_netcdf(whole, engine="h5netcdf", encoding=_stored(images, "float32"))
+        whole.write_bytes(content)
         seal(whole)
 
 
@@ -279,8 +280,10 @@ def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
     if fault := _posterior_faults(posterior):
         raise ValueError(f"not the posterior of a lens: {fault}")
     encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}
+    # in memory first: what HDF5 says of a disk that is full is not to be told from other faults
+    content = posterior.to_netcdf(engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as whole:
-        posterior.to_netcdf(whole, engine="h5netcdf", encoding=encoding)
+        whole.write_bytes(content)
         seal(whole)
 
 
