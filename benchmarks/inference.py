@@ -1,6 +1,6 @@
 """What finding and sampling a posterior costs, and whether it is right: one JSON document.
 
-    python benchmarks/inference.py --out benchmarks/results/inference.json [--mocks 20] [--references 3]
+    python benchmarks/inference.py --out benchmarks/results/inference.json [--mocks 20] [--references 4]
         [--peers FOLDER --environments FOLDER]
 
 The lens of `core.py` (22 parameters) and mocks drawn from the priors with Sersic sources, each fitted as a survey fits it:
@@ -211,40 +211,48 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--mocks", type=int, default=20, help="lenses drawn from the priors")
-    parser.add_argument("--references", type=int, default=3, help="of them, how many are sampled by other means too")
+    parser.add_argument(
+        "--references", type=int, default=4, help="how many of all, the first one first, are sampled by other means"
+    )
     parser.add_argument("--peers", type=Path, help="folder of the peers' scripts")
     parser.add_argument("--environments", type=Path, help="folder of a virtual environment a peer")
     parser.add_argument("--limit", type=float, default=1800, help="seconds a peer")
     return parser.parse_args()
 
 
+def write(out: Path, load: list[float], found: dict[str, Any]) -> None:
+    machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(statistics.median(load), 1)}
+    out.write_text(json.dumps({"machine": machine, "versions": versions()} | found, indent=1) + "\n")
+
+
 def main() -> None:
+    """Everything in turn; the document is written anew after every lens and every peer."""
     given = arguments()
     runtime.start()
-    load = [os.getloadavg()[0]]
+    load: list[float] = []
     lenses = [("first", problem_of(first_lens(), 1))]
     lenses += [(name, problem_of(mock, SETTINGS.model.supersampling)) for name, mock in drawn(given.mocks)]
     found: dict[str, Any] = {"fits": [], "references": [], "peers": []}
     compiled: set[Family] = set()
     for number, (name, problem) in enumerate(lenses):
+        load.append(os.getloadavg()[0])
         if problem.family not in compiled:
             fit(name, problem)
             compiled.add(problem.family)
         record, maximum, _ = fit(name, problem)
         found["fits"].append(record)
         print(name, {k: round(v, 3) for k, v in record.items() if isinstance(v, float)}, flush=True)
-        if number <= given.references:
+        if number < given.references:
             _, _, ours = fit(name, problem, LONG_ESS)
             theirs, cost = reference(problem, maximum, 2000)
             found["references"].append({"lens": name} | cost | agreement(problem, ours, theirs))
             print(name, found["references"][-1], flush=True)
+        write(given.out, load, found)
+    for record in peers(given) if given.peers and given.environments else ():
         load.append(os.getloadavg()[0])
-    if given.peers and given.environments:
-        for record in peers(given):
-            found["peers"].append(record)
-            print(record, flush=True)
-    machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(statistics.median(load), 1)}
-    given.out.write_text(json.dumps({"machine": machine, "versions": versions()} | found, indent=1) + "\n")
+        found["peers"].append(record)
+        print(record, flush=True)
+        write(given.out, load, found)
 
 
 if __name__ == "__main__":

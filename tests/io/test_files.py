@@ -71,18 +71,13 @@ def test_json_hash_ignores_order(values):
     assert json_sha256(values) == json_sha256(backwards) == json_sha256(json.loads(json.dumps(values)))
 
 
-FULL = OSError(errno.ENOSPC, "No space left on device")
-IN_WORDS = RuntimeError("Can't decrement id ref count (unable to extend file, errno = 28, 'No space left on device')")
-
-
-@pytest.mark.parametrize("error", [FULL, IN_WORDS])
-def test_a_full_disk_is_said_with_what_to_do(tmp_path, error):
+def test_a_full_disk_is_said_with_what_to_do(tmp_path):
     path = tmp_path / "x.nc"
     write_bytes(path, b"old")
 
     def fail() -> None:
         with atomic_path(path):
-            raise error
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(CannotWrite, match=r"No space left on device: .*x\.nc is not written.*free space") as caught:
         fail()

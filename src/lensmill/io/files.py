@@ -47,17 +47,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:
-        if code := _unwritable(error):
-            raise CannotWrite(path, code) from error
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            raise CannotWrite(path, error.errno) from error
         raise
-
-
-def _unwritable(error: OSError | RuntimeError) -> int:
-    """The number of the error for which nothing can be written, 0 for any other; HDF5 states it in its words alone."""
-    if isinstance(error, OSError) and error.errno in UNWRITABLE:
-        return error.errno
-    return next((code for code in UNWRITABLE if os.strerror(code) in str(error)), 0)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
