@@ -29,6 +29,16 @@ def test_a_step_into_nan_is_taken_back() -> None:
     assert float(end.position[0]) == pytest.approx(np.exp(2), rel=1e-5)
 
 
+def test_a_step_is_not_so_long_that_it_leaves_what_can_be_seen() -> None:
+    """Far out the residual is flat: there a whole Gauss-Newton step leaps across the minimum to where it is flat again."""
+
+    def saturated(x: jax.Array) -> jax.Array:
+        return 10 * (jnp.tanh(x) - 0.5)
+
+    end = gauss_newton.minimise(lambda x: gauss_newton.linearise(saturated, x), jnp.asarray([-3.0]), 50, 1e-12)
+    assert float(end.position[0]) == pytest.approx(np.arctanh(0.5), abs=1e-4)
+
+
 def test_whitening_turns_the_curvature_into_the_identity() -> None:
     rng = np.random.default_rng(0)
     root = rng.normal(size=(6, 9))

@@ -39,6 +39,7 @@ class Descent(NamedTuple):
 
 
 LARGEST_DAMPING = 1e8
+LONGEST_STEP = 1.0  # in any coordinate: a standard deviation of its prior, where positions are in base space
 
 
 def linearise(residuals: Residuals, position: Float[Array, " parameter"]) -> Linearisation:
@@ -64,12 +65,14 @@ def begin(linear: Linearise, position: Float[Array, " parameter"], damping: floa
 def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
     """One damped Gauss-Newton step; kept if it lowers the cost, with Nielsen's (1999) rule for the damping.
 
-    A step whose cost is not finite counts as one that did not lower it.
+    A step is shortened to `LONGEST_STEP`: a longer one, though it lowers the cost, ends where parameters no longer matter and
+    the descent creeps. A step whose cost is not finite counts as one that did not lower it.
     """
     scale = jnp.diag(jnp.diag(state.curvature))
     factor = jax.scipy.linalg.cho_factor(state.curvature + state.damping * scale)
-    move = -jax.scipy.linalg.cho_solve(factor, state.gradient)
-    predicted = -0.5 * move @ (state.gradient - state.damping * scale @ move)
+    whole = -jax.scipy.linalg.cho_solve(factor, state.gradient)
+    move = whole * jnp.minimum(1, LONGEST_STEP / jnp.max(jnp.abs(whole)))
+    predicted = -move @ (state.gradient + 0.5 * state.curvature @ move)
     trial = state.position + move
     cost, gradient, curvature = _normal(linear(trial))
     sound = jnp.isfinite(cost) & jnp.all(jnp.isfinite(gradient)) & jnp.all(jnp.isfinite(curvature))
