@@ -17,8 +17,8 @@ CORE = (
 )  # fmt: skip
 STAGES: Mapping[str, tuple[str, ...]] = {
     "map": CORE,
-    "sample": CORE,
-    "diagnose": (*CORE, "checks"),
+    "sample": (*CORE, "sampling.py"),
+    "diagnose": (*CORE, "sampling.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "simulate.py"),
