@@ -18,7 +18,7 @@ from lensmill.io.files import write_json, write_text
 from lensmill.io.mock import read_truth
 from lensmill.io.results import RunFolder
 from lensmill.report import labels
-from lensmill.report.pages import templates
+from lensmill.report.pages import templates, write_links
 from lensmill.report.theme import LINE, POSTERIOR, SOFT, themed, to_svg
 
 
@@ -66,4 +66,5 @@ def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
     shown = {"run": run.root.name, "figure": figure, "document": document}
     shown |= {"symbols": {name: labels.html(name) for name in names}, "units": {n: labels.unit(n, "") for n in names}}
     write_text(run.calibration_page, templates().get_template("calibration.html.j2").render(shown))
+    write_links(run)
     return run.calibration_page
