@@ -1,6 +1,8 @@
 """Populations of mock lenses, inferred back: truths beside their 95 % intervals, and the ranks of truths over repeats.
 
-    python benchmarks/population.py [--lenses 200] [--repeats 20] [--out benchmarks/results/population.json]
+    python benchmarks/population.py [--known 10] [--drawn 20]
+
+writes what is asked for into benchmarks/results/population.json.
 
 The lenses are not fitted. Each is seen with Gaussian errors, whose widths and correlations are like those of mock lenses with
 a peak signal-to-noise ratio of 10 to 100 that lensmill has fitted; its posterior under the priors of config/priors.yaml is
@@ -24,6 +26,7 @@ from lensmill.population.program import ISOTROPIC, MEAN, MEAN_WIDTH, SCATTER_WID
 from lensmill.provenance import versions
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "population.json"
 KNOWN = {"gamma_mean": 2.08, "gamma_scatter": 0.12, "e_scatter": 0.11, "shear_scatter": 0.045}
 SCATTER = {
     "gamma": "gamma_scatter",
@@ -103,32 +106,43 @@ def held_against(truth: Mapping[str, float], lenses: int, samples: int, seed: in
     return {"parameters": found, "divergences": int(tree["sample_stats"]["diverging"].sum()), "thin": thin}
 
 
-def measure(lenses: int, samples: int, repeats: int, seed: int) -> dict[str, Any]:
+def known_surveys(number: int, lenses: int, samples: int, seed: int) -> list[dict[str, Any]]:
+    """Surveys of the same known population, each with lenses and errors of its own."""
+    return [held_against(KNOWN, lenses, samples, 1000 + seed + i) for i in range(number)]
+
+
+def drawn_surveys(number: int, lenses: int, samples: int, seed: int) -> list[dict[str, Any]]:
+    """Surveys of populations drawn from the program's prior, with which ranks of the truths are uniform."""
     rng = np.random.default_rng(seed)
-    known = held_against(KNOWN, lenses, samples, seed)
-    rounds = [held_against(drawn_truth(rng), lenses, samples, seed + 1 + i) for i in range(repeats)]
-    ranks = {name: [one["parameters"][name]["rank"] for one in rounds] for name in KNOWN}
-    flat = {name: float(f"{scipy.stats.kstest(found, 'uniform').pvalue:.3g}") for name, found in ranks.items()}
-    setting = {"lenses": lenses, "draws of a lens": samples, "seed": seed, "widths": WIDTHS, "spread": SPREAD}
-    about = {
-        "setting": setting | {"correlation eigenvalues": EIGENVALUES, "sampling": SAMPLING},
-        "versions": versions(),
-    }
-    return about | {"known": known, "repeats": rounds, "rank p": flat}
+    return [held_against(drawn_truth(rng), lenses, samples, seed + 1 + i) for i in range(number)]
+
+
+def rank_p(surveys: list[dict[str, Any]]) -> dict[str, float]:
+    """The p-value of a Kolmogorov-Smirnov test of the ranks against a uniform distribution, by parameter."""
+    ranks = {name: [one["parameters"][name]["rank"] for one in surveys] for name in KNOWN}
+    return {name: float(f"{scipy.stats.kstest(found, 'uniform').pvalue:.3g}") for name, found in ranks.items()}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lenses", type=int, default=200)
+    parser.add_argument("--known", type=int, default=0, help="surveys of the known population")
+    parser.add_argument("--drawn", type=int, default=0, help="surveys of populations drawn from the prior")
+    parser.add_argument("--lenses", type=int, default=200, help="of a survey")
     parser.add_argument(
         "--draws", type=int, default=400, help="of each lens; the default is that of lensmill population"
     )
-    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     runtime.start()
-    result = json.dumps(measure(chosen.lenses, chosen.draws, chosen.repeats, chosen.seed), indent=1) + "\n"
-    print(result, end="")
-    if chosen.out:
-        chosen.out.write_text(result)
+    survey = (chosen.lenses, chosen.draws, chosen.seed)
+    setting = {"lenses": chosen.lenses, "draws of a lens": chosen.draws, "seed": chosen.seed, "sampling": SAMPLING}
+    setting |= {"widths": WIDTHS, "spread": SPREAD, "correlation eigenvalues": EIGENVALUES}
+    result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
+    result |= {"setting": setting, "versions": versions()}
+    if chosen.known:
+        result["known"] = known_surveys(chosen.known, *survey)
+    if chosen.drawn:
+        result["drawn"] = drawn_surveys(chosen.drawn, *survey)
+        result["rank p"] = rank_p(result["drawn"])
+    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
