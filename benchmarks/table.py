@@ -257,8 +257,8 @@ def hardware(document: dict[str, Any]) -> str:
 POPULATION = """## The population behind the posteriors
 
 `benchmarks/population.py`: surveys of {lenses} mock lenses each. The lenses are not fitted: each has Gaussian errors like those
-of mocks that were fitted, with exact draws of its posterior. What is tested is re-weighting and sampling. Counted is how often the
-95 % interval holds the truth; "rank p" is the p-value of a Kolmogorov-Smirnov test of the truths' ranks against a uniform
+of mocks that were fitted, with exact draws of its posterior. What is tested is re-weighting and sampling. Counted is how often
+the 95 % interval holds the truth; "rank p" is the p-value of a Kolmogorov-Smirnov test of the truths' ranks against a uniform
 distribution. A lens is thin where fewer than 20 draws carry the weight, which the page of the population says: it happens where
 the population is narrower than the posteriors of its lenses, and makes its scatter come out too large.
 """
