@@ -5,6 +5,7 @@ python docs/api.py [--check]
 
 import argparse
 import ast
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -58,9 +59,8 @@ Written by `docs/api.py` from the source; do not edit. Functions and classes tha
 one of them is told in the [changelog](../CHANGELOG.md), of anything else it is not. The keys of `lensmill.config.Config` are in
 [Configuration](configuration.md), the parameters of every profile in [Profiles](profiles.md), commands under `lensmill --help`.
 
-Shapes stand in the annotations, e.g. `Float[Array, 'ny nx']`; `Rays` is an array of any shape, `Scalar` one number.
+Shapes stand in the annotations, e.g. `Float[Array, "ny nx"]`; `Rays` is an array of any shape, `Scalar` one number.
 """
-LONG = 110  # characters of a signature
 Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
@@ -115,23 +115,10 @@ def documented(node: ast.Module | ast.FunctionDef | ast.ClassDef, name: str) -> 
 
 
 def signature(node: ast.FunctionDef) -> str:
-    """A function as it is called: annotations as the source has them, without self; a long one on several lines."""
+    """A function as it is called: annotations as the source has them, without self."""
     arguments = ast.unparse(node.args).removeprefix("self, ").removeprefix("self")
     answer = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    text = f"{node.name}({arguments}){answer}"
-    return text if len(text) < LONG else f"{node.name}(\n{folded(arguments)}\n){answer}"
-
-
-def folded(arguments: str) -> str:
-    """Arguments on lines of their own, broken at commas that no bracket holds."""
-    lines, depth = [""], 0
-    for letter in arguments:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and not depth:
-            lines.append("")
-        else:
-            lines[-1] += letter
-    return ",\n".join(f"    {line.strip()}" for line in lines)
+    return f"{node.name}({arguments}){answer}"
 
 
 def block(text: str) -> str:
@@ -171,7 +158,7 @@ def entry(name: str, node: Definition, inherited: set[str]) -> Iterator[str]:
     """One function, class or constant."""
     yield f"#### {name}\n"
     if isinstance(node, ast.FunctionDef):
-        yield block(signature(node))
+        yield block(f"def {signature(node)}: ...")
         yield documented(node, name) + "\n"
     elif isinstance(node, ast.ClassDef):
         bases = ", ".join(base for base in map(ast.unparse, node.bases) if not base.startswith("_"))
@@ -199,14 +186,15 @@ def section(name: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def page() -> str:
-    """The whole reference."""
+    """The whole reference, its code laid out by the project's formatter."""
     names = [name for modules in PUBLIC.values() for name in modules]
     parts = [INTRODUCTION, *(f"- [`{name}`](#{name.replace('.', '')})" for name in names), ""]
     for title, modules in PUBLIC.items():
         parts.append(f"## {title}\n")
         for name, names in modules.items():
             parts += section(name, names)
-    return "\n".join(parts)
+    ruff = [str(Path(sys.executable).with_name("ruff")), "format", "--stdin-filename", str(PAGE), "-"]
+    return subprocess.run(ruff, input="\n".join(parts), capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
 def main() -> None:

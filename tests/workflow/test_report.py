@@ -53,7 +53,7 @@ def test_a_finished_run_has_snakemake_s_report(tmp_path: Path, chromium: str) ->
         "of the run <strong>told</strong>",
         "One row for every lens",
         "held against the truths",
-        "No correction is made",
+        "over the certified lenses",
     ):
         assert words in text, words
     names = {path.name for path in page.parent.rglob("raw/*/*")}
