@@ -163,7 +163,7 @@ def entry(name: str, node: Definition, inherited: set[str]) -> Iterator[str]:
     elif isinstance(node, ast.ClassDef):
         bases = ", ".join(base for base in map(ast.unparse, node.bases) if not base.startswith("_"))
         head = f"class {name}({bases}):" if bases else f"class {name}:"
-        yield block("\n".join([head, *(f"    {field}" for field in fields(node) or ("...",))]))
+        yield block("\n".join([head, *(f"    {field}" for field in list(fields(node)) or ["..."])]))
         yield documented(node, name) + "\n"
         own = inherited if "Abstract" in bases else set()
         listed = list(members(node, own))
