@@ -24,6 +24,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "simulate": (*CORE, "sourcenet", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
+    "population": ("loading.py", "population", "report"),
 }
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
 
