@@ -23,14 +23,14 @@ def kernel() -> np.ndarray:
     return shape / shape.sum()
 
 
-def mock(priors: dict, seed: int = 0) -> fitting.Pixels:
+def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fitting.Pixels:
     family = build_family(
         ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
     )
     blank = observe(
         np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
     )
-    system = assemble(family, {k: jnp.asarray(v) for k, v in TRUTH.items()}, None)
+    system = assemble(family, {k: jnp.asarray(v) for k, v in truth.items()}, None)
     clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
