@@ -36,9 +36,9 @@ PUBLIC = {  # title: modules, each with its public names; none: all that its __a
     },
     "Fitting": {
         "lensmill.fitting": (
-            "Pixels", "Model", "Effort", "Problem", "Maximum", "Block", "pose", "find_maximum", "begin_sampling", "sample",
-            "named_draws",
+            "Pixels", "Model", "Effort", "Problem", "Maximum", "pose", "find_maximum",
         ),
+        "lensmill.sampling": ("Block", "Tried", "begin_sampling", "sample", "climb", "named_draws"),
         "lensmill.likelihood": ("Observation", "observe", "whitened_residuals"),
         "lensmill.program": (
             "Family", "Beliefs", "Target", "lens_program", "potential", "residuals", "constrain", "unconstrain", "system_at",

@@ -19,7 +19,11 @@ from lensmill.program import Family, Site, Target, assemble, constrain, linearis
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
 SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
-WARM, SHORT, LONG = 30, 20, 60  # iterations of a descent in the softened image, in the image itself, and of one that goes on
+WARM, SHORT, LONG = (
+    30,
+    20,
+    60,
+)  # iterations of a descent in the softened image, in the image itself, and of one that goes on
 CONTINUED, KEPT = 8, 3
 SOFT = 8.0  # S/N that the brightest arcs have in the softened image
 POOR = 1.25  # chi squared a pixel above which a minimum may be the wrong one
@@ -185,7 +189,9 @@ def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Ba
     first, again = jax.random.split(jax.random.key(seed))
     found = _descend_all(family, coarse, light, excess, jax.random.split(first, starts))
     if _poor(coarse, found):
-        found = distinct([*found, *_descend_all(family, coarse, light, excess, jax.random.split(again, 2 * starts))], KEPT)
+        found = distinct(
+            [*found, *_descend_all(family, coarse, light, excess, jax.random.split(again, 2 * starts))], KEPT
+        )
     return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in found]
 
 
