@@ -128,8 +128,8 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
     chains, draws, size = block.draws.base.shape
-    flat = named_draws(problem.family, problem.target.beliefs, jnp.asarray(block.draws.base.reshape(-1, size)))
-    posterior = {name: np.asarray(value).reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
+    flat = named_draws(problem.family, problem.target.beliefs, np.asarray(block.draws.base).reshape(-1, size))
+    posterior = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
     stats: dict[str, Any] = {
         "diverging": block.draws.diverging,
         "energy": block.draws.energy,
@@ -163,8 +163,8 @@ def _ladder(block: Block) -> list[dict[str, Any]]:
 def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     """Draws (chain, draw) of every scalar parameter from its prior, to be shown beside the posterior's."""
     base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.family.size))
-    values = named_draws(problem.family, problem.target.beliefs, jnp.asarray(base))
-    return {name: np.asarray(values[name])[None] for name in problem.family.names}
+    values = named_draws(problem.family, problem.target.beliefs, base)
+    return {name: values[name][None] for name in problem.family.names}
 
 
 def _config(work: Work) -> str:

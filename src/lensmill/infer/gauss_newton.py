@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from lensmill.infer.abreast import compiled
+
 Residuals = Callable[[Float[Array, " parameter"]], Float[Array, " residual"]]
 
 
@@ -109,7 +111,7 @@ def minimise(
     return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(linear, position))
 
 
-@jax.jit
+@compiled()
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
     """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
     lower = jnp.linalg.cholesky(curvature)
