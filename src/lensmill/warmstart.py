@@ -74,8 +74,7 @@ def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Arr
     for _ in range(rounds):
         end, excess = descend_some(family, robust, place, free, 30)
         place, excess = end.position, excess * robust.observation.rms / observation.rms
-        rms = _inflated(observation.rms, excess)
-        robust = Target(_with_rms(observation, rms), target.beliefs, target.network)
+        robust = _inflated(target, excess)
     return place, excess
 
 
@@ -92,12 +91,15 @@ def _before_light(family: Family, site: Site) -> float:
 
 
 @compiled()
-def _inflated(rms: Float[Array, "ny nx"], excess: Float[Array, "ny nx"]) -> Float[Array, "ny nx"]:
-    return (rms * jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2)).astype(rms.dtype)
+def _inflated(target: Target, excess: Float[Array, "ny nx"]) -> Target:
+    return _noisier(target, jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2))
 
 
-def _with_rms(observation: Observation, rms: Array) -> Observation:
-    return Observation(observation.image, rms, observation.mask, observation.grid, observation.psf)
+def _noisier(target: Target, factor: Array) -> Target:
+    """The target with its rms times `factor`."""
+    seen = target.observation
+    rms = (seen.rms * factor).astype(seen.rms.dtype)
+    return Target(Observation(seen.image, rms, seen.mask, seen.grid, seen.psf), target.beliefs, target.network)
 
 
 def light_sites(family: Family) -> Float[Array, " parameter"]:
@@ -183,10 +185,8 @@ def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
     The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
     S/N make vanish.
     """
-    observation = target.observation
     bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
-    factor = jnp.where(bright > SOFT, bright / SOFT, 1.0).astype(observation.rms.dtype)
-    return Target(_with_rms(observation, factor * observation.rms), target.beliefs, target.network)
+    return _noisier(target, jnp.where(bright > SOFT, bright / SOFT, 1.0))
 
 
 def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:

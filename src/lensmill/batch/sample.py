@@ -16,6 +16,7 @@ from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Problem
+from lensmill.infer.abreast import device_width
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
@@ -29,7 +30,7 @@ PRIOR_DRAWS = 1000
 
 def run_sample(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
     """The posterior draws of every lens of a batch."""
-    run_batch(survey, "sample", lens_ids, batch, log, _sample_one)
+    run_batch(survey, "sample", lens_ids, batch, log, _sample_one, device_width())
 
 
 def _sample_one(work: Work, report: Progress) -> ManifestRow:

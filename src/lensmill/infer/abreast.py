@@ -30,6 +30,11 @@ def wide_device() -> bool:
     return jax.default_backend() != "cpu"
 
 
+def device_width() -> int:
+    """How many lenses go abreast on this device."""
+    return WIDTHS[-1] if wide_device() else 1
+
+
 def over(function: Callable[[Any], Any], items: Any, group: int | None = None) -> Any:
     """`function` of every item along the leading axis: one after the other on a CPU, else all, or `group`, at once."""
     if wide_device():

@@ -37,7 +37,7 @@ class Descent(NamedTuple):
     @property
     def converged(self) -> Bool[Array, ""]:
         """True after two accepted steps in a row that gained next to nothing."""
-        return self.small_steps >= 2
+        return jnp.asarray(self.small_steps >= 2)
 
 
 LARGEST_DAMPING = 1e8
