@@ -1,6 +1,7 @@
 """Mock surveys from the same profiles and priors that are fitted, in the very files that real data come in."""
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from lensmill.grid import bin_pixels, centred_grid
 from lensmill.imaging import (
     PSF,
     Sampling,
+    cell_area,
     convolve,
     kernel_reach,
     kernel_transform,
@@ -212,16 +214,20 @@ def _images(
     size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)
     psf = PSF(jnp.asarray(kernel_transform(kernel, size, k)), size)
     fine, rays = sub_pixels(grid, psf, SAMPLING.rays)
-    brightness = source.surface_brightness(*_shoot(system, *fine.rays(rays)))
+    brightness = source.cell_brightness(*_shoot(system, *fine.rays(rays), rays))
     arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, size))
     light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
     arcs, light = (image[margin : shape[0] - margin, margin : shape[1] - margin] for image in (arcs, light))
     return np.maximum(arcs, 0), np.maximum(light, 0), galaxy
 
 
-@jax.jit
-def _shoot(system: Any, x: Array, y: Array) -> tuple[Array, Array]:
-    return ray_shoot(system.mass, x, y)
+@functools.partial(jax.jit, static_argnums=3)
+def _shoot(system: Any, x: Array, y: Array, rays: int) -> tuple[Array, Array, Array]:
+    """Positions in the source plane, and the area there that each ray speaks for."""
+    beta = ray_shoot(system.mass, x, y)
+    ny, nx = (side // rays for side in x.shape)
+    pixels = (b.reshape(ny, rays, nx, rays).transpose(1, 3, 0, 2) for b in beta)
+    return *beta, jnp.repeat(jnp.repeat(cell_area(*pixels), rays, 0), rays, 1)
 
 
 def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Instrument, snr: float) -> float:

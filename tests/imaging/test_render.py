@@ -112,3 +112,35 @@ def test_the_core_has_finite_slopes() -> None:
     slope = jax.grad(lambda lens: jnp.sum(render_lens_light(lens, grid, kernel, Sampling(2, 8)) ** 2))
     for leaf in jax.tree.leaves(slope(system(0.0, 0.0, 8.0))):
         assert np.all(np.isfinite(leaf))
+
+
+def cell_flux(light: Sersic, side: float) -> float:
+    """The flux in a square cell around the origin: Gauss-Legendre over quadrants, nodes crowding at the cusp."""
+    node, weight = (a / 2 for a in np.polynomial.legendre.leggauss(60))
+    node = node + 0.5
+    total = 0.0
+    for towards in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        x0, y0 = float(light.center_x), float(light.center_y)
+        lengths = [side / 2 - way * start for way, start in zip(towards, (x0, y0), strict=True)]
+        x, y = (start + way * n * node**8 for start, way, n in zip((x0, y0), towards, lengths, strict=True))
+        along, across = (n * 8 * node**7 * weight for n in lengths)
+        brightness = np.asarray(light.surface_brightness(*map(jnp.asarray, np.meshgrid(x, y))))
+        total += float(across @ brightness @ along)
+    return total
+
+
+@pytest.mark.parametrize("n", [2.0, 4.0, 6.0])
+def test_a_ray_that_meets_a_cusp_sees_its_cell(n: float) -> None:
+    """At and around a ray the pixel's flux is that of the cell; the value at the ray alone would be many times it."""
+    side, rays = 0.08, 32
+    offsets = (np.arange(rays) + 0.5) / rays * side - side / 2
+    x, y = map(jnp.asarray, np.meshgrid(offsets, offsets))
+    cell = (side / rays) ** 2
+    for distance in (0.0, 0.1, 0.3, 0.5):
+        at = offsets[rays // 2] + distance * side / rays
+        light = Sersic(*(jnp.asarray(v) for v in (1.0, 0.3, n, 0.1, -0.2, at, offsets[rays // 2])))
+        exact = cell_flux(light, side)
+        blurred = float(jnp.sum(light.cell_brightness(x, y, jnp.asarray(cell))) * cell)
+        assert blurred == pytest.approx(exact, rel=0.01), distance
+        if distance == 0.0 and n > 2:
+            assert float(jnp.sum(light.surface_brightness(x, y)) * cell) > 1.02 * exact

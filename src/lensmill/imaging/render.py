@@ -73,7 +73,8 @@ def _light_flux(system: LensSystem, grid: PixelGrid, psf: PSF, sampling: Samplin
     for side, number in ((CORE, sampling.core), (CUSP, CUSP_RAYS * sampling.core)):
         _, rays = sub_pixels(grid, psf, number)
         core, row, column = fine.around(x, y, side * psf.supersampling)
-        finer = pixel_flux(system.lens_light.surface_brightness(*core.rays(rays)), core, rays)
+        cell = (core.pixel_scale / rays) ** 2
+        finer = pixel_flux(system.lens_light.cell_brightness(*core.rays(rays), cell), core, rays)
         light = jax.lax.dynamic_update_slice(light, finer, (row, column))
     return light
 
@@ -121,8 +122,16 @@ def _finer_arcs(
     y = grid.y_first + grid.pixel_scale * (row + inside[:, None]).astype(grid.y_first.dtype)
     # in a row, of which XLA:CPU makes vectors
     x, y = (a.reshape(-1) for a in (jnp.tile(x, (k * rays, 1)), jnp.repeat(y, k * rays, axis=0)))
-    light = jax.lax.optimization_barrier(_arcs(system, *jax.lax.optimization_barrier((x, y))))
+    beta = ray_shoot(system.mass, *jax.lax.optimization_barrier((x, y)))
+    cell = jnp.tile(cell_area(*(b.reshape(k * rays, k * rays, -1) for b in beta)), (k * rays) ** 2)
+    light = jax.lax.optimization_barrier(system.source.cell_brightness(*beta, cell))
     return light.reshape(k, rays, k, rays, -1).mean((1, 3)) * fine.pixel_scale**2
+
+
+def cell_area(x: Float[Array, "m m *pixel"], y: Float[Array, "m m *pixel"]) -> Float[Array, "*pixel"]:
+    """The area of the source plane that a ray speaks for, from the quadrangle of a pixel's outermost rays."""
+    (along_x, across_x), (along_y, across_y) = ((b[-1, -1] - b[0, 0], b[-1, 0] - b[0, -1]) for b in (x, y))
+    return 0.5 * jnp.abs(along_x * across_y - along_y * across_x) / (x.shape[0] - 1) ** 2
 
 
 def _split(fine: Float[Array, "my mx"], grid: PixelGrid) -> Float[Array, "k k pixel"]:

@@ -16,6 +16,13 @@ class AbstractLightProfile(eqx.Module):
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
 
+    def cell_brightness(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"], area: Float[Array, "*#grid"]
+    ) -> Float[Array, "*grid"]:
+        """Its mean over cells of some `area` (arcsec^2) around positions; the value there, unless a profile has a cusp."""
+        del area
+        return self.surface_brightness(x, y)
+
     @property
     @abc.abstractmethod
     def total_flux(self) -> Float[Array, ""]:
@@ -30,3 +37,9 @@ class LightModel(eqx.Module):
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """The sum of the profiles' surface brightness, image unit per arcsec^2."""
         return sum((profile.surface_brightness(x, y) for profile in self.profiles), start=0 * x)
+
+    def cell_brightness(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"], area: Float[Array, "*#grid"]
+    ) -> Float[Array, "*grid"]:
+        """The sum of the profiles' mean brightness over cells, image unit per arcsec^2."""
+        return sum((profile.cell_brightness(x, y, area) for profile in self.profiles), start=0 * x)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from lensmill.conventions.shapes import SHARPNESS, sersic_b
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
-from lensmill.light.sersic import SOFTENING
+from lensmill.light.sersic import SOFTENING, blurred
 
 STEP = 0.2  # of ln(r / size) in the integral for the flux
 LOG_RADII = np.arange(-10, 9, STEP)
@@ -52,6 +52,13 @@ class CoreSersic(AbstractLightProfile):
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Graham et al. (2003), equation 5, normalised to the flux; image unit per arcsec^2."""
+        return self.cell_brightness(x, y, jnp.zeros_like(self.size))
+
+    def cell_brightness(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"], area: Float[Array, "*#grid"]
+    ) -> Float[Array, "*grid"]:
+        """Its mean over cells of some `area` (arcsec^2) around positions, as of a Sersic profile."""
         r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2, self.size)
+        r2 = blurred(r2, area / self.size**2)
         shape = self._log_shape(0.5 * jnp.log(r2 + SOFTENING))
         return self.flux / self.size**2 * jnp.exp(shape - self._log_area())
