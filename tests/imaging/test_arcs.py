@@ -54,11 +54,11 @@ def test_a_few_pixels_with_many_rays_err_less_than_many_with_a_few(supersampling
 
 
 def test_only_the_steepest_pixels_are_integrated_anew_and_fully_but_for_the_last() -> None:
-    plain, finer, all_finer = (image(system(n=0.8), POINT, s) for s in (Sampling(2), FINE, Sampling(8)))
+    plain, finer, all_finer = (image(system(n=1.5), POINT, s) for s in (Sampling(2), FINE, Sampling(8)))
     changed = np.abs(finer - plain) > 1e-13 * plain.max()
     assert 0.5 * STEEP * plain.size < changed.sum() <= np.ceil(STEEP * plain.size)
     brightest = np.argsort(plain.reshape(-1))[-4:]
-    np.testing.assert_allclose(finer.reshape(-1)[brightest], all_finer.reshape(-1)[brightest], rtol=1e-3)
+    np.testing.assert_allclose(finer.reshape(-1)[brightest], all_finer.reshape(-1)[brightest], rtol=2e-3)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(2, arcs=2), Sampling(3, arcs=2), Sampling(1, arcs=8)])
