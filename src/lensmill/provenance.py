@@ -16,16 +16,16 @@ CORE = (
     "warmstart.py", "fitting.py",
 )  # fmt: skip
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "map": CORE,
-    "sample": CORE,
-    "diagnose": (*CORE, "checks"),
+    "map": (*CORE, "preparation"),
+    "sample": (*CORE, "preparation"),
+    "diagnose": (*CORE, "preparation", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
 }
-PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
+PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "sep", "snakemake")
 
 
 @functools.cache

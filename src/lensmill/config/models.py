@@ -108,12 +108,29 @@ class Model(Section):
         description="the same for the lensed source in the twentieth of the pixels where it is steepest; of use only "
         "above `supersampling`, and where that is 2 or more",
     )
-    fit_radius: Positive | None = Field(
+    fit_radius: Positive | Literal["auto"] | None = Field(
         default=None,
-        description="pixels farther than this from the cutout's centre, arcsec, are not used; null: all are",
+        description="pixels farther than this from the cutout's centre, arcsec, are not used; auto: chosen around the arcs, "
+        "which it never cuts; null: all are used",
     )
     precision: Literal["float32", "float64"] = Field(
         default="float32", description="arithmetic of the pixels; parameters are float64 in any case"
+    )
+
+
+class Preparation(Section):
+    """How a cutout is prepared for the fit. What is found is recorded for every lens, whatever is done about it."""
+
+    masking: Literal["auto", "given"] = Field(
+        default="auto",
+        description="auto: besides what MASK leaves out, bad pixels are not used, nor neighbours and stars farther out than "
+        "any image of the source; given: MASK alone",
+    )
+    noise: Literal["given", "scaled", "inflated"] = Field(
+        default="given",
+        description="what the noise in blank sky, where it differs from rms significantly, does to rms. given: nothing; scaled: rms "
+        "is multiplied so that its pixels' variance is right; inflated: so that, with noise that pixels share (drizzling), "
+        "the posterior's widths are",
     )
 
 
@@ -189,6 +206,7 @@ class Config(Section):
         default=None, description="a mock survey to be written to `catalogue`; null: a survey is given"
     )
     model: Model = Field(default=Model(), description="what a lens is made of")
+    preparation: Preparation = Field(default=Preparation(), description="how a cutout is prepared for the fit")
     source_network: SourceNetwork = Field(default=SourceNetwork(), description="the network that draws the sources")
     inference: Inference = Field(default=Inference(), description="how a posterior is found and sampled")
     certificate: Certificate = Field(default=Certificate(), description="what a posterior must show to be certified")

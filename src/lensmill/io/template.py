@@ -43,8 +43,8 @@ def survey_template(folder: Path) -> Table:
     for name in OPEN:
         table[name] = _numbers(name, np.full(len(files), np.nan))
     table["band"] = [""] * len(files)
-    for name, meaning in TEXTS.items():
-        table[name].description = meaning
+    for name in table.colnames:
+        table[name].description = table[name].description or TEXTS[name]
     return table
 
 

@@ -1,0 +1,7 @@
+"""A cutout made ready for the fit: arcs found, other objects masked, noise measured, the fitted region chosen."""
+
+from lensmill.preparation.arcs import Arcs, Expected
+from lensmill.preparation.noise import Noise
+from lensmill.preparation.prepare import CAUSES, Prepared, prepare
+
+__all__ = ["CAUSES", "Arcs", "Expected", "Noise", "Prepared", "prepare"]
