@@ -17,13 +17,14 @@ CORE = (
 )  # fmt: skip
 STAGES: Mapping[str, tuple[str, ...]] = {
     "map": (*CORE, "preparation"),
-    "sample": (*CORE, "preparation"),
-    "diagnose": (*CORE, "preparation", "checks"),
+    "sample": (*CORE, "preparation", "sampling.py"),
+    "diagnose": (*CORE, "preparation", "sampling.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
+    "population": ("loading.py", "population", "report"),
 }
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "sep", "snakemake")
 
