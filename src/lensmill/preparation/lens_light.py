@@ -8,6 +8,7 @@ their weight step by step.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares, nnls
 
 GAUSSIANS = 12  # of either ellipticity
@@ -17,6 +18,7 @@ FITTED_SIDE = 72  # pixels: a finer image is binned for the fit
 RELATIVE = 0.03  # of the model: what Gaussians of two ellipticities leave of a galaxy that twists
 OUTSTANDING = 2.0  # sigma above the model at which a pixel has lost half its weight
 STEEPEST = 0.7  # modulus of ellipticity
+RIDGE = 1e-10  # of the basis, so that Gaussians that are nearly the same do not matter
 WIDEST = 3.0  # half sides of the cutout: a galaxy may be larger than that
 
 
@@ -30,10 +32,21 @@ class LensLight(NamedTuple):
     sky: float
 
 
-def elliptical_radius(x: np.ndarray, y: np.ndarray, e1: float, e2: float) -> np.ndarray:
-    """Intermediate-axis radius of the ellipse with components e1, e2 = (1-q)/(1+q) (cos, sin) 2 phi through (x, y)."""
+def _square_radius(x: np.ndarray, y: np.ndarray, e: complex) -> np.ndarray:
+    """Squared intermediate-axis radius of the ellipse with e = e1 + i e2, |e| = (1-q)/(1+q), through (x, y)."""
     z = x + 1j * y
-    return np.abs(z - (e1 + 1j * e2) * np.conj(z)) / np.sqrt(1 - e1**2 - e2**2)
+    u = z - e * np.conj(z)
+    return (u.real**2 + u.imag**2) / (1 - abs(e) ** 2)
+
+
+def _slopes(x: np.ndarray, y: np.ndarray, e: complex) -> np.ndarray:
+    """Derivatives of `_square_radius` by the centre's x and y, e1 and e2; last axis counts them."""
+    z, s2 = x + 1j * y, 1 - abs(e) ** 2
+    u = z - e * np.conj(z)
+    steps = (e - 1, -1j * (1 + e), -np.conj(z), -1j * np.conj(z))
+    found = [2 * (np.conj(u) * step).real / s2 for step in steps]
+    square = np.abs(u) ** 2 * 2 / s2**2
+    return np.stack([*found[:2], found[2] + e.real * square, found[3] + e.imag * square], axis=-1)
 
 
 def _pixels(shape: tuple[int, int], factor: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,50 +61,76 @@ def _binned(values: np.ndarray, factor: int) -> np.ndarray:
     return values[: ny * factor, : nx * factor].reshape(ny, factor, nx, factor).mean((1, 3))
 
 
+class _Solution(NamedTuple):
+    """The weighted basis at the fitted pixels given a shape, its best amplitudes, and the weighted residuals."""
+
+    rows: np.ndarray
+    amplitude: np.ndarray
+    residual: np.ndarray
+
+
 class _Fit:
     """The image that is fitted, binned, and what the amplitudes are given the shape (x0, y0, e1, e2 inside, e1, e2 outside)."""
 
     def __init__(self, image: np.ndarray, rms: np.ndarray, use: np.ndarray, sharpest: float) -> None:
         self.factor = max(1, -(-max(image.shape) // FITTED_SIDE))
         share = _binned(use.astype(float), self.factor)
-        self.use = share > 0.5
-        safe = np.maximum(share, 1e-9)
-        self.image = _binned(np.where(use, image, 0), self.factor) / safe
-        self.variance = _binned(np.where(use, rms**2, 0), self.factor) / safe / (self.factor**2 * safe)
-        self.x, self.y = _pixels((image.shape[0], image.shape[1]), self.factor)
+        chosen = share > 0.5
+        share = share[chosen]
+        self.image = _binned(np.where(use, image, 0), self.factor)[chosen] / share
+        self.variance = _binned(np.where(use, rms**2, 0), self.factor)[chosen] / share / (self.factor**2 * share)
+        self.x, self.y = (place[chosen] for place in _pixels((image.shape[0], image.shape[1]), self.factor))
         self.widths = np.geomspace(max(sharpest, 0.5 * self.factor), WIDEST * max(image.shape) / 2, GAUSSIANS)
+        self.weight = 1 / np.sqrt(self.variance)
+        self._known: tuple[bytes, _Solution] | None = None
 
     def basis(self, shape: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The Gaussians at positions, of either ellipticity, and a constant of either sign; last axis counts them."""
         columns = []
-        for e1, e2 in (shape[2:4], shape[4:6]):
-            square = elliptical_radius(x - shape[0], y - shape[1], e1, e2)[..., None] ** 2
-            columns.append(np.exp(-0.5 * square / self.widths**2))
+        for e in (complex(*shape[2:4]), complex(*shape[4:6])):
+            square = _square_radius(x - shape[0], y - shape[1], e)[..., None]
+            columns.append(np.exp(square * (-0.5 / self.widths**2)))
         one = np.ones((*x.shape, 1))
         return np.concatenate([*columns, one, -one], axis=-1)
 
-    def amplitudes(self, shape: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """The non-negative amplitudes that fit best."""
-        rows = self.basis(shape, self.x[self.use], self.y[self.use]) * weight[:, None]
-        norm = np.linalg.norm(rows, axis=0)
-        q, r = np.linalg.qr(np.column_stack([rows / norm, self.image[self.use] * weight]))
-        del q
-        return nnls(r[:-1, :-1], r[:-1, -1])[0] / norm
+    def solution(self, shape: np.ndarray) -> _Solution:
+        """The non-negative amplitudes that fit best with the present weights."""
+        if self._known is not None and self._known[0] == shape.tobytes():
+            return self._known[1]
+        rows = self.basis(shape, self.x, self.y) * self.weight[:, None]
+        data = self.image * self.weight
+        norm = np.sqrt(np.einsum("pk,pk->k", rows, rows))
+        gram = rows.T @ rows / np.outer(norm, norm)
+        factor = np.linalg.cholesky(gram + RIDGE * np.eye(len(norm)))
+        amplitude = nnls(factor.T, np.linalg.solve(factor, rows.T @ data / norm))[0] / norm
+        found = _Solution(rows, amplitude, data - rows @ amplitude)
+        self._known = shape.tobytes(), found
+        return found
 
-    def model(self, shape: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-        """The fitted pixels of the model."""
-        return self.basis(shape, self.x[self.use], self.y[self.use]) @ amplitude
+    def residual(self, shape: np.ndarray) -> np.ndarray:
+        """Weighted residuals of the best amplitudes."""
+        return self.solution(shape).residual
 
-    def residual(self, shape: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Weighted residuals of the best amplitudes; the Gaussians are scaled to fit."""
-        return (self.image[self.use] - self.model(shape, self.amplitudes(shape, weight))) * weight
+    def jacobian(self, shape: np.ndarray) -> np.ndarray:
+        """Its derivatives by the shape, amplitudes following (variable projection, Kaufman 1975)."""
+        rows, amplitude, _ = self.solution(shape)
+        slope = np.zeros((len(rows), len(shape)))
+        for first, at in ((0, [0, 1, 2, 3]), (GAUSSIANS, [0, 1, 4, 5])):
+            own = slice(first, first + GAUSSIANS)
+            steep = rows[:, own] @ (amplitude[own] * (-0.5 / self.widths**2))
+            e = complex(*shape[at[2:]])
+            slope[:, at] -= steep[:, None] * _slopes(self.x - shape[0], self.y - shape[1], e)
+        free = rows[:, amplitude > 0]
+        return slope - free @ np.linalg.lstsq(free.T @ free, free.T @ slope, rcond=RIDGE)[0]
 
-    def weights(self, shape: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-        """Inverse standard deviations, less where the image stands out above the model."""
-        model = self.model(shape, amplitude)
-        sigma = np.sqrt(self.variance[self.use] + (RELATIVE * np.maximum(model - self.sky(amplitude), 0)) ** 2)
-        above = np.maximum(self.image[self.use] - model, 0) / sigma
-        return 1 / (sigma * np.sqrt(1 + (above / OUTSTANDING) ** 2))
+    def reweigh(self, shape: np.ndarray) -> None:
+        """Set the weights to inverse standard deviations, less where the image stands out above the model."""
+        rows, amplitude, _ = self.solution(shape)
+        model = rows @ amplitude / self.weight
+        sigma = np.sqrt(self.variance + (RELATIVE * np.maximum(model - self.sky(amplitude), 0)) ** 2)
+        above = np.maximum(self.image - model, 0) / sigma
+        self.weight = 1 / (sigma * np.sqrt(1 + (above / OUTSTANDING) ** 2))
+        self._known = None
 
     @staticmethod
     def sky(amplitude: np.ndarray) -> float:
@@ -101,8 +140,6 @@ class _Fit:
 
 def brightest(image: np.ndarray, use: np.ndarray, reach: float) -> tuple[float, float]:
     """Where (x, y, pixels from the middle) the 5 x 5 pixels around are brightest, within `reach` pixels of the middle."""
-    from scipy.ndimage import uniform_filter
-
     x, y = _pixels((image.shape[0], image.shape[1]), 1)
     smooth = uniform_filter(np.where(use, image, 0), 5, mode="constant")
     at = int(np.argmax(np.where(np.hypot(x, y) <= reach, smooth, -np.inf)))
@@ -126,12 +163,12 @@ def fit_lens_light(
     x0, y0 = begin.center if begin else brightest(image, use, reach)
     shape = np.array([x0, y0, *(begin.inner + begin.outer if begin else (0.0,) * 4)])
     bounds = np.array([[x0 - 2, x0 + 2], [y0 - 2, y0 + 2], *[[-STEEPEST, STEEPEST]] * 4]).T
-    weight = 1 / np.sqrt(fit.variance[fit.use])
     for _ in range(rounds):
         for _ in range(REWEIGHTED):
-            weight = fit.weights(shape, fit.amplitudes(shape, weight))
-        shape = least_squares(fit.residual, shape, args=(weight,), bounds=bounds, max_nfev=STEPS, x_scale=SCALE).x
-    amplitude = fit.amplitudes(shape, weight)
+            fit.reweigh(shape)
+        found = least_squares(fit.residual, shape, fit.jacobian, bounds, max_nfev=STEPS, x_scale=SCALE)
+        shape = found.x
+    amplitude = fit.solution(shape).amplitude
     x, y = _pixels((image.shape[0], image.shape[1]), 1)
     sky = fit.sky(amplitude)
     light = fit.basis(shape, x, y) @ amplitude - sky
