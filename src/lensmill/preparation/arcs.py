@@ -10,10 +10,12 @@ THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest
 CONTRAST = 0.02  # of the whole: a fainter part of a blend is not taken for an object of its own
 CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
 FAR, FAR_STAR, FARTHEST = 1.7, 1.5, 2.2  # ring radii: an image of the source is nearer, a star is none, joined to an arc
+ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
 EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
 ARC_WIDTH, OFFSET = 0.3, 1.0  # relative: scatter of arcs' distances about a circle, and of the circle's centre
 ROUNDS = 5
+NOTABLE = 8.0  # signal-to-noise ratio that a neighbour must have somewhere: a fainter one does little, and may be an arc's wing
 FADED = 1.5  # signal-to-noise ratio down to which a neighbour is masked,
 GROWN = 10  # pixels from where it is significant at most
 SYSTEMATIC = 0.03  # of the lens light: error of its first model
@@ -80,29 +82,41 @@ def find_objects(snr: np.ndarray, use: np.ndarray, psf_sigma: float) -> np.ndarr
 
 
 class _Object(NamedTuple):
-    """How far from the lens an object is (flux-weighted mean, arcsec), and whether it is as compact as a star."""
+    """Where an object is from the lens (flux-weighted mean, arcsec), how far out, and whether it is as compact as a star."""
 
+    place: complex
     distance: float
     compact: bool
 
 
 def _describe(
-    segments: np.ndarray, residual: np.ndarray, snr: np.ndarray, radius: np.ndarray, psf_sigma: float
+    segments: np.ndarray, residual: np.ndarray, snr: np.ndarray, place: np.ndarray, psf_sigma: float
 ) -> dict[int, _Object]:
     star = np.pi * (1.1774 * psf_sigma) ** 2  # pixels of a star above half its peak
     found = {}
     for number in np.unique(segments[segments > 0]):
         own = segments == number
         light = residual[own]
-        bright = snr[own].max() > CLEAR
-        distance = float(np.average(radius[own], weights=np.maximum(light, 0) + 1e-30))
-        found[int(number)] = _Object(distance, bool(bright and (light > 0.5 * light.max()).sum() < STARLIKE * star))
+        weights = np.maximum(light, 0) + 1e-30
+        middle, distance = np.average(place[own], weights=weights), np.average(np.abs(place[own]), weights=weights)
+        compact = snr[own].max() > CLEAR and (light > 0.5 * light.max()).sum() < STARLIKE * star
+        found[int(number)] = _Object(complex(middle), float(distance), bool(compact))
     return found
 
 
-def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float) -> list[int]:
-    """The objects that are near enough to be images of the source, and what is joined to them."""
-    near = [n for n, one in objects.items() if one.distance < ring * (FAR_STAR if one.compact else FAR)]
+def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, aside: complex) -> list[int]:
+    """The objects that are near enough to be images of the source, and what is joined to them.
+
+    `aside` is the mean direction of the arcs: where they lie on one side, an image on the other may be farther out.
+    """
+
+    def farthest(one: _Object) -> float:
+        if one.compact:
+            return FAR_STAR
+        across = abs(aside) > ONE_SIDED and (one.place * aside.conjugate()).real < 0
+        return OPPOSITE if across else FAR
+
+    near = [n for n, one in objects.items() if one.distance < ring * farthest(one)]
     around = set(np.unique(segments[binary_dilation(np.isin(segments, near), iterations=2)]).tolist())
     joined = [n for n in around - {0, *near} if not objects[n].compact and objects[n].distance < FARTHEST * ring]
     return near + joined
@@ -135,19 +149,20 @@ def find_arcs(
 ) -> Arcs:
     """Arcs and other objects; `positions` are x and y of every pixel from the lens in arcsec, `psf_sigma` is in pixels."""
     x, y = positions
-    radius = np.hypot(x, y)
+    radius, place = np.hypot(x, y), x + 1j * y
     segments = find_objects(np.where(radius > CORE * expected.low, snr, 0.0), use, psf_sigma)
-    objects = _describe(segments, residual, snr, radius, psf_sigma)
+    objects = _describe(segments, residual, snr, place, psf_sigma)
     even = np.minimum(snr, EVEN * THRESHOLD)  # a bright star has few pixels: none counts for more than those of an arc
 
-    def ring_of(chosen: list[int], weight: np.ndarray) -> float:
+    def ring_of(chosen: list[int], weight: np.ndarray) -> tuple[float, complex]:
         inside = np.isin(segments, chosen)
-        return ring_radius(x[inside], y[inside], weight[inside])
+        share = weight[inside] / max(weight[inside].sum(), 1e-30)
+        return ring_radius(x[inside], y[inside], weight[inside]), complex(np.sum(share * np.sign(place[inside])))
 
-    ring = ring_of([n for n, one in objects.items() if one.distance < expected.high], even * expected.weight(radius))
+    ring, aside = ring_of([n for n, one in objects.items() if one.distance < expected.high], even * expected.weight(radius))
     for _ in range(ROUNDS):
-        ring = ring_of(_images(objects, segments, ring), even)
-    arcs = np.isin(segments, _images(objects, segments, ring))
+        ring, aside = ring_of(_images(objects, segments, ring, aside), even)
+    arcs = np.isin(segments, _images(objects, segments, ring, aside))
     numbered = np.where(segments > 0, segments + 1, 0)
     if not arcs.any():
         return Arcs(snr, numbered, np.nan, np.nan, np.nan, 0.0)
@@ -156,8 +171,9 @@ def find_arcs(
 
 
 def neighbours(arcs: Arcs, margin: int) -> np.ndarray:
-    """True in the pixels of objects that are no arcs, out to where they fade and `margin` pixels more; arcs are left out."""
-    others, kept = arcs.objects > 1, binary_dilation(arcs.objects == 1, iterations=margin)
+    """True in the pixels of notable objects that are no arcs, out to where they fade and `margin` pixels more; arcs are left out."""
+    bright = np.unique(arcs.objects[(arcs.objects > 1) & (arcs.significance > NOTABLE)])
+    others, kept = np.isin(arcs.objects, bright), binary_dilation(arcs.objects == 1, iterations=margin)
     if not others.any():
         return others
     faint = (arcs.significance > FADED) & ~kept
