@@ -1,6 +1,7 @@
 """What the batch jobs share: the survey, a lens in hand, the key of a result, and a loop that no lens can break."""
 
 import dataclasses
+import functools
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
 from lensmill.io.running import at_work
+from lensmill.preparation import Expected, Prepared, prepare
+from lensmill.priors import interval
 from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
@@ -66,11 +69,6 @@ class Survey:
         """Where results lie."""
         return RunFolder(self.config.folder)
 
-    @property
-    def model(self) -> Model:
-        """The model as the core takes it."""
-        return Model(**self.config.model.model_dump())
-
 
 @dataclasses.dataclass(frozen=True)
 class Work:
@@ -92,10 +90,24 @@ class Work:
         inference = self.survey.ingredients.inference(self.cutout.lens_id)
         return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
 
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """The cutout made ready for the fit, and what was found on the way."""
+        config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
+        settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
+        masses = [self.priors["mass"][name] for name in config.model.mass]
+        expected = Expected(*interval(next(mass["theta_E"] for mass in masses if "theta_E" in mass)))
+        return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
+
     @property
     def pixels(self) -> Pixels:
-        """The cutout as the core takes it."""
-        return Pixels(*(getattr(self.cutout, name) for name in Pixels._fields))
+        """The prepared cutout as the core takes it."""
+        return Pixels(*(getattr(self.prepared.cutout, name) for name in Pixels._fields))
+
+    @property
+    def model(self) -> Model:
+        """The model as the core takes it."""
+        return Model(**self.survey.config.model.model_dump() | {"fit_radius": self.prepared.fit_radius})
 
     @property
     def priors(self) -> Mapping[str, Any]:
@@ -105,7 +117,7 @@ class Work:
     @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        return pose(self.pixels, self.survey.model, self.priors, self.survey.network)
+        return pose(self.pixels, self.model, self.priors, self.survey.network)
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
@@ -195,7 +207,7 @@ def _attempted(
     final: Mapping[str, str],
 ) -> ManifestRow:
     try:
-        cutout = read_cutout(survey.rows[lens_id])
+        cutout = read_cutout(survey.rows[lens_id], survey.config.preparation.masking)
         return one(Work(survey, cutout, survey.ingredients.parts(step, survey.rows[lens_id], cutout.digest)), report)
     except InvalidInput as error:
         report.say(f"{step:8s} {lens_id}: {Status.INVALID_INPUT.value}: {error}")

@@ -109,9 +109,9 @@ class Model(Section):
         "above `supersampling`, and where that is 2 or more",
     )
     fit_radius: Positive | Literal["auto"] | None = Field(
-        default=None,
+        default="auto",
         description="pixels farther than this from the cutout's centre, arcsec, are not used; auto: chosen around the arcs, "
-        "which it never cuts; null: all are used",
+        "which it never cuts, where that saves pixels; null: all are used",
     )
     precision: Literal["float32", "float64"] = Field(
         default="float32", description="arithmetic of the pixels; parameters are float64 in any case"
@@ -128,8 +128,8 @@ class Preparation(Section):
     )
     noise: Literal["given", "scaled", "inflated"] = Field(
         default="given",
-        description="what the noise in blank sky, where it differs from rms significantly, does to rms. given: nothing; scaled: rms "
-        "is multiplied so that its pixels' variance is right; inflated: so that, with noise that pixels share (drizzling), "
+        description="what the noise in blank sky, where it differs from rms significantly, does to rms. given: nothing; scaled: "
+        "rms is multiplied so that its pixels' variance is right; inflated: so that, with noise that pixels share (drizzling), "
         "the posterior's widths are",
     )
 
@@ -189,7 +189,17 @@ class Certificate(Section):
     )
     divergences: int = Field(default=0, ge=0, description="most divergent transitions after warm-up")
     chi2: Annotated[tuple[Positive, Positive], Rising] = Field(
-        default=(0.8, 1.25), description="range of the reduced chi-squared at the best draw"
+        default=(0.8, 1.25),
+        description="range of the reduced chi-squared at the best draw, in that of blank sky where `preparation.noise` changes rms",
+    )
+    noise: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.5, 1.5), description="range of the standard deviation of blank sky, in the rms that was given"
+    )
+    modelled_psf: bool = Field(
+        default=False, description="whether a lens may be certified whose PSF is a model because the cutout has none"
+    )
+    psf_offset: Positive = Field(
+        default=0.5, description="farthest that the PSF's light may be from its central pixel, pixels of the image"
     )
     ppp: Annotated[tuple[Fraction, Fraction], Rising] = Field(
         default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"

@@ -73,7 +73,11 @@ NUMBERS = {
         "full width at half maximum of a Moffat profile, where the cutout has no PSF", "arcsec", 0, 10, open_ended=True
     ),
     "fit_radius": NumberColumn(
-        "radius of the fitted region, in place of the config's `model.fit_radius`", "arcsec", 0, math.inf, open_ended=True
+        "radius of the fitted region, in place of the config's `model.fit_radius`",
+        "arcsec",
+        0,
+        math.inf,
+        open_ended=True,
     ),
 }
 TEXTS = {

@@ -24,9 +24,7 @@ def noise_rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, fi
     return extensions["RMS"].data
 
 
-def _derived(
-    extensions: dict[str, Extension], row: CatalogueRow, unit: str, findings: Findings
-) -> np.ndarray | None:
+def _derived(extensions: dict[str, Extension], row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray | None:
     """sqrt(background_rms^2 + max(image, 0) / exposure_time) for a sky-subtracted image in electron/s.
 
     background_rms (electron/s) holds all noise that is there without the lens, that of the sky's light included; where it is
@@ -40,7 +38,7 @@ def _derived(
         findings.problem("SCI", "an extension RMS, or blank sky to measure the noise in", "neither")
         return None
     findings.note(
-        f"no RMS and no exposure time: the noise is the {level:.3g} measured in blank sky; that of the lens's own light is left out"
+        f"no RMS and no exposure time: the noise is the {level:.3g} measured in blank sky, without that of the lens's light"
     )
     return np.full(sci.data.shape, level)
 
@@ -58,7 +56,9 @@ def _from_exposure(
         origin = "background_rms and exposure_time"
     else:
         background = measured_background(extensions)
-        origin = "exposure_time and the background's scatter" + (f", measured as {background:.3g}" if background else "")
+        origin = "exposure_time and the background's scatter" + (
+            f", measured as {background:.3g}" if background else ""
+        )
         if background is None:
             findings.problem("SCI BKGRMS", "background_rms, or blank sky to measure it in", "neither")
     if background is None or exposure is None:

@@ -86,7 +86,9 @@ def _centred(psf: np.ndarray, findings: Findings) -> np.ndarray | None:
         findings.problem("PSF", "light centred on the middle of the stamp", got, "shift the stamp by whole pixels")
         return None
     if max(map(abs, offsets)) > NOTED:
-        findings.note(f"the PSF's light is {offsets[1]:+.2f} columns and {offsets[0]:+.2f} rows off its central pixel: so are all positions")
+        findings.note(
+            f"the PSF's light is {offsets[1]:+.2f} columns and {offsets[0]:+.2f} rows off its central pixel: so are positions"
+        )
     return psf
 
 

@@ -65,7 +65,7 @@ def _numbers(name: str, values: np.ndarray) -> MaskedColumn:
 def _place(row: CatalogueRow) -> tuple[float, float]:
     """Right ascension and declination (degrees) of a cutout's centre; NaN where the file does not tell, or is unsound."""
     try:
-        cutout: Cutout = read_cutout(row)
+        cutout: Cutout = read_cutout(row, "auto")
     except InvalidInput:
         return np.nan, np.nan
     if not cutout.wcs:

@@ -9,7 +9,11 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest pixel of an object
 CONTRAST = 0.02  # of the whole: a fainter part of a blend is not taken for an object of its own
 CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
-FAR, FAR_STAR, FARTHEST = 1.7, 1.5, 2.2  # ring radii: an image of the source is nearer, a star is none, joined to an arc
+FAR, FAR_STAR, FARTHEST = (
+    1.7,
+    1.5,
+    2.2,
+)  # ring radii: an image of the source is nearer, a star is none, joined to an arc
 ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
 EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
@@ -159,7 +163,9 @@ def find_arcs(
         share = weight[inside] / max(weight[inside].sum(), 1e-30)
         return ring_radius(x[inside], y[inside], weight[inside]), complex(np.sum(share * np.sign(place[inside])))
 
-    ring, aside = ring_of([n for n, one in objects.items() if one.distance < expected.high], even * expected.weight(radius))
+    ring, aside = ring_of(
+        [n for n, one in objects.items() if one.distance < expected.high], even * expected.weight(radius)
+    )
     for _ in range(ROUNDS):
         ring, aside = ring_of(_images(objects, segments, ring, aside), even)
     arcs = np.isin(segments, _images(objects, segments, ring, aside))
@@ -171,7 +177,7 @@ def find_arcs(
 
 
 def neighbours(arcs: Arcs, margin: int) -> np.ndarray:
-    """True in the pixels of notable objects that are no arcs, out to where they fade and `margin` pixels more; arcs are left out."""
+    """True in the pixels of notable objects that are no arcs, out to where they fade and `margin` pixels more."""
     bright = np.unique(arcs.objects[(arcs.objects > 1) & (arcs.significance > NOTABLE)])
     others, kept = np.isin(arcs.objects, bright), binary_dilation(arcs.objects == 1, iterations=margin)
     if not others.any():

@@ -2,8 +2,8 @@
 
 Drizzled pixels share noise. A likelihood of independent pixels with the right rms then counts the same noise several times: for
 a model whose derivatives vary slowly over the shared lengths, the variance of a fitted parameter is larger than it says by
-the sum of the noise's autocorrelation over all lags (Casertano+00, sec. 3.5; Fruchter & Hook 2002, sec. 7). With rms multiplied by
-the square root of that sum, posterior widths are right again.
+the sum of the noise's autocorrelation over all lags (Casertano+00, sec. 3.5; Fruchter & Hook 2002, sec. 7). With rms multiplied
+by the square root of that sum, posterior widths are right again.
 """
 
 from typing import NamedTuple

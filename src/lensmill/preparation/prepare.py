@@ -43,10 +43,18 @@ class Prepared:
     figures: dict[str, float]
     notes: tuple[str, ...]
 
+    @property
+    def noise_chi2(self) -> float:
+        """The squared residual, in the rms that is fitted with, of a pixel that holds nothing but noise."""
+        return (self.noise.scale / self.noise_factor) ** 2 if self.noise_factor != 1 else 1.0
 
-def prepare(
-    cutout: Cutout, settings: Preparation, fit_radius: float | str | None, expected: Expected
-) -> Prepared:
+    @property
+    def shared(self) -> float:
+        """How many pixels count for one in a chi-squared, since they share noise; 1 where that is not taken into account."""
+        return self.noise.power if self.noise_factor != 1 else 1.0
+
+
+def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | None, expected: Expected) -> Prepared:
     """Make a cutout ready; `fit_radius` is in arcsec, or auto, or None for all, `expected` is the prior's Einstein radius."""
     sigma = psf_sigma(cutout)
     light, arcs = _look(cutout, sigma, expected)
@@ -56,14 +64,14 @@ def prepare(
     if not np.isfinite(arcs.radius):
         others[:] = False  # where no arc was seen, any object may be one
     fwhm = stamp_fwhm(cutout.psf) / cutout.psf_supersampling * cutout.pixel_scale
-    radius = _region(cutout, arcs, fwhm) if fit_radius == "auto" else fit_radius
+    radius = _region(cutout, arcs, fwhm) if isinstance(fit_radius, str) else fit_radius
     used = dataclasses.replace(cutout, rms=cutout.rms * factor, mask=cutout.mask & ~others)
     offset = _psf_offset(cutout)
-    figures = {
+    figures: dict[str, float] = {
         "arc_radius": arcs.radius, "arc_outer": arcs.outer, "arc_snr": arcs.snr,
         "fit_radius": math.nan if radius is None else radius, "masked_pixels": float(others.sum()),
         "noise_scale": noise.scale, "noise_correlation": noise.correlation, "noise_factor": factor,
-        "psf_fwhm": fwhm, "psf_offset": offset,
+        "psf_fwhm": fwhm, "psf_offset": offset, "psf_modelled": float(bool(cutout.psf_model)),
     }  # fmt: skip
     notes = _notes(cutout, arcs, noise, factor, others, radius, light)
     return Prepared(used, radius, light, arcs, noise, factor, _causes(cutout, others, radius), figures, notes)
@@ -82,7 +90,9 @@ def _psf_offset(cutout: Cutout) -> float:
     return math.hypot(*away) / cutout.psf_supersampling
 
 
-def positions(shape: tuple[int, int], pixel_scale: float, light: LensLight | None = None) -> tuple[np.ndarray, np.ndarray]:
+def positions(
+    shape: tuple[int, int], pixel_scale: float, light: LensLight | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """x and y of every pixel from the cutout's centre, or from the lens light's, arcsec."""
     x0, y0 = light.center if light else (0.0, 0.0)
     y, x = ((np.arange(n) - (n - 1) / 2) for n in shape)
@@ -130,15 +140,16 @@ def _factor(noise: Noise, policy: str) -> float:
 
 
 def _region(cutout: Cutout, arcs: Arcs, fwhm: float) -> float | None:
-    """Radius (arcsec) around the cutout's centre that holds the arcs with some room; None where that is all of it."""
+    """Radius (arcsec) around the cutout's centre that holds the arcs with some room; None where a fit needs all of it."""
     if not np.isfinite(arcs.radius):
         return None
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     x, y = positions(shape, cutout.pixel_scale)
     outermost = float(np.hypot(x, y)[arcs.objects == 1].max())
     needed = outermost + max(ROOM_RING * arcs.radius, ROOM_PSF * fwhm)
-    radius = STEP * math.ceil(needed / (STEP * cutout.pixel_scale)) * cutout.pixel_scale
-    return None if radius >= 0.5 * max(shape) * cutout.pixel_scale else radius
+    steps = STEP * math.ceil(needed / (STEP * cutout.pixel_scale))
+    beyond = max(cutout.psf.shape) / cutout.psf_supersampling / 2  # light of so much more is needed for the convolution
+    return None if steps + beyond >= 0.5 * max(shape) else round(steps * cutout.pixel_scale, 9)
 
 
 def _causes(cutout: Cutout, others: np.ndarray, radius: float | None) -> np.ndarray:
@@ -163,7 +174,9 @@ def _notes(
 ) -> tuple[str, ...]:
     found = [*cutout.notes]
     if not np.isfinite(arcs.radius):
-        found.append("no arcs stand out of the lens light: nothing but bad pixels was masked, and all pixels are fitted")
+        found.append(
+            "no arcs stand out of the lens light: nothing but bad pixels was masked, and all pixels are fitted"
+        )
     elif others.any():
         found.append(f"{int(others.sum())} pixels of neighbours and stars were masked")
     if radius is not None and np.isfinite(arcs.outer) and arcs.outer > radius:
@@ -183,8 +196,8 @@ def _noise_notes(noise: Noise, factor: float) -> list[str]:
         found.append(f"blank sky scatters by {noise.scale:.2f} ± {noise.scale_sd:.2f} rms")
     if noise.off("correlation"):
         found.append(
-            f"pixels share noise: errors of smooth features are {noise.correlation:.2f} ± {noise.correlation_sd:.2f} times those of "
-            "independent pixels"
+            f"pixels share noise: errors of smooth features are {noise.correlation:.2f} ± {noise.correlation_sd:.2f} times "
+            "those of independent pixels"
         )
     if factor != 1:
         found.append(f"rms was multiplied by {factor:.3f}")
