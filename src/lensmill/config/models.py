@@ -190,7 +190,7 @@ class Certificate(Section):
     divergences: int = Field(default=0, ge=0, description="most divergent transitions after warm-up")
     chi2: Annotated[tuple[Positive, Positive], Rising] = Field(
         default=(0.8, 1.25),
-        description="range of the reduced chi-squared at the best draw, in that of blank sky where `preparation.noise` changes rms",
+        description="range of the reduced chi-squared at the best draw; blank sky has 1 where `preparation.noise` changes rms",
     )
     noise: Annotated[tuple[Positive, Positive], Rising] = Field(
         default=(0.5, 1.5), description="range of the standard deviation of blank sky, in the rms that was given"

@@ -163,9 +163,8 @@ def find_arcs(
         share = weight[inside] / max(weight[inside].sum(), 1e-30)
         return ring_radius(x[inside], y[inside], weight[inside]), complex(np.sum(share * np.sign(place[inside])))
 
-    ring, aside = ring_of(
-        [n for n, one in objects.items() if one.distance < expected.high], even * expected.weight(radius)
-    )
+    likely = [n for n, one in objects.items() if one.distance < expected.high]
+    ring, aside = ring_of(likely, even * expected.weight(radius))
     for _ in range(ROUNDS):
         ring, aside = ring_of(_images(objects, segments, ring, aside), even)
     arcs = np.isin(segments, _images(objects, segments, ring, aside))

@@ -30,7 +30,8 @@ class Prepared:
     """A cutout as it is fitted, and what was found.
 
     cutout: with `mask` and `rms` as the fit takes them. fit_radius: arcsec, None for all. causes: (ny, nx), index in CAUSES of
-    why a pixel is not used. noise_factor: what rms was multiplied by. figures: what was found in numbers, by name.
+    why a pixel is not used. noise_factor: what rms was multiplied by; policy: what the settings say of noise. figures: what was
+    found in numbers, by name.
     """
 
     cutout: Cutout
@@ -42,16 +43,24 @@ class Prepared:
     causes: np.ndarray
     figures: dict[str, float]
     notes: tuple[str, ...]
+    policy: str
+
+    @property
+    def noise_counts(self) -> bool:
+        """Whether the noise of blank sky is what residuals are held against: it was asked for, and rms is another."""
+        return (
+            self.policy != "given" and self.noise.known and (self.noise.off("scale") or self.noise.off("correlation"))
+        )
 
     @property
     def noise_chi2(self) -> float:
         """The squared residual, in the rms that is fitted with, of a pixel that holds nothing but noise."""
-        return (self.noise.scale / self.noise_factor) ** 2 if self.noise_factor != 1 else 1.0
+        return (self.noise.scale / self.noise_factor) ** 2 if self.noise_counts else 1.0
 
     @property
     def shared(self) -> float:
         """How many pixels count for one in a chi-squared, since they share noise; 1 where that is not taken into account."""
-        return self.noise.power if self.noise_factor != 1 else 1.0
+        return self.noise.power if self.noise_counts else 1.0
 
 
 def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | None, expected: Expected) -> Prepared:
@@ -65,16 +74,17 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
         others[:] = False  # where no arc was seen, any object may be one
     fwhm = stamp_fwhm(cutout.psf) / cutout.psf_supersampling * cutout.pixel_scale
     radius = _region(cutout, arcs, fwhm) if isinstance(fit_radius, str) else fit_radius
+    causes = _causes(cutout, others, radius)
     used = dataclasses.replace(cutout, rms=cutout.rms * factor, mask=cutout.mask & ~others)
     offset = _psf_offset(cutout)
     figures: dict[str, float] = {
         "arc_radius": arcs.radius, "arc_outer": arcs.outer, "arc_snr": arcs.snr,
-        "fit_radius": math.nan if radius is None else radius, "masked_pixels": float(others.sum()),
+        "fit_radius": math.nan if radius is None else radius, "masked_pixels": float((causes == NEIGHBOUR).sum()),
         "noise_scale": noise.scale, "noise_correlation": noise.correlation, "noise_factor": factor,
         "psf_fwhm": fwhm, "psf_offset": offset, "psf_modelled": float(bool(cutout.psf_model)),
     }  # fmt: skip
-    notes = _notes(cutout, arcs, noise, factor, others, radius, light)
-    return Prepared(used, radius, light, arcs, noise, factor, _causes(cutout, others, radius), figures, notes)
+    notes = _notes(cutout, arcs, noise, factor, causes, radius, light)
+    return Prepared(used, radius, light, arcs, noise, factor, causes, figures, notes, settings.noise)
 
 
 def psf_sigma(cutout: Cutout) -> float:
@@ -159,7 +169,7 @@ def _causes(cutout: Cutout, others: np.ndarray, radius: float | None) -> np.ndar
     causes[others] = NEIGHBOUR
     if radius is not None:
         x, y = positions((causes.shape[0], causes.shape[1]), cutout.pixel_scale)
-        causes[(np.hypot(x, y) > radius) & (causes == 0)] = OUTSIDE
+        causes[(np.hypot(x, y) > radius) & ((causes == 0) | others)] = OUTSIDE
     return causes
 
 
@@ -168,7 +178,7 @@ def _notes(
     arcs: Arcs,
     noise: Noise,
     factor: float,
-    others: np.ndarray,
+    causes: np.ndarray,
     radius: float | None,
     light: LensLight,
 ) -> tuple[str, ...]:
@@ -177,8 +187,8 @@ def _notes(
         found.append(
             "no arcs stand out of the lens light: nothing but bad pixels was masked, and all pixels are fitted"
         )
-    elif others.any():
-        found.append(f"{int(others.sum())} pixels of neighbours and stars were masked")
+    elif masked := int((causes == NEIGHBOUR).sum()):
+        found.append(f"{masked} pixels of neighbours and stars were masked")
     if radius is not None and np.isfinite(arcs.outer) and arcs.outer > radius:
         found.append(f"the fitted radius of {radius:.2f} arcsec cuts arcs that reach out to {arcs.outer:.2f} arcsec")
     found += _noise_notes(noise, factor)
