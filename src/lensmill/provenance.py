@@ -21,7 +21,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "diagnose": (*CORE, "preparation", "sampling.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
-    "simulate": (*CORE, "sourcenet", "simulate.py"),
+    "simulate": (*CORE, "sourcenet", "realism.py", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
     "population": ("loading.py", "population", "report"),

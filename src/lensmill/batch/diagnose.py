@@ -11,7 +11,7 @@ import xarray as xr
 from lensmill import provenance, runtime
 from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.batch.map import stored_maximum
-from lensmill.checks import certify
+from lensmill.checks import certify, plausible
 from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Problem, crop
 from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
@@ -28,7 +28,7 @@ from lensmill.io.results import (
 from lensmill.io.sky import moved
 from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.priors import ARGUMENTS
-from lensmill.program import constrain, unconstrain
+from lensmill.program import constrain, system_at, unconstrain
 from lensmill.progress import Progress
 
 CAUSE_NAMES = {
@@ -171,8 +171,14 @@ def _certificate(
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
-    made = certify.input_checks(work.prepared.figures, limits) + certify.checks(
-        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+    system = system_at(problem.family, problem.target, jnp.asarray(base))
+    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    made = certify.in_order(
+        certify.input_checks(work.prepared.figures, limits)
+        + plausible.checks(looks, summaries, limits.plausibility)
+        + certify.checks(
+            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+        )
     )
     status, stage, reason = certify.verdict(made)
     return Certificate(

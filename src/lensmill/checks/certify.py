@@ -126,6 +126,12 @@ def checks(
     ]
 
 
+def in_order(made: Sequence[Check]) -> list[Check]:
+    """The checks in the order of the stages they blame."""
+    stages = list(Stage)
+    return sorted(made, key=lambda check: stages.index(check.stage))
+
+
 def verdict(made: Sequence[Check]) -> tuple[Status, Stage, str]:
     """Status, earliest failing stage and reason of a list of checks in the order of the stages."""
     failed = [check for check in made if not check.passed]

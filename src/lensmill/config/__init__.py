@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from lensmill.config.files import check_files
-from lensmill.config.models import Certificate, Config, Inference, Model, Preparation, Simulate, SourceNetwork
+from lensmill.config.models import Certificate, Config, Inference, Model, Preparation, Realism, Simulate, SourceNetwork
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
@@ -36,6 +36,7 @@ __all__ = [
     "Preparation",
     "Prior",
     "Priors",
+    "Realism",
     "Simulate",
     "SourceNetwork",
     "check_files",

@@ -27,6 +27,7 @@ def _odd(number: int) -> int:
 
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=16, le=2048)]
@@ -43,6 +44,31 @@ class Section(BaseModel):
     def digest(self) -> str:
         """The SHA-256 of the values, for knowing whether a result is current."""
         return json_sha256(self.model_dump(mode="json"))
+
+
+class Realism(Section):
+    """What makes mock images look like real ones: their lens galaxies, neighbours, cosmic rays, noise and PSF."""
+
+    light_ratio: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(8.0, 40.0),
+        description="flux of the lens galaxy and its neighbours over that of the arcs: drawn log-uniformly between the two",
+    )
+    twist: NotNegative = Field(
+        default=15.0, description="standard deviation of the isophotes' turn over a factor of ten in radius, degrees"
+    )
+    alignment: NotNegative = Field(
+        default=0.06, description="standard deviation of each component of the mass's ellipticity about the light's"
+    )
+    neighbours: NotNegative = Field(default=1.0, description="mean number of neighbours, in no mask")
+    cosmic_rays: NotNegative = Field(default=0.5, description="mean number of cosmic-ray hits left, in no mask")
+    noise_correlation: NotNegative = Field(
+        default=0.45,
+        description="standard deviation of the Gaussian that noise is smoothed with, pixels, as drizzling does; the rms map "
+        "stays that of unsmoothed noise",
+    )
+    psf_error: Fraction = Field(
+        default=0.05, description="error of the width of the PSF that is given to the fit, up or down"
+    )
 
 
 class Simulate(Section):
@@ -73,6 +99,10 @@ class Simulate(Section):
     source: Literal["galaxies", "sersic", "neural"] = Field(
         default="galaxies",
         description="galaxies kept out of the network's training, sersic profiles, or draws of the network",
+    )
+    realism: Realism | None = Field(
+        default=None,
+        description="how the images resemble real ones; null: lens light as modelled, white noise, the true PSF",
     )
 
 
@@ -179,6 +209,44 @@ class Inference(Section):
     )
 
 
+class Plausibility(Section):
+    """What a solution must look like to be that of a strong lens; docs/trust.md says how the defaults were set."""
+
+    light_outside: Positive = Field(
+        default=8.0, description="most light left over outside the arcs, in a patch of the PSF's size, sigma"
+    )
+    inner_chi2: Positive = Field(
+        default=2.0,
+        description="largest chi-squared a pixel inside the arcs, over that elsewhere, at its 3-sigma lower bound",
+    )
+    arcs_radius: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.6, 1.6), description="range of the radius of half the arcs' light over the effective Einstein radius"
+    )
+    multiply_imaged: Fraction = Field(
+        default=0.1, description="least share of the source's light that is imaged more than once"
+    )
+    magnification: Positive = Field(default=1.5, description="least magnification")
+    missing_image: Positive = Field(
+        default=6.0, description="most light that the model predicts where the data have less than half of it, sigma"
+    )
+    center_offset: Positive = Field(default=0.25, description="largest distance of mass and lens light, arcsec")
+    shape_offset: Positive = Field(
+        default=0.9, description="largest difference of the complex ellipticities of mass and lens light"
+    )
+    shear: Positive = Field(default=0.25, description="largest external shear")
+    source_size: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.02, 2.0), description="range of the source's half-light radius, arcsec"
+    )
+    arc_chi2: Positive = Field(
+        default=1.5,
+        description="largest chi-squared a pixel in the arcs, over that elsewhere, at its 3-sigma lower bound",
+    )
+    arc_correlation: Positive = Field(
+        default=0.2,
+        description="largest correlation of neighbouring residuals in the arcs beyond that elsewhere, at its 3-sigma lower bound",
+    )
+
+
 class Certificate(Section):
     """What a posterior must show to be certified."""
 
@@ -203,6 +271,9 @@ class Certificate(Section):
     )
     ppp: Annotated[tuple[Fraction, Fraction], Rising] = Field(
         default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"
+    )
+    plausibility: Plausibility = Field(
+        default=Plausibility(), description="what a solution must look like to be that of a strong lens"
     )
 
 
