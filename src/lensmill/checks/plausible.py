@@ -27,6 +27,7 @@ CLEAR = 5.0  # sigma in a PSF that a predicted image must have for its absence t
 LACKING = 0.5  # of a predicted image: less than this in the data is an absence
 INNER, OUTER = 0.5, 1.5  # Einstein radii: lens light reigns within, no image is expected beyond
 CERTAIN = 3.0  # standard errors: a figure that few pixels make is taken at its bound nearest to a sound fit's
+SHARED = 2.0  # noise of a PSF-sized patch in that of independent pixels, at most: more is light that does not fit
 NODES = 120  # a side of the grid on which images are counted
 FAINTEST = 0.1  # magnification: fainter images, such as those at a cusp's centre, are not counted
 TRACED = 64  # points of the source whose images are counted
@@ -69,7 +70,7 @@ def figures(cut: Pixels, prediction: Prediction, system: LensSystem) -> Figures:
     inner = maps.used & ~arcs & (maps.radius < INNER * einstein)
     elsewhere = maps.used & ~arcs & ~inner
     outside = elsewhere & (maps.radius > OUTER * einstein) & (maps.predicted < 1)
-    noise = max(1.0, _spread(maps.smooth_residual[elsewhere]))
+    noise = float(np.clip(_spread(maps.smooth_residual[elsewhere]), 1.0, SHARED))
     lacking = maps.used & (maps.predicted > CLEAR * noise) & (maps.seen < LACKING * maps.predicted)
     center, shape = _mass_from_light(system)
     return Figures(
@@ -115,11 +116,16 @@ def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: An
     ]  # fmt: skip
 
 
+def _main(system: LensSystem) -> Any:
+    """The first mass profile with an Einstein radius."""
+    return next(profile for profile in system.mass.profiles if hasattr(profile, "theta_E"))
+
+
 def _center(system: LensSystem) -> tuple[float, float]:
     """Centre in arcsec of the lens light, or of the mass where there is none."""
     light: tuple[Any, ...] = system.lens_light.profiles
     if not light:
-        main: Any = system.mass.profiles[0]
+        main = _main(system)
         return float(main.center_x), float(main.center_y)
     x, y = (_flux_weighted(light, name) for name in ("center_x", "center_y"))
     return x, y
@@ -132,7 +138,7 @@ def _flux_weighted(light: tuple[Any, ...], name: str) -> float:
 
 def _mass_from_light(system: LensSystem) -> tuple[float | None, float | None]:
     """Distance in arcsec and difference of the complex ellipticities of the main mass profile and the lens light."""
-    light, mass = system.lens_light.profiles, system.mass.profiles[0]
+    light, mass = system.lens_light.profiles, _main(system)
     if not light:
         return None, None
     apart = {
@@ -186,19 +192,18 @@ def _arcs_radius(maps: _Maps, noise: float) -> float:
 
 
 def _chi2_ratio(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Mean squared residual of some pixels over that of others, at its lower bound; NaN without pixels."""
-    if not (here.any() and elsewhere.any()):
-        return math.nan
-    error = math.sqrt(2 / here.sum() + 2 / elsewhere.sum())
-    return float(np.mean(residual[here] ** 2) / np.mean(residual[elsewhere] ** 2)) / (1 + CERTAIN * error)
+    """Mean squared residual of some pixels over that of others, at its lower bound; 0 without pixels, over 1 without others."""
+    if not here.any():
+        return 0.0
+    others = float(np.mean(residual[elsewhere] ** 2)) if elsewhere.any() else 1.0
+    error = math.sqrt(2 / here.sum() + 2 / max(elsewhere.sum(), 1))
+    return float(np.mean(residual[here] ** 2)) / others / (1 + CERTAIN * error)
 
 
 def _correlation_beyond(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Correlation of neighbouring pixels' residuals beyond that elsewhere, at its lower bound; NaN without pairs."""
+    """Correlation of neighbouring pixels' residuals beyond that elsewhere, at its lower bound."""
     (inside, pairs), (outside, others) = (_correlation(residual, region) for region in (here, elsewhere))
-    if not (pairs and others):
-        return math.nan
-    return inside - outside - CERTAIN * math.sqrt(1 / pairs + 1 / others)
+    return inside - outside - CERTAIN * math.sqrt(1 / max(pairs, 1) + 1 / max(others, 1))
 
 
 def _correlation(residual: np.ndarray, region: np.ndarray) -> tuple[float, int]:

@@ -220,18 +220,18 @@ class Plausibility(Section):
         description="largest chi-squared a pixel inside the arcs, over that elsewhere, at its 3-sigma lower bound",
     )
     arcs_radius: Annotated[tuple[Positive, Positive], Rising] = Field(
-        default=(0.6, 1.6), description="range of the radius of half the arcs' light over the effective Einstein radius"
+        default=(0.5, 2.0), description="range of the radius of half the arcs' light over the effective Einstein radius"
     )
     multiply_imaged: Fraction = Field(
-        default=0.1, description="least share of the source's light that is imaged more than once"
+        default=0.02, description="least share of the source's light that is imaged more than once"
     )
     magnification: Positive = Field(default=1.5, description="least magnification")
     missing_image: Positive = Field(
-        default=6.0, description="most light that the model predicts where the data have less than half of it, sigma"
+        default=8.0, description="most light that the model predicts where the data have less than half of it, sigma"
     )
     center_offset: Positive = Field(default=0.25, description="largest distance of mass and lens light, arcsec")
     shape_offset: Positive = Field(
-        default=0.9, description="largest difference of the complex ellipticities of mass and lens light"
+        default=1.0, description="largest difference of the complex ellipticities of mass and lens light"
     )
     shear: Positive = Field(default=0.25, description="largest external shear")
     source_size: Annotated[tuple[Positive, Positive], Rising] = Field(
