@@ -10,7 +10,7 @@ from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.frame import unbent
 from lensmill.infer.gauss_newton import whitening
-from lensmill.program import unconstrain
+from lensmill.program import constrain, unconstrain
 from lensmill.warmstart import descend
 from small_mock import TRUTH, mock
 
@@ -73,8 +73,10 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: fi
     assert blocks[-1].finished
     again = list(sampling.sample(problem, blocks[2], effort()))
     np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
-    flat = jnp.asarray(blocks[-1].draws.base.reshape(-1, problem.family.size))
+    flat = blocks[-1].draws.base.reshape(-1, problem.family.size)
     draws = sampling.named_draws(problem.family, problem.target.beliefs, flat)
+    one = constrain(problem.family, problem.target.beliefs, jnp.asarray(flat[-1]))
+    assert {name: value[-1] for name, value in draws.items()} == pytest.approx(one, rel=1e-12)
     for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
         one = np.asarray(draws[name])
         assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()

@@ -17,6 +17,7 @@ from numpyro.infer.util import log_density
 
 from lensmill.imaging import LensSystem, Sampling, render
 from lensmill.infer import gauss_newton
+from lensmill.infer.abreast import compiled
 from lensmill.infer.gauss_newton import Linearisation
 from lensmill.light import PROFILES as LIGHT
 from lensmill.light import LightModel
@@ -273,7 +274,7 @@ def linearise(family: Family, target: Target, base: Float[Array, " parameter"]) 
     return Linearisation(value.at[-latents.size :].set(latents), jnp.concatenate([first, second]))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
     """Named parameter values at a base-space position."""
     elements = from_base(family.kinds, beliefs.numbers[family.rows], beliefs.scale[family.rows], base)
@@ -283,7 +284,7 @@ def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]
     return dict(zip(family.names, scalars, strict=True)) | dict(zip(names, vectors, strict=True))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
     """The base-space position of named parameter values; missing vectors are where their base is zero."""
     scalars = jnp.stack([jnp.asarray(values[name], FLOAT) for name in family.names])

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import TextIO
@@ -14,31 +15,39 @@ class Progress:
     def __init__(self, stage: str, total: int, log: TextIO | None = None) -> None:
         self.stage, self.total, self.log = stage, total, log
         self.done, self.spent, self.begun = 0, 0, time.monotonic()
+        self.shares: dict[str, float] = {}
+        self.lock = threading.Lock()
 
     def say(self, text: str) -> None:
         """Print one line."""
-        for stream in (sys.stderr, self.log):
-            if stream is not None:
-                print(text, file=stream, flush=True)
+        with self.lock:
+            for stream in (sys.stderr, self.log):
+                if stream is not None:
+                    print(text, file=stream, flush=True)
 
     def lens(self, lens_id: str, text: str, share: float = 0.0) -> None:
-        """Report on the lens in hand, of which `share` (0 to 1) is done."""
-        left = self.left(share)
+        """Report on a lens in hand, of which `share` (0 to 1) is done."""
+        with self.lock:
+            self.shares[lens_id] = share
+            left = self.left()
         clock = f", about {left:.0f} s left in this job" if left is not None else ""
         self.say(f"{self.stage:8s} {self.done + 1}/{self.total}  {lens_id}: {text}{clock}")
 
-    def left(self, share: float) -> float | None:
+    def left(self) -> float | None:
         """Seconds left, as far as the work done so far tells; None before any."""
-        work = self.spent + share
+        begun = sum(self.shares.values())
+        work = self.spent + begun
         if work <= 0:
             return None
         elapsed = time.monotonic() - self.begun
-        return elapsed * (self.total - self.done - share) / work
+        return elapsed * (self.total - self.done - begun) / work
 
-    def finish(self, *, computed: bool) -> None:
-        """Count the lens in hand as done; only those `computed` now tell how long one takes."""
-        self.done += 1
-        self.spent += int(computed)
+    def finish(self, lens_id: str, *, computed: bool) -> None:
+        """Count a lens in hand as done; only those `computed` now tell how long one takes."""
+        with self.lock:
+            self.shares.pop(lens_id, None)
+            self.done += 1
+            self.spent += int(computed)
 
 
 @contextlib.contextmanager

@@ -58,6 +58,7 @@ def start(threads: int | None = None, minutes: float | None = None) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     _expect_gpu()
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_default_matmul_precision", "highest")  # a GPU would round factors to ten bits
     folder = cache_directory()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from lensmill.fitting import Effort, Maximum, Problem, find_maximum
 from lensmill.infer import nuts
+from lensmill.infer.abreast import compiled, over
 from lensmill.infer.convergence import Convergence, chains_apart, convergence
 from lensmill.infer.frame import Frame, fitting_bend, refine, straighten, to_whitened
 from lensmill.infer.gauss_newton import whitening
@@ -22,6 +23,7 @@ SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whit
 CAREFUL = 4.0  # how many times fewer proposals may be refused on each higher rung
 NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
+NAMED_AT_ONCE = 500  # draws
 DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
 
 
@@ -70,13 +72,13 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
     return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _start_chains(family: Family, target: Target, frame: Frame, keys: Array) -> nuts.Chain:
     density = functools.partial(potential, family, target)
-    return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
+    return over(lambda key: nuts.start_chain(density, frame, key), keys)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5, 7))
+@compiled(0, 5, 7)
 def _run_chains(
     family: Family,
     target: Target,
@@ -97,20 +99,20 @@ def _run_chains(
         target_accept=target_accept,
         max_tree_depth=max_tree_depth,
     )
-    return jax.lax.map(lambda chain: run(chain=chain), chains)
+    return over(lambda chain: run(chain=chain), chains)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _straighten(family: Family, target: Target, base: Array, whitening: Array, key: Array) -> Frame:
     scalars = tuple(range(len(family.sites)))
     bent = straighten(functools.partial(residuals, family, target), base, whitening, scalars)
     return fitting_bend(functools.partial(potential, family, target), bent, key)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _chains_at(family: Family, target: Target, frame: Frame, bases: Array, keys: Array) -> nuts.Chain:
     density = functools.partial(potential, family, target)
-    return jax.lax.map(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
+    return over(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
 
 
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
@@ -233,9 +235,9 @@ def _late(base: Array) -> Array:
     return jnp.asarray(base[:, base.shape[1] // 2 :])
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _heights(family: Family, target: Target, bases: Array) -> Array:
-    return jax.lax.map(functools.partial(potential, family, target), bases)
+    return over(functools.partial(potential, family, target), bases)
 
 
 def _deepest(problem: Problem, draws: nuts.Draws, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
@@ -248,7 +250,14 @@ def _deepest(problem: Problem, draws: nuts.Draws, effort: Effort, key: Array) ->
     return far.base, far.whitening
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def named_draws(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
-    """Named parameter values of base-space draws."""
+@compiled(0)
+def _named(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
     return jax.vmap(functools.partial(constrain, family, beliefs))(base)
+
+
+def named_draws(family: Family, beliefs: Beliefs, base: Float[np.ndarray, "draw parameter"]) -> dict[str, np.ndarray]:
+    """Named parameter values of base-space draws, in pieces of one length: whatever their number, it is compiled once."""
+    number = len(base)
+    filled = np.concatenate([base, np.repeat(base[-1:], -number % NAMED_AT_ONCE, axis=0)])
+    pieces = [_named(family, beliefs, some) for some in filled.reshape(-1, NAMED_AT_ONCE, base.shape[1])]
+    return jax.tree.map(lambda *values: np.concatenate(values)[:number], *pieces)

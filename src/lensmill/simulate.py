@@ -122,7 +122,7 @@ def write_survey(config: Config, log: str | None = None) -> None:
             report.lens(
                 lens_id, f"theta_E {mock.truth['theta_E']:.3f} arcsec, peak S/N {mock.truth['peak_snr']:.0f}", 1.0
             )
-            report.finish(computed=True)
+            report.finish(lens_id, computed=True)
     write_mock_tables(config.catalogue, list(cutouts), truths)
 
 

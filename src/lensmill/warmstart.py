@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from lensmill.imaging import render_source
 from lensmill.infer import gauss_newton
+from lensmill.infer.abreast import compiled, over
 from lensmill.infer.gauss_newton import Descent, minimise
 from lensmill.lensing import ray_shoot
 from lensmill.likelihood import Observation
@@ -25,8 +26,9 @@ WARM, SHORT, LONG = (
     60,
 )  # iterations of a descent in the softened image, in the image itself, and of one that goes on
 CONTINUED, KEPT = 8, 3
+GROUP = 8  # starts drawn at once where width pays
 SOFT = 8.0  # S/N that the brightest arcs have in the softened image
-POOR = 1.25  # chi squared a pixel above which a minimum may be the wrong one
+POOR, AGAIN = 1.25, 2  # chi squared a pixel above which a minimum may be the wrong one, and rounds of starts then
 
 
 class Basin(NamedTuple):
@@ -36,13 +38,13 @@ class Basin(NamedTuple):
     values: dict[str, np.ndarray]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
     """The minimum of the full posterior nearest to `base`."""
     return minimise(functools.partial(linearise, family, target), base, iterations)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def descend_some(
     family: Family,
     target: Target,
@@ -72,8 +74,7 @@ def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Arr
     for _ in range(rounds):
         end, excess = descend_some(family, robust, place, free, 30)
         place, excess = end.position, excess * robust.observation.rms / observation.rms
-        rms = _inflated(observation.rms, excess)
-        robust = Target(_with_rms(observation, rms), target.beliefs, target.network)
+        robust = _inflated(target, excess)
     return place, excess
 
 
@@ -89,13 +90,16 @@ def _before_light(family: Family, site: Site) -> float:
     return NO_SOURCE if site.name == "source_flux" else 0.0
 
 
-@jax.jit
-def _inflated(rms: Float[Array, "ny nx"], excess: Float[Array, "ny nx"]) -> Float[Array, "ny nx"]:
-    return (rms * jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2)).astype(rms.dtype)
+@compiled()
+def _inflated(target: Target, excess: Float[Array, "ny nx"]) -> Target:
+    return _noisier(target, jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2))
 
 
-def _with_rms(observation: Observation, rms: Array) -> Observation:
-    return Observation(observation.image, rms, observation.mask, observation.grid, observation.psf)
+def _noisier(target: Target, factor: Array) -> Target:
+    """The target with its rms times `factor`."""
+    seen = target.observation
+    rms = (seen.rms * factor).astype(seen.rms.dtype)
+    return Target(Observation(seen.image, rms, seen.mask, seen.grid, seen.psf), target.beliefs, target.network)
 
 
 def light_sites(family: Family) -> Float[Array, " parameter"]:
@@ -114,7 +118,7 @@ def _arc_flux(excess: Float[Array, "ny nx"], target: Target) -> Float[Array, "ny
     return jnp.where(excess > ARC_SIGNIFICANCE, excess * target.observation.rms, 0)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def draw_starts(
     family: Family, target: Target, light: Float[Array, " parameter"], excess: Float[Array, "ny nx"], keys: Array
 ) -> Float[Array, "start parameter"]:
@@ -136,7 +140,7 @@ def draw_starts(
         start["center_x"], start["center_y"] = x0 + offset[0], y0 + offset[1]
         return _under_the_arcs(family, target, start, excess)
 
-    return jax.lax.map(lambda pair: one(*pair), (keys, jnp.arange(len(keys))))
+    return over(lambda pair: one(*pair), (keys, jnp.arange(len(keys))), GROUP)
 
 
 def _under_the_arcs(
@@ -162,7 +166,10 @@ def distinct(descents: list[Descent], keep: int, distance: float = 0.5) -> list[
     """The `keep` best minima that differ by more than `distance` in some base-space coordinate."""
     chosen: list[Descent] = []
     for descent in _by_cost(descents):
-        if all(float(jnp.abs(descent.position - other.position).max()) > distance for other in chosen):
+        if all(
+            float(np.abs(np.asarray(descent.position) - np.asarray(other.position)).max()) > distance
+            for other in chosen
+        ):
             chosen.append(descent)
     return chosen[:keep]
 
@@ -171,43 +178,41 @@ def _by_cost(descents: list[Descent]) -> list[Descent]:
     return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
 
 
+@compiled()
 def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
     """The target with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
 
     The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
     S/N make vanish.
     """
-    observation = target.observation
     bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
-    factor = jnp.where(bright > SOFT, bright / SOFT, 1.0).astype(observation.rms.dtype)
-    return Target(_with_rms(observation, factor * observation.rms), target.beliefs, target.network)
+    return _noisier(target, jnp.where(bright > SOFT, bright / SOFT, 1.0))
 
 
 def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
     """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
     light, excess = fit_lens_light(family, coarse)
-    first, again = jax.random.split(jax.random.key(seed))
-    found = _descend_all(family, coarse, light, excess, jax.random.split(first, starts))
+    rounds = jax.random.split(jax.random.key(seed), (1 + AGAIN, starts))
+    found = _descend_all(family, coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
-        found = distinct(
-            [*found, *_descend_all(family, coarse, light, excess, jax.random.split(again, 2 * starts))], KEPT
-        )
+        found = distinct([*found, *_descend_all(family, coarse, light, excess, rounds[1:])], KEPT)
     return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in found]
 
 
 def _poor(target: Target, found: list[Descent]) -> bool:
-    pixels = float(jnp.sum(target.observation.mask > 0))
+    pixels = float(np.sum(np.asarray(target.observation.mask) > 0))
     return not found or 2 * float(found[0].cost) > POOR * pixels
 
 
 def _descend_all(family: Family, coarse: Target, light: Array, excess: Array, keys: Array) -> list[Descent]:
-    """The best minima of many starts: down in the softened image, then in the image itself, the best few to the end."""
+    """The best minima of many starts (keys: round, start): down softened image, image itself, the best to the end."""
     every = jnp.ones(family.size)
     soft = soften(coarse, excess)
     ends = []
-    for base in draw_starts(family, coarse, light, excess, keys):
-        warm = descend_some(family, soft, base, every, WARM)[0]
-        ends.append(descend_some(family, coarse, warm.position, every, SHORT)[0])
+    for some in keys:
+        for base in draw_starts(family, coarse, light, excess, some):
+            warm = descend_some(family, soft, base, every, WARM)[0]
+            ends.append(descend_some(family, coarse, warm.position, every, SHORT)[0])
     long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
     return distinct(long, KEPT)
 

@@ -21,6 +21,6 @@ if __name__ == "__main__":
                 command = f"rm -r {run.lens(row.lens_id)} && {again}"
                 write_lens_page(run, row.lens_id, truth=truths.get(row.lens_id), command=command)
             report.lens(row.lens_id, "page written", 1.0)
-            report.finish(computed=True)
+            report.finish(row.lens_id, computed=True)
     batch = snakemake.wildcards.batch
     write_manifest(run.manifest("pages", batch), Manifest(batch=batch, step="pages", lenses=rows))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from lensmill import provenance, runtime
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.fitting import Effort, Model, Pixels, Problem, pose
+from lensmill.infer.abreast import OUT_OF_MEMORY, abreast
 from lensmill.ingredients import Ingredients, key, shortened
 from lensmill.io.attempts import read_attempts
 from lensmill.io.catalogue import CatalogueRow, read_catalogue
@@ -38,7 +39,6 @@ LENS_ERRORS = (
 )  # of one lens's numbers; anything else is an error of the programme
 
 
-OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # how XLA says it
 ROW = {"lens_id", "status", "stage", "reason"}
 
 
@@ -162,24 +162,28 @@ def run_batch(
     batch: str,
     log: str | None,
     one: Callable[[Work, Progress], ManifestRow],
+    width: int = 1,
 ) -> None:
-    """Do `one` step for each lens, whatever becomes of the others, and write the manifest at the end.
+    """Do `one` step for each lens, `width` abreast, whatever becomes of the others, and write the manifest at the end.
 
     DamagedResults, and no manifest, where a lens could not be done because a file that it needs is damaged.
     """
-    rows, damaged = [], []
     with at_work(survey.folder.root, step, batch), progress(step, len(lens_ids), log) as report:
-        for lens_id in lens_ids:
+
+        def row(lens_id: str) -> ManifestRow | DamagedResult:
             try:
-                rows.append(_guarded(survey, step, lens_id, report, one))
+                made = _guarded(survey, step, lens_id, report, one)
             except DamagedResult as error:
                 report.say(f"{step:8s} {lens_id}: {error}")
-                damaged.append(error)
-                continue
-            report.finish(computed=not rows[-1].extra.get("reused", False))
-        if damaged:
+                return error
+            report.finish(lens_id, computed=not made.extra.get("reused", False))
+            return made
+
+        rows = abreast(row, lens_ids, width=width, shared=survey.network)
+        if damaged := [row for row in rows if isinstance(row, DamagedResult)]:
             raise DamagedResults(damaged)
-        write_manifest(survey.folder.manifest(step, batch), Manifest(batch=batch, step=step, lenses=tuple(rows)))
+        done = tuple(row for row in rows if isinstance(row, ManifestRow))
+        write_manifest(survey.folder.manifest(step, batch), Manifest(batch=batch, step=step, lenses=done))
 
 
 def _guarded(

@@ -7,6 +7,7 @@ import numpy as np
 
 from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.fitting import Maximum, find_maximum
+from lensmill.infer.abreast import device_width
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, write_arrays
 from lensmill.progress import Progress
@@ -15,7 +16,7 @@ from lensmill.status import Status
 
 def run_map(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
     """The maximum a posteriori of every lens of a batch."""
-    run_batch(survey, "map", lens_ids, batch, log, _map_one)
+    run_batch(survey, "map", lens_ids, batch, log, _map_one, device_width())
 
 
 def _map_one(work: Work, report: Progress) -> ManifestRow:

@@ -16,6 +16,7 @@ from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Problem
+from lensmill.infer.abreast import device_width
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
@@ -29,7 +30,7 @@ PRIOR_DRAWS = 1000
 
 def run_sample(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
     """The posterior draws of every lens of a batch."""
-    run_batch(survey, "sample", lens_ids, batch, log, _sample_one)
+    run_batch(survey, "sample", lens_ids, batch, log, _sample_one, device_width())
 
 
 def _sample_one(work: Work, report: Progress) -> ManifestRow:
@@ -128,8 +129,8 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
     chains, draws, size = block.draws.base.shape
-    flat = named_draws(problem.family, problem.target.beliefs, jnp.asarray(block.draws.base.reshape(-1, size)))
-    posterior = {name: np.asarray(value).reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
+    flat = named_draws(problem.family, problem.target.beliefs, np.asarray(block.draws.base).reshape(-1, size))
+    posterior = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
     stats: dict[str, Any] = {
         "diverging": block.draws.diverging,
         "energy": block.draws.energy,
@@ -163,8 +164,8 @@ def _ladder(block: Block) -> list[dict[str, Any]]:
 def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     """Draws (chain, draw) of every scalar parameter from its prior, to be shown beside the posterior's."""
     base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.family.size))
-    values = named_draws(problem.family, problem.target.beliefs, jnp.asarray(base))
-    return {name: np.asarray(values[name])[None] for name in problem.family.names}
+    values = named_draws(problem.family, problem.target.beliefs, base)
+    return {name: values[name][None] for name in problem.family.names}
 
 
 def _config(work: Work) -> str:

@@ -22,8 +22,9 @@ class Convergence(NamedTuple):
 
 
 def _rank_normalised(draws: np.ndarray) -> np.ndarray:
-    ranks = rankdata(draws, method="average").reshape(draws.shape)
-    return ndtri((ranks - 0.375) / (draws.size + 0.25))
+    number = draws.shape[0] * draws.shape[1]
+    ranks = rankdata(draws.reshape(number, -1), method="average", axis=0).reshape(draws.shape)
+    return ndtri((ranks - 0.375) / (number + 0.25))
 
 
 def _split(draws: np.ndarray) -> np.ndarray:
@@ -31,22 +32,16 @@ def _split(draws: np.ndarray) -> np.ndarray:
     return np.concatenate([draws[:, :half], draws[:, draws.shape[1] - half :]])
 
 
-def _one(draws: np.ndarray) -> Convergence:
-    bulk = _rank_normalised(draws)
-    folded = _rank_normalised(np.abs(draws - np.median(draws)))
-    rhat = max(float(split_gelman_rubin(bulk)), float(split_gelman_rubin(folded)))
-    tails = [(draws <= np.quantile(draws, tail)).astype(float) for tail in TAILS]
-    return Convergence(
-        rhat,
-        float(effective_sample_size(_split(bulk))),
-        min(float(effective_sample_size(_split(tail))) for tail in tails),
-    )
-
-
 def convergence(draws: np.ndarray) -> Convergence:
     """The worst R-hat and ESS over the parameters of `draws`, shape (chain, draw, parameter), at least 8 draws."""
-    each = [_one(draws[..., i]) for i in range(draws.shape[-1])]
-    return Convergence(max(c.rhat for c in each), min(c.ess_bulk for c in each), min(c.ess_tail for c in each))
+    bulk = _rank_normalised(draws)
+    folded = _rank_normalised(np.abs(draws - np.median(draws, axis=(0, 1))))
+    tails = [(draws <= np.quantile(draws, tail, axis=(0, 1))).astype(float) for tail in TAILS]
+    return Convergence(
+        max(float(np.max(split_gelman_rubin(ranked))) for ranked in (bulk, folded)),
+        float(np.min(effective_sample_size(_split(bulk)))),
+        min(float(np.min(effective_sample_size(_split(tail)))) for tail in tails),
+    )
 
 
 def chains_apart(potential: np.ndarray, size: int) -> float:

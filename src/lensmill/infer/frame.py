@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.infer.abreast import compiled, over
 from lensmill.infer.gauss_newton import Residuals
 
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 
 SHARPEST = 20.0  # whitened units a squared one
 BENDS, JUDGED = (1.0, 0.5, 0.0), 32  # shares of a bend that are tried, and draws that they are judged by
+GROUP = 8  # second derivatives and heights that are taken at once where width pays
 CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 
 
@@ -101,7 +103,7 @@ def straighten(
         return along * jnp.minimum(1, SHARPEST / jnp.maximum(jnp.linalg.norm(along), SHARPEST))
 
     i, j = np.tril_indices(len(leading))
-    found = jax.lax.map(lambda pair: second(*pair), (jnp.asarray(i), jnp.asarray(j)))
+    found = over(lambda pair: second(*pair), (jnp.asarray(i), jnp.asarray(j)), GROUP)
     bend = jnp.zeros((len(leading), len(leading), size)).at[i, j].set(found).at[j, i].set(found)
     return unbent(center, scale)._replace(bend=bend)
 
@@ -116,14 +118,14 @@ def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
 
     def departure(share: Array) -> Array:
         bent = frame._replace(bend=share * frame.bend)
-        rise = jax.lax.map(lambda at: potential(to_base(bent, at)), y) - potential(frame.center)
+        rise = over(lambda at: potential(to_base(bent, at)), y, GROUP) - potential(frame.center)
         return jnp.median(jnp.nan_to_num(jnp.abs(rise - nats), nan=jnp.inf))
 
     shares = jnp.asarray(BENDS, frame.bend.dtype)
     return frame._replace(bend=frame.bend * shares[jnp.argmin(jax.lax.map(departure, shares))])
 
 
-@jax.jit
+@compiled()
 def refine(frame: Frame, draws: Float[Array, "draw parameter"]) -> Frame:
     """The frame widened where the posterior is wider than it says, from base-space draws of the warm-up.
 

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from lensmill.infer.abreast import compiled
+
 Residuals = Callable[[Float[Array, " parameter"]], Float[Array, " residual"]]
 
 
@@ -35,7 +37,7 @@ class Descent(NamedTuple):
     @property
     def converged(self) -> Bool[Array, ""]:
         """True after two accepted steps in a row that gained next to nothing."""
-        return self.small_steps >= 2
+        return jnp.asarray(self.small_steps >= 2)
 
 
 LARGEST_DAMPING = 1e8
@@ -109,7 +111,7 @@ def minimise(
     return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(linear, position))
 
 
-@jax.jit
+@compiled()
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
     """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
     lower = jnp.linalg.cholesky(curvature)

@@ -13,6 +13,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import ParamInfo
 
+from lensmill.infer.abreast import over
 from lensmill.infer.frame import Frame, Potential, to_base
 
 OVERDISPERSION = 1.2
@@ -58,7 +59,7 @@ def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
     place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
     shares = jnp.asarray(NEARER, y.dtype)
-    height = jax.lax.map(lambda share: whitened(potential, frame)(share * y), shares) - potential(frame.center)
+    height = over(lambda share: whitened(potential, frame)(share * y), shares) - potential(frame.center)
     possible = height < POSSIBLE * y.size
     share = jnp.where(possible.any(), shares[jnp.argmax(possible)], 0)
     return chain_at(potential, frame, share * y, later)

@@ -65,7 +65,7 @@ def generate(number: int, seed: int, jobs: int, report: Progress) -> tuple[NDArr
             report.spent += len(some_shapes)
             if time.monotonic() - said > 5:
                 said = time.monotonic()
-                report.say(f"galaxies {len(shapes)}/{number}, about {report.left(0.0):.0f} s left")
+                report.say(f"galaxies {len(shapes)}/{number}, about {report.left():.0f} s left")
     return np.concatenate(stamps), shapes
 
 

@@ -165,8 +165,9 @@ def train(
         state = {"made_of": made_of, "losses": losses, "learner": serialization.to_state_dict(learner)}
         write_bytes(checkpoint, serialization.msgpack_serialize(jax.tree.map(_plain, state)))
         words = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in found.items())
-        report.lens(f"epoch {len(losses)}", f"{words} nats a galaxy", 1.0)
-        report.finish(computed=True)
+        epoch = f"epoch {len(losses)}"
+        report.lens(epoch, f"{words} nats a galaxy", 1.0)
+        report.finish(epoch, computed=True)
     return learner.best, losses
 
 

@@ -1,0 +1,108 @@
+"""Lenses abreast: the same answers as one by one, in fewer calls, whatever way each lens goes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill.infer.abreast import OUT_OF_MEMORY, Made, abreast, compiled
+
+
+@compiled(0)
+def power(exponent: int, shift: dict[str, jax.Array], x: jax.Array) -> dict[str, jax.Array]:
+    return {"y": (x + shift["by"]) ** exponent, "steps": jnp.asarray(exponent)}
+
+
+@compiled()
+def noise(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    now, later = jax.random.split(key)
+    return jax.random.normal(now, (2,)), later
+
+
+@compiled()
+def twice(x: jax.Array) -> jax.Array:
+    return 2 * power(1, {"by": jnp.zeros(())}, x)["y"]
+
+
+SHIFT = {"by": jnp.arange(3.0)}
+
+
+def walk(number: int) -> list[np.ndarray]:
+    """A way of its own: as many calls as the number says, every third with another exponent."""
+    x, key, seen = jnp.full(3, float(number)), jax.random.key(number), []
+    for step in range(1 + number % 4):
+        x = power(3 if number % 3 == 0 else 2, SHIFT, x)["y"] / 10
+        jitter, key = noise(key)
+        x = twice(x + jitter[0])
+        seen.append(np.asarray(x) + step)
+    return seen
+
+
+@pytest.mark.parametrize("width", [3, 64])
+def test_abreast_gives_each_item_its_own_answer(width: int) -> None:
+    alone = [walk(number) for number in range(11)]
+    together = abreast(walk, range(11), width=width, shared=SHIFT)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(np.asarray(other), np.asarray(one), rtol=1e-12)
+
+
+def test_calls_of_one_kind_are_made_together_and_shared_arrays_passed_once() -> None:
+    made: list[Made] = []
+    abreast(lambda number: power(2, SHIFT, jnp.full(3, float(number))), range(9), width=9, shared=SHIFT, made=made)
+    assert [(one.function, one.lenses, one.width) for one in made] == [("power", 9, 16)]
+    made.clear()
+    abreast(lambda number: power(2 + number % 2, SHIFT, jnp.ones(3)), range(9), width=9, made=made)
+    assert sorted((one.lenses, one.width) for one in made) == [(4, 16), (5, 16)]
+
+
+def test_an_error_of_one_item_stops_no_other() -> None:
+    done = []
+
+    def task(number: int) -> None:
+        power(2, SHIFT, jnp.ones(3))
+        if number == 1:
+            raise ValueError("no such lens")
+        power(2, SHIFT, jnp.ones(3))
+        done.append(number)
+
+    with pytest.raises(ValueError, match="no such lens"):
+        abreast(task, range(5), width=5)
+    assert sorted(done) == [0, 2, 3, 4]
+
+
+def test_an_error_of_a_call_reaches_those_who_called() -> None:
+    @compiled()
+    def broken(x: jax.Array) -> jax.Array:
+        raise TypeError("not for this")
+
+    def task(number: int) -> str:
+        try:
+            broken(jnp.ones(2))
+        except TypeError as error:
+            return f"{number}: {error}"
+        return "no error"
+
+    assert abreast(task, range(3), width=3) == [f"{n}: not for this" for n in range(3)]
+
+
+def test_a_call_too_large_for_the_device_is_made_in_pieces() -> None:
+    @compiled()
+    def hungry(x: jax.Array) -> jax.Array:
+        return x + 1
+
+    widen, made = hungry.widened, []
+
+    def small_device(*known):
+        function = widen(*known)
+
+        def call(x: np.ndarray) -> jax.Array:
+            if len(x) > 16:
+                raise RuntimeError(f"{OUT_OF_MEMORY}: out of memory")
+            return function(x)
+
+        return call
+
+    hungry.widened = small_device
+    answers = abreast(lambda number: float(hungry(jnp.asarray(float(number)))), range(40), width=40, made=made)
+    assert answers == [number + 1.0 for number in range(40)]
+    assert [one.lenses for one in made] == [16, 16, 8]
