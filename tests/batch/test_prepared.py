@@ -66,3 +66,19 @@ def test_a_row_overrides_the_config_and_its_result_knows(work: Callable[..., com
 def test_masking_that_is_not_known_is_a_problem_of_the_row(work: Callable[..., common.Work]) -> None:
     with pytest.raises(common.InvalidInput, match="auto or given"):
         work("model: {source: sersic}", masking="maybe")
+
+
+def test_the_mass_follows_the_light_where_that_is_asked_for_and_a_row_has_the_last_word(
+    work: Callable[..., common.Work],
+) -> None:
+    plain = work("model: {source: sersic}").priors["mass"]["epl"]
+    assert (plain["e1"]["mean"], plain["e1"]["sd"]) == (0.0, 0.2)
+    follow = ("model: {source: sersic}", "preparation: {mass_follows_light: 0.1}")
+    lens = work(*follow)
+    assert lens.priors["mass"]["epl"]["e1"]["mean"] == pytest.approx(0.1, abs=0.03)
+    assert lens.priors["mass"]["epl"]["e2"]["mean"] == pytest.approx(-0.05, abs=0.03)
+    assert lens.priors["mass"]["epl"]["center_x"]["mean"] == pytest.approx(0.02, abs=0.01)
+    assert lens.priors["mass"]["epl"]["e1"]["sd"] == 0.1
+    assert lens.site_priors(lens.problem.family)["e1"]["sd"] == 0.1
+    own = work(*follow, **{"override.mass.epl.e1.mean": 0.3})
+    assert own.priors["mass"]["epl"]["e1"]["mean"] == 0.3

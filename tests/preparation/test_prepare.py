@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from known_cutout import EXPECTED, PSF_SIGMA, RMS, SCALE, SIDE, arc, elliptical, grid, make, spot
 from lensmill.config import Preparation
-from lensmill.preparation import CAUSES, OUTSIDE, prepare
+from lensmill.preparation import CAUSES, OUTSIDE, follow_light, prepare
 
 AUTO = Preparation()
 NEIGHBOUR = CAUSES.index("neighbour or star")
@@ -122,3 +122,26 @@ def test_the_psf_is_measured() -> None:
     found = prepare(make(elliptical() + arc(1.0, 0.15)), AUTO, None, EXPECTED).figures
     assert found["psf_fwhm"] == pytest.approx(2.3548 * PSF_SIGMA * SCALE, rel=0.05)
     assert found["psf_offset"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_shape_of_the_light_is_that_of_its_isophote() -> None:
+    found = prepare(make(elliptical(0.15, -0.1) + arc(1.0, 0.15)), AUTO, None, EXPECTED).figures
+    assert (found["light_e1"], found["light_e2"]) == pytest.approx((0.15, -0.1), abs=0.03)
+    assert (found["light_center_x"], found["light_center_y"]) == pytest.approx((0.02, -0.03), abs=0.01)
+
+
+def test_priors_of_the_mass_are_centred_on_the_light_within_their_bounds() -> None:
+    found = {"light_e1": 0.2, "light_e2": -0.7, "light_center_x": 0.03, "light_center_y": 0.0}
+    bounded = {"distribution": "truncated_normal", "mean": 0.0, "sd": 0.2, "low": -0.45, "high": 0.45}
+    priors = {
+        "e1": bounded,
+        "e2": bounded,
+        "center_x": {"distribution": "normal", "mean": 0.0, "sd": 0.05},
+        "theta_E": {},
+    }
+    assert follow_light("epl", priors, found, 0.1) == pytest.approx(
+        {
+            "mass.epl.e1.mean": 0.2, "mass.epl.e1.sd": 0.1, "mass.epl.e2.mean": -0.35, "mass.epl.e2.sd": 0.1,
+            "mass.epl.center_x.mean": 0.03,
+        }
+    )  # fmt: skip

@@ -24,7 +24,7 @@ from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
 from lensmill.io.running import at_work
-from lensmill.preparation import Expected, Prepared, prepare
+from lensmill.preparation import Expected, Prepared, follow_light, prepare
 from lensmill.priors import interval
 from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
@@ -95,8 +95,7 @@ class Work:
         """The cutout made ready for the fit, and what was found on the way."""
         config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
         settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
-        masses = [self.priors["mass"][name] for name in config.model.mass]
-        expected = Expected(*interval(next(mass["theta_E"] for mass in masses if "theta_E" in mass)))
+        expected = Expected(*interval(self._stated["mass"][self._main]["theta_E"]))
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
@@ -112,7 +111,22 @@ class Work:
     @property
     def priors(self) -> Mapping[str, Any]:
         """The lens's own priors, block -> profile -> parameter -> prior."""
+        scatter = self.survey.config.preparation.mass_follows_light
+        following = (
+            follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
+            if scatter
+            else {}
+        )
+        return prior_table(self.survey.priors, following | self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _stated(self) -> Mapping[str, Any]:
         return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _main(self) -> str:
+        """The first mass profile with an Einstein radius."""
+        return next(name for name in self.survey.config.model.mass if "theta_E" in self._stated["mass"][name])
 
     @property
     def problem(self) -> Problem:

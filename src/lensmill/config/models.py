@@ -156,6 +156,11 @@ class Preparation(Section):
         description="auto: besides what MASK leaves out, bad pixels are not used, nor neighbours and stars farther out than "
         "any image of the source; given: MASK alone",
     )
+    mass_follows_light: Positive | None = Field(
+        default=None,
+        description="the priors of the main mass profile's centre and ellipticity are centred on the lens light's at the arcs, "
+        "each component of the ellipticity with this standard deviation; null: as the priors file has them",
+    )
     noise: Literal["given", "scaled", "inflated"] = Field(
         default="given",
         description="what the noise in blank sky, where it differs from rms significantly, does to rms. given: nothing; scaled: "

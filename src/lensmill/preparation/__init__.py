@@ -2,6 +2,6 @@
 
 from lensmill.preparation.arcs import Arcs, Expected
 from lensmill.preparation.noise import Noise
-from lensmill.preparation.prepare import CAUSES, OUTSIDE, Prepared, prepare
+from lensmill.preparation.prepare import CAUSES, OUTSIDE, Prepared, follow_light, prepare
 
-__all__ = ["CAUSES", "OUTSIDE", "Arcs", "Expected", "Noise", "Prepared", "prepare"]
+__all__ = ["CAUSES", "OUTSIDE", "Arcs", "Expected", "Noise", "Prepared", "follow_light", "prepare"]

@@ -49,6 +49,17 @@ def _slopes(x: np.ndarray, y: np.ndarray, e: complex) -> np.ndarray:
     return np.stack([*found[:2], found[2] + e.real * square, found[3] + e.imag * square], axis=-1)
 
 
+def isophote(light: LensLight, radius: float) -> tuple[float, float]:
+    """Ellipticity (e1, e2) of the isophote whose mean radius is `radius` pixels, by the second moments of what it encloses."""
+    x, y = _pixels((light.image.shape[0], light.image.shape[1]), 1)
+    x, y = x - light.center[0], y - light.center[1]
+    around = np.abs(np.hypot(x, y) - radius) < 1
+    inside = light.image > light.image[around].mean()
+    xx, yy, xy = (float(np.mean((a * b)[inside])) for a, b in ((x, x), (y, y), (x, y)))
+    total = xx + yy + 2 * np.sqrt(max(xx * yy - xy**2, 0.0))
+    return (xx - yy) / total, 2 * xy / total
+
+
 def _pixels(shape: tuple[int, int], factor: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (x, y) of the centres of bins of `factor` pixels, in pixels from the middle of the cutout."""
     sides = [(np.arange(n // factor) + 0.5) * factor - n / 2 for n in shape]

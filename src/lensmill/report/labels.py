@@ -28,6 +28,8 @@ PREPARATION = {  # figures of the cutout's preparation: (title, unit)
     "arc_radius": ("Radius of the arcs", "arcsec"),
     "arc_outer": ("Arcs end at", "arcsec"),
     "arc_snr": ("Signal-to-noise ratio of the arcs", ""),
+    "light_e1": ("Lens light at the arcs, e1", ""),
+    "light_e2": ("Lens light at the arcs, e2", ""),
     "masked_pixels": ("Neighbours and stars masked", "pixels"),
     "noise_scale": ("Blank sky scatters by", "rms"),
     "noise_correlation": ("Errors of smooth features over independent pixels'", ""),
