@@ -45,6 +45,13 @@ def test_theta_E_is_the_area_of_an_elliptical_lens(gamma: float) -> None:
     assert radius == pytest.approx(1.3, rel=1e-3 if gamma == 2.0 else 0.03)
 
 
+@pytest.mark.parametrize("half_width", [0.9, 1.2, 1.35])
+def test_a_curve_that_leaves_the_field_is_followed(half_width: float) -> None:
+    # enclosed areas of open pieces would be anything
+    radius = effective_einstein_radius(critical_curves(lens(0.2), half_width, 400))
+    assert radius == pytest.approx(1.3, rel=1e-3)
+
+
 def test_curves_are_where_the_magnification_diverges() -> None:
     model = lens(0.15, 2.1, 0.05)
     for curve in critical_curves(model, 2.5, 800):

@@ -17,6 +17,7 @@ PARTS = {  # name: what has changed where its hash has
     "row": "the lens's row of the catalogue",
     "priors": "the priors file",
     "model": "the config's section `model`",
+    "preparation": "the config's section `preparation`",
     "sampler": "the config's section `inference`, or the lens's own settings",
     "certificate": "the config's section `certificate`",
     "weights": "the source network's weights",
@@ -57,6 +58,7 @@ class Ingredients:
         config = self.config
         return {
             "model": config.model.digest(),
+            "preparation": config.preparation.digest(),
             "sampler": config.inference.digest(),
             "seed": json_sha256(config.seed),
             "certificate": config.certificate.digest(),
@@ -69,9 +71,10 @@ class Ingredients:
         sampler = inference.digest() if own else common["sampler"]
         found = {
             "cutout": cutout,
-            "row": json_sha256(row.overrides) if step != "diagnose" else row.digest,
+            "row": json_sha256(row.settings) if step != "diagnose" else row.digest,
             "priors": self.priors,
             "model": common["model"],
+            "preparation": common["preparation"],
             "sampler": json_sha256(inference.starts) if step == "map" else sampler,
             "weights": self.weights,
             "seed": common["seed"],

@@ -85,7 +85,7 @@ def _write_row(catalogue: Path, cutout: Path, row: CatalogueRow | None) -> None:
     cells: dict[str, list[object]] = {"lens_id": [row.lens_id if row else safe_id(cutout)]}
     cells["file"] = [str(cutout.resolve())]
     if row is not None:
-        cells["band"] = [row.band]
+        cells |= {"band": [row.band], "masking": [row.masking]}
         cells |= {name: [getattr(row, name)] for name in NUMBERS if getattr(row, name) is not None}
         cells |= {f"{PREFIX}{name}": [value] for name, value in row.overrides.items()}
     with atomic_path(catalogue) as whole:

@@ -112,6 +112,7 @@ def einstein_radius(mass: AbstractMassProfile, e1: Scalar, e2: Scalar, center_x:
 
 Polyline = np.ndarray
 SHORTEST = 8  # points of a critical curve: shorter ones are the grid's noise
+WIDER = (1, 2, 4)  # half widths in which critical curves are sought, one after the other, until they close
 POINTS = 512  # a curve is mapped in multiples of this, so that every length shares a few compilations
 
 
@@ -124,11 +125,19 @@ _shoot = jax.jit(ray_shoot)
 
 
 def critical_curves(mass: AbstractMassProfile, half_width: float, resolution: int = 400) -> list[Polyline]:
-    """Critical curves within the square of `half_width` arcsec, each an array (points, 2) in arcsec."""
-    x, y = np.meshgrid(*[np.linspace(-half_width, half_width, resolution)] * 2)
-    parity = np.asarray(_parity(mass, jnp.asarray(x), jnp.asarray(y)))
-    curves = contourpy.contour_generator(x, y, parity).lines(0.0)
-    return [np.asarray(curve) for curve in curves if len(curve) > SHORTEST]
+    """Critical curves, each an array (points, 2) in arcsec, as far as they begin within the square of `half_width` arcsec.
+
+    Where one leaves that square, a larger one is looked at, so that it closes.
+    """
+    for wider in WIDER:
+        axis = np.linspace(-wider * half_width, wider * half_width, wider * resolution)
+        x, y = np.meshgrid(axis, axis)
+        parity = np.asarray(_parity(mass, jnp.asarray(x), jnp.asarray(y)))
+        found = contourpy.contour_generator(x, y, parity).lines(0.0)
+        curves = [np.asarray(curve) for curve in found if len(curve) > SHORTEST]
+        if all(np.array_equal(curve[0], curve[-1]) for curve in curves):
+            break
+    return curves
 
 
 def caustics(mass: AbstractMassProfile, curves: list[Polyline]) -> list[Polyline]:

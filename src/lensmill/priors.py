@@ -108,6 +108,15 @@ def from_base(
     return jnp.concatenate(pieces)[order] * scale
 
 
+def interval(prior: dict) -> tuple[float, float]:
+    """The 2.5 % and 97.5 % quantiles of a prior given as a mapping with `distribution` and its arguments."""
+    numbers = jnp.asarray([prior_numbers(prior)])
+    low, high = (
+        float(from_base((prior["distribution"],), numbers, jnp.ones(1), jnp.asarray([z]))[0]) for z in (-1.96, 1.96)
+    )
+    return low, high
+
+
 def to_base(
     kinds: tuple[str, ...], numbers: Float[Array, "site 4"], scale: Float[Array, " site"], values: Float[Array, " site"]
 ) -> Float[Array, " site"]:

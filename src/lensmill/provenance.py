@@ -16,17 +16,17 @@ CORE = (
     "warmstart.py", "fitting.py",
 )  # fmt: skip
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "map": CORE,
-    "sample": (*CORE, "sampling.py"),
-    "diagnose": (*CORE, "sampling.py", "checks"),
+    "map": (*CORE, "preparation"),
+    "sample": (*CORE, "preparation", "sampling.py"),
+    "diagnose": (*CORE, "preparation", "sampling.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
-    "simulate": (*CORE, "sourcenet", "simulate.py"),
+    "simulate": (*CORE, "sourcenet", "realism.py", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
     "population": ("loading.py", "population", "report"),
 }
-PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
+PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "sep", "snakemake")
 
 
 @functools.cache

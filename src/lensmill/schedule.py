@@ -77,6 +77,7 @@ class Schedule:
         if step == "map":
             made_of |= {
                 "model": config.model.digest(),
+                "preparation": config.preparation.digest(),
                 "starts": config.inference.starts,
                 "priors": self.priors,
                 "attempts": [

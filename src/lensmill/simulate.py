@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.config import Config, load_priors, prior_table
+from lensmill import realism
+from lensmill.config import Config, Realism, load_priors, prior_table
 from lensmill.grid import bin_pixels, centred_grid
 from lensmill.imaging import (
     PSF,
+    LensSystem,
     Sampling,
     cell_area,
     convolve,
@@ -132,12 +134,15 @@ def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
 
 
 def mock_family(config: Config, kind: str, priors: Mapping, network: Network | None = None) -> Family:
-    """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for."""
+    """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for.
+
+    Lens light that resembles a real galaxy's is not of the config's profiles, and not of the family.
+    """
     source = "neural" if kind == "neural" else "sersic"
     latents = network.config.latents if network is not None else 0
-    return build_family(
-        config.model.mass, config.model.lens_light, source, False, priors, latents=latents, precision="float64"
-    )
+    own = config.simulate is not None and config.simulate.realism is not None
+    light = () if own else config.model.lens_light
+    return build_family(config.model.mass, light, source, False, priors, latents=latents, precision="float64")
 
 
 def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Network | None = None) -> Mock:
@@ -162,11 +167,13 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
     )
     family = mock_family(config, recipe.source, priors, network)
     beliefs = believe(family, priors, 1.0, 1.0)
+    half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
         values = _draw_values(family, beliefs, rng)
-        if values.get("theta_E", 0) > ROOM * 0.5 * min(recipe.shape) * recipe.pixel_scale:
+        system, values = _system(family, values, recipe.realism, half_width, network, rng)
+        if values.get("theta_E", 0) > ROOM * half_width:
             continue
-        arcs, light, source = _images(family, values, instrument, recipe.source, network, rng)
+        arcs, light, source = _images(system, values, instrument, recipe.source, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
     else:
@@ -175,15 +182,47 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
             "narrow theta_E or the source's centre"
         )
     snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
-    ratio = LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if family.lens_light else 0.0
-    light = light * ratio * arcs.sum() / max(light.sum(), 1e-30)
+    light = light * _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
     gain = _gain(arcs, light, instrument, snr)
     clean = gain * (arcs + light)
     rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
     truth = _truth(values, source, gain, snr, arcs, light, rms)
-    noisy = clean + rms * rng.normal(size=rms.shape)
+    if recipe.realism is None:
+        noisy = clean + rms * rng.normal(size=rms.shape)
+    else:
+        hits, number = realism.cosmic_rays(rms, recipe.realism, rng)
+        noisy = clean + rms * realism.shared_noise(recipe.shape, recipe.realism, rng) + hits
+        believed = realism.believed_fwhm(recipe.psf_fwhm, recipe.realism, rng)
+        instrument = dataclasses.replace(instrument, psf_fwhm=believed)
+        neighbours = len(system.lens_light.profiles) - 1
+        truth |= {"neighbours": neighbours, "cosmic_rays": number, "psf_error": believed / recipe.psf_fwhm - 1}
     psf = instrument.kernel(), instrument.pixel_scale, instrument.psf_supersampling
     return Mock(lens_id, noisy, rms, *psf, truth)
+
+
+def _system(
+    family: Family,
+    values: dict[str, Array],
+    recipe: Realism | None,
+    half_width: float,
+    network: Network | None,
+    rng: np.random.Generator,
+) -> tuple[LensSystem, dict[str, Array]]:
+    """The lens of drawn values; one that resembles a real one has lens light of its own, and its mass follows that."""
+    if recipe is None:
+        return assemble(family, values, network), values
+    galaxy = realism.draw_elliptical(recipe, rng)
+    values = values | realism.mass_about(galaxy, recipe, rng)
+    light = realism.with_neighbours(galaxy, recipe, float(values["theta_E"]), half_width, rng)
+    bare = assemble(family, values, network)
+    return LensSystem(bare.mass, light, bare.source, bare.sky), values
+
+
+def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Generator) -> float:
+    """Flux of lens light over that of the arcs."""
+    if recipe is not None:
+        return float(np.exp(rng.uniform(*np.log(recipe.light_ratio))))
+    return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if system.lens_light.profiles else 0.0
 
 
 def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
@@ -192,15 +231,9 @@ def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> 
 
 
 def _images(
-    family: Family,
-    values: dict[str, Array],
-    instrument: Instrument,
-    kind: str,
-    network: Network | None,
-    rng: np.random.Generator,
+    system: LensSystem, values: dict[str, Array], instrument: Instrument, kind: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, Any]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
-    system = assemble(family, values, network)
     kernel = instrument.kernel()
     k = instrument.psf_supersampling
     margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in

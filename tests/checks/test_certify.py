@@ -46,3 +46,22 @@ def test_an_angle_that_wraps_keeps_its_quantiles_together() -> None:
     found = certify.summarise(draws, -88.0, -89.0, angle=True)
     assert found.q84 - found.q16 == pytest.approx(6, abs=0.5)
     assert abs(found.truth - found.median) < 5
+
+
+@pytest.mark.parametrize(
+    ("found", "limits", "failing"),
+    [
+        ({}, {}, []),
+        ({"noise_scale": float("nan")}, {}, []),
+        ({"psf_modelled": 1.0}, {}, ["PSF a model, none given"]),
+        ({"psf_modelled": 1.0}, {"modelled_psf": True}, []),
+        ({"psf_offset": 0.7}, {}, ["PSF off its stamp's centre (pixels)"]),
+        ({"noise_scale": 3.0}, {}, ["noise in blank sky (rms)"]),
+        ({"noise_scale": 0.68}, {"noise": (0.8, 1.2)}, ["noise in blank sky (rms)"]),
+    ],
+)
+def test_psf_and_noise_of_the_input_are_judged(found: dict, limits: dict, failing: list[str]) -> None:
+    sound = {"psf_modelled": 0.0, "psf_offset": 0.02, "noise_scale": 0.95}
+    checks = certify.input_checks(sound | found, Certificate(**limits))
+    assert [check.name for check in checks if not check.passed] == failing
+    assert {check.stage for check in checks} == {Stage.INPUT}

@@ -210,7 +210,7 @@ SPOILS = {
     "galactic": (_header(CTYPE1="GLON-TAN", CTYPE2="GLAT-TAN"), "[SCI]", "right ascension", "GLON-TAN", "equatorial"),
     "broken WCS": (_header(CTYPE1="RA---XYZ", CTYPE2="DEC--XYZ"), "[SCI]", "a valid WCS", "", "WCS keywords"),
     "no WCS": (_set(header=fits.Header()), "[SCI]", "a WCS", "none", "pixel_scale"),
-    "rms unit": (_set(names={"rms": "ERR"}), "[SCI BKGRMS]", "an extension RMS", "nothing", ""),
+    "rms by another name": (_set(names={"rms": "ERR"}), "[RMS]", "an extension RMS", "SCI, ERR", "header of ERR"),
     "no noise, wrong unit": (
         lambda r: (_set(rms=None)(r), _header(BUNIT="MJy/sr", BKGRMS=1.0, EXPTIME=100.0)(r)),
         "[SCI BUNIT]", "electron/s", "MJy/sr", "RMS extension",

@@ -26,6 +26,7 @@ from lensmill.io.results import (
     write_posterior,
 )
 from lensmill.io.survey import LensCheck, Validation, write_validation
+from lensmill.preparation import CAUSES
 from lensmill.report import write_index, write_lens_page
 from lensmill.status import Stage, Status
 
@@ -123,7 +124,10 @@ def _images(lens_id, theta, rng, fitted):
     draws = np.stack([true * (1 + gaussian_filter(rng.normal(0, 1.2, true.shape), 5)).clip(0) for _ in range(6)])
     model = arcs + light + 0.002
     points, caustics = _curves(theta)
+    unused = np.where(mask, 0, 3).astype(np.int8)
+    unused[:3, :3] = 1
     return images.assign(
+        unused=(("y", "x"), unused, {"flag_meanings": "; ".join(CAUSES)}),
         model=(("y", "x"), model), lens_light=(("y", "x"), light), arcs=(("y", "x"), arcs),
         residual=(("y", "x"), np.where(mask, (data - model) / rms, np.nan)),
         source_mean=(("source_y", "source_x"), draws.mean(0)), source_sd=(("source_y", "source_x"), draws.std(0)),
@@ -239,6 +243,8 @@ def _fitted(fake, lens_id, theta, status, rng):
         lens_id=lens_id, status=status, stage=Stage.SAMPLING if stuck else Stage.NONE, checks=checks,
         reason=f"R-hat of theta_E is {rhat:.3f}, above 1.01" if stuck else "", parameters=summaries,
         rhat_max=rhat, ess_bulk_min=ess, ess_tail_min=ess + 10, divergences=0, ebfmi_min=0.93,
+        preparation={"fit_radius": None, "arc_radius": theta[0], "masked_pixels": 77.0, "noise_factor": 1.194},
+        notes=("rms was multiplied by 1.194",),
         chi2_reduced=checks[5].value, ppp=checks[6].value, gradients=61440, run_time_s=rng.uniform(60, 140),
         seed=2026, key=f"{rng.integers(1 << 32):08x}", hashes={"config": "c0ffee12", "cutout": "ab" * 32},
         versions={"lensmill": "0.1.0", "jax": "0.12.0"},

@@ -296,3 +296,22 @@ def test_a_lens_whose_chains_did_not_move_still_has_its_page(tmp_path, make):
     page = write_lens_page(fake.run, "a").read_text()
     assert page.count("<svg") == 22
     assert not re.search(r" d=\"[^\"]*nan", page)
+
+
+def test_the_page_says_what_was_fitted_and_outlines_what_was_not(fake):
+    fitted = next(
+        i
+        for i, lens in enumerate(fake.lens_ids)
+        if fake.run.images(lens).exists() and fake.run.posterior(lens).exists()
+    )
+    text = fake.run.page(fake.lens_ids[fitted]).read_text()
+    section = re.search(r'<section class="card" aria-label="Preparation">(.*?)</section>', text, re.DOTALL)[1]
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", section))
+    assert facts["Fitted radius"] == "–"
+    assert facts["Neighbours and stars masked"] == "77 pixels"
+    assert facts["rms multiplied by"] == "1.19"
+    assert "<li>rms was multiplied by 1.194</li>" in section
+    assert "grey: not used; white outline: left out by MASK; green outline: neighbour or star" in text
+    svg = re.search(r'<svg[^>]*id="data".*?</svg>|<svg.*?</svg>', text, re.DOTALL)[0]
+    assert "#9be564" in svg
+    assert "#ff5c7a" not in svg

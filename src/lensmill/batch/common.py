@@ -1,6 +1,7 @@
 """What the batch jobs share: the survey, a lens in hand, the key of a result, and a loop that no lens can break."""
 
 import dataclasses
+import functools
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from lensmill.io.mock import read_truth
 from lensmill.io.problems import InvalidInput
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, write_certificate, write_manifest
 from lensmill.io.running import at_work
+from lensmill.preparation import Expected, Prepared, follow_light, prepare
+from lensmill.priors import interval
 from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
@@ -66,11 +69,6 @@ class Survey:
         """Where results lie."""
         return RunFolder(self.config.folder)
 
-    @property
-    def model(self) -> Model:
-        """The model as the core takes it."""
-        return Model(**self.config.model.model_dump())
-
 
 @dataclasses.dataclass(frozen=True)
 class Work:
@@ -92,20 +90,48 @@ class Work:
         inference = self.survey.ingredients.inference(self.cutout.lens_id)
         return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
 
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """The cutout made ready for the fit, and what was found on the way."""
+        config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
+        settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
+        expected = Expected(*interval(self._stated["mass"][self._main]["theta_E"]))
+        return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
+
     @property
     def pixels(self) -> Pixels:
-        """The cutout as the core takes it."""
-        return Pixels(*(getattr(self.cutout, name) for name in Pixels._fields))
+        """The prepared cutout as the core takes it."""
+        return Pixels(*(getattr(self.prepared.cutout, name) for name in Pixels._fields))
+
+    @property
+    def model(self) -> Model:
+        """The model as the core takes it."""
+        return Model(**self.survey.config.model.model_dump() | {"fit_radius": self.prepared.fit_radius})
 
     @property
     def priors(self) -> Mapping[str, Any]:
         """The lens's own priors, block -> profile -> parameter -> prior."""
+        scatter = self.survey.config.preparation.mass_follows_light
+        following = (
+            follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
+            if scatter
+            else {}
+        )
+        return prior_table(self.survey.priors, following | self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _stated(self) -> Mapping[str, Any]:
         return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _main(self) -> str:
+        """The first mass profile with an Einstein radius."""
+        return next(name for name in self.survey.config.model.mass if "theta_E" in self._stated["mass"][name])
 
     @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        return pose(self.pixels, self.survey.model, self.priors, self.survey.network)
+        return pose(self.pixels, self.model, self.priors, self.survey.network)
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
@@ -199,7 +225,7 @@ def _attempted(
     final: Mapping[str, str],
 ) -> ManifestRow:
     try:
-        cutout = read_cutout(survey.rows[lens_id])
+        cutout = read_cutout(survey.rows[lens_id], survey.config.preparation.masking)
         return one(Work(survey, cutout, survey.ingredients.parts(step, survey.rows[lens_id], cutout.digest)), report)
     except InvalidInput as error:
         report.say(f"{step:8s} {lens_id}: {Status.INVALID_INPUT.value}: {error}")

@@ -11,7 +11,7 @@ import xarray as xr
 from lensmill import provenance, runtime
 from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.batch.map import stored_maximum
-from lensmill.checks import certify
+from lensmill.checks import certify, plausible
 from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Problem, crop
 from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
@@ -26,10 +26,16 @@ from lensmill.io.results import (
     write_images,
 )
 from lensmill.io.sky import moved
+from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.priors import ARGUMENTS
-from lensmill.program import constrain, unconstrain
+from lensmill.program import constrain, system_at, unconstrain
 from lensmill.progress import Progress
 
+CAUSE_NAMES = {
+    "long_name": "why a pixel is not used",
+    "flag_values": list(range(len(CAUSES))),
+    "flag_meanings": "; ".join(CAUSES),
+}
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
 
 
@@ -75,6 +81,7 @@ def _certify(work: Work) -> Certificate:
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
     prediction = predict(problem.family, problem.target, _thinned(problem, tree["posterior"].to_dataset()), best)
+    prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     write_images(folder.images(lens_id), _images(work, problem, prediction))
     certificate = _certificate(work, problem, tree, best, prediction)
     write_certificate(folder.certificate(lens_id), certificate)
@@ -92,7 +99,7 @@ def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
 
 def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
     """The lens's images as they are stored: on the window that was fitted, coordinates in arcsec."""
-    cut = crop(work.pixels, work.survey.model.fit_radius)
+    cut = crop(work.pixels, work.model.fit_radius)
     ny, nx = cut.image.shape
     window = (slice(0, ny), slice(0, nx))
     model = prediction.model[window]
@@ -111,7 +118,7 @@ def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
         {name: (("y", "x"), value) for name, value in plane.items()}
         | {name: (("source_y", "source_x"), value) for name, value in source.items()}
         | {"source_draw": (("draw", "source_y", "source_x"), prediction.source_draws)}
-        | {"psf": (("psf_y", "psf_x"), cut.psf)}
+        | {"psf": (("psf_y", "psf_x"), cut.psf), "unused": (("y", "x"), _unused(work, cut.mask), CAUSE_NAMES)}
         | {name: _derived(name, values, work.cutout.unit) for name, values in prediction.derived.items()}
         | curves,
         coords={
@@ -122,6 +129,13 @@ def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
         },
         attrs=_attributes(work.cutout, (ny, nx)),
     )
+
+
+def _unused(work: Work, used: np.ndarray) -> np.ndarray:
+    """Why a pixel of the fitted window is not used, as an index in CAUSES."""
+    rows, columns = ((whole - part) // 2 for whole, part in zip(work.cutout.image.shape, used.shape, strict=True))
+    causes = work.prepared.causes[rows : rows + used.shape[0], columns : columns + used.shape[1]]
+    return np.where((causes == 0) & ~used, OUTSIDE, causes).astype(np.int8)
 
 
 def _derived(name: str, draws: np.ndarray, image_unit: str) -> tuple[str, np.ndarray, dict[str, str]]:
@@ -157,8 +171,14 @@ def _certificate(
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
-    made = certify.checks(
-        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+    system = system_at(problem.family, problem.target, jnp.asarray(base))
+    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    made = certify.in_order(
+        certify.input_checks(work.prepared.figures, limits)
+        + plausible.checks(looks, summaries, limits.plausibility)
+        + certify.checks(
+            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+        )
     )
     status, stage, reason = certify.verdict(made)
     return Certificate(
@@ -168,7 +188,8 @@ def _certificate(
         ess_tail_min=min(summaries[name].ess_tail for name in lens),
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
-        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, gradients=int(tree.attrs["leapfrogs"]),
+        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
+        preparation=work.prepared.figures, notes=work.prepared.notes, gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=stored_maximum(work).seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
@@ -177,7 +198,7 @@ def _certificate(
 
 def _fitted_radius(work: Work) -> float:
     """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
-    pixels, radius = work.pixels, work.survey.model.fit_radius
+    pixels, radius = work.pixels, work.model.fit_radius
     half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
     return half_side if radius is None else min(radius, half_side)
 

@@ -1,5 +1,6 @@
 """The certificate of a lens: what ArviZ and the residuals say, held against the thresholds of the configuration."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,17 @@ def within(name: str, value: float, bounds: tuple[float, float], stage: Stage) -
     )
 
 
+def input_checks(found: Mapping[str, float], limits: Any) -> list[Check]:
+    """What the preparation of the cutout `found`, by name: PSF and noise, as far as they can be judged."""
+    made = [
+        at_most("PSF a model, none given", found["psf_modelled"], float(limits.modelled_psf), Stage.INPUT),
+        at_most("PSF off its stamp's centre (pixels)", found["psf_offset"], limits.psf_offset, Stage.INPUT),
+    ]
+    if math.isfinite(found["noise_scale"]):
+        made.append(within("noise in blank sky (rms)", found["noise_scale"], limits.noise, Stage.INPUT))
+    return made
+
+
 def checks(
     summaries: Mapping[str, ParameterSummary],
     lens_parameters: Sequence[str],
@@ -112,6 +124,12 @@ def checks(
         at_most("divergent draws", diverging, limits.divergences, Stage.SAMPLING),
         at_least("E-BFMI", energy_fraction(stats["energy"].values), limits.ebfmi, Stage.SAMPLING),
     ]
+
+
+def in_order(made: Sequence[Check]) -> list[Check]:
+    """The checks in the order of the stages they blame."""
+    stages = list(Stage)
+    return sorted(made, key=lambda check: stages.index(check.stage))
 
 
 def verdict(made: Sequence[Check]) -> tuple[Status, Stage, str]:

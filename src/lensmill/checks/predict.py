@@ -48,7 +48,11 @@ class Prediction(NamedTuple):
     derived: dict[str, np.ndarray]
     derived_best: dict[str, float]
     chi2: np.ndarray
-    pixels: int
+    pixels: int  # that are independent
+
+    def judged_by(self, noise_chi2: float, shared: float) -> "Prediction":
+        """With chi^2 in units of `noise_chi2`, what noise leaves in a pixel, where `shared` pixels count for one."""
+        return self._replace(chi2=self.chi2 / (noise_chi2 * shared), pixels=max(1, round(self.pixels / shared)))
 
     @property
     def chi2_reduced(self) -> float:

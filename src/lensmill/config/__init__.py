@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from lensmill.config.files import check_files
-from lensmill.config.models import Certificate, Config, Inference, Model, Simulate, SourceNetwork
+from lensmill.config.models import Certificate, Config, Inference, Model, Preparation, Realism, Simulate, SourceNetwork
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
@@ -33,8 +33,10 @@ __all__ = [
     "ConfigError",
     "Inference",
     "Model",
+    "Preparation",
     "Prior",
     "Priors",
+    "Realism",
     "Simulate",
     "SourceNetwork",
     "check_files",

@@ -215,11 +215,14 @@ One FITS file a lens (plain, gzipped or with compressed images), its extensions 
 | --- | --- | --- |
 | `SCI` | yes | the image, sky subtracted, with `BUNIT` and a WCS (equatorial, square pixels) |
 | `RMS` | yes, or see below | standard deviation of a pixel's noise, Poisson noise included, in the unit of `SCI` |
-| `PSF` | yes | the point-spread function on the image's pixels or on finer ones, centred, sum 1 |
-| `MASK` | | 1 where a pixel is used, 0 where not; without it all are used |
+| `PSF` | yes, or see below | the point-spread function on the image's pixels or on finer ones, centred, sum 1 |
+| `MASK` | | 1 where a pixel is used, 0 where not; without it all are used. It always holds; `preparation.masking` adds to it |
 
 - Without `RMS` the noise is sqrt(background_rms^2 + max(SCI, 0) / exposure_time): SCI in electron/s, background_rms in
-  electron/s (the catalogue's column or the keyword `BKGRMS`), exposure_time in s (column or keyword `EXPTIME`).
+  electron/s (the catalogue's column or the keyword `BKGRMS`), exposure_time in s (column or keyword `EXPTIME`). A background
+  that is not stated is measured in the cutout's sky; without an exposure time either, it is all the noise there is.
+- Without `PSF` a Moffat profile stands in, as wide as the catalogue's `psf_fwhm` says, or as the instrument and filter in the
+  header (`INSTRUME`, `DETECTOR`, `FILTER`) make it. The lens is flagged, unless `certificate.modelled_psf` allows it.
 - Pixel scale, orientation and parity come from the WCS at the cutout's centre, `CD` or `PC` and `CDELT`, distortions
   included. Without a WCS the catalogue's `pixel_scale` serves and position angles are unknown.
 - Pixels that are masked may hold anything, NaN and an rms of 0 included.

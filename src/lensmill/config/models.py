@@ -27,6 +27,7 @@ def _odd(number: int) -> int:
 
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=16, le=2048)]
@@ -43,6 +44,31 @@ class Section(BaseModel):
     def digest(self) -> str:
         """The SHA-256 of the values, for knowing whether a result is current."""
         return json_sha256(self.model_dump(mode="json"))
+
+
+class Realism(Section):
+    """What makes mock images look like real ones: their lens galaxies, neighbours, cosmic rays, noise and PSF."""
+
+    light_ratio: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(8.0, 40.0),
+        description="flux of the lens galaxy and its neighbours over that of the arcs: drawn log-uniformly between the two",
+    )
+    twist: NotNegative = Field(
+        default=15.0, description="standard deviation of the isophotes' turn over a factor of ten in radius, degrees"
+    )
+    alignment: NotNegative = Field(
+        default=0.06, description="standard deviation of each component of the mass's ellipticity about the light's"
+    )
+    neighbours: NotNegative = Field(default=1.0, description="mean number of neighbours, in no mask")
+    cosmic_rays: NotNegative = Field(default=0.5, description="mean number of cosmic-ray hits left, in no mask")
+    noise_correlation: NotNegative = Field(
+        default=0.45,
+        description="standard deviation of the Gaussian that noise is smoothed with, pixels, as drizzling does; the rms map "
+        "stays that of unsmoothed noise",
+    )
+    psf_error: Fraction = Field(
+        default=0.05, description="error of the width of the PSF that is given to the fit, up or down"
+    )
 
 
 class Simulate(Section):
@@ -73,6 +99,10 @@ class Simulate(Section):
     source: Literal["galaxies", "sersic", "neural"] = Field(
         default="galaxies",
         description="galaxies kept out of the network's training, sersic profiles, or draws of the network",
+    )
+    realism: Realism | None = Field(
+        default=None,
+        description="how the images resemble real ones; null: lens light as modelled, white noise, the true PSF",
     )
 
 
@@ -108,12 +138,34 @@ class Model(Section):
         description="the same for the lensed source in the twentieth of the pixels where it is steepest; of use only "
         "above `supersampling`, and where that is 2 or more",
     )
-    fit_radius: Positive | None = Field(
-        default=None,
-        description="pixels farther than this from the cutout's centre, arcsec, are not used; null: all are",
+    fit_radius: Positive | Literal["auto"] | None = Field(
+        default="auto",
+        description="pixels farther than this from the cutout's centre, arcsec, are not used; auto: chosen around the arcs, "
+        "which it never cuts, where that saves pixels; null: all are used",
     )
     precision: Literal["float32", "float64"] = Field(
         default="float32", description="arithmetic of the pixels; parameters are float64 in any case"
+    )
+
+
+class Preparation(Section):
+    """How a cutout is prepared for the fit. What is found is recorded for every lens, whatever is done about it."""
+
+    masking: Literal["auto", "given"] = Field(
+        default="auto",
+        description="auto: besides what MASK leaves out, bad pixels are not used, nor neighbours and stars farther out than "
+        "any image of the source; given: MASK alone",
+    )
+    mass_follows_light: Positive | None = Field(
+        default=None,
+        description="the priors of the main mass profile's centre and ellipticity are centred on the lens light's at the arcs, "
+        "each component of the ellipticity with this standard deviation; null: as the priors file has them",
+    )
+    noise: Literal["given", "scaled", "inflated"] = Field(
+        default="given",
+        description="what the noise in blank sky, where it differs from rms significantly, does to rms. given: nothing; scaled: "
+        "rms is multiplied so that its pixels' variance is right; inflated: so that, with noise that pixels share (drizzling), "
+        "the posterior's widths are",
     )
 
 
@@ -162,6 +214,44 @@ class Inference(Section):
     )
 
 
+class Plausibility(Section):
+    """What a solution must look like to be that of a strong lens; docs/trust.md says how the defaults were set."""
+
+    light_outside: Positive = Field(
+        default=8.0, description="most light left over outside the arcs, in a patch of the PSF's size, sigma"
+    )
+    inner_chi2: Positive = Field(
+        default=2.0,
+        description="largest chi-squared a pixel inside the arcs, over that elsewhere, at its 3-sigma lower bound",
+    )
+    arcs_radius: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.5, 2.0), description="range of the radius of half the arcs' light over the effective Einstein radius"
+    )
+    multiply_imaged: Fraction = Field(
+        default=0.02, description="least share of the source's light that is imaged more than once"
+    )
+    magnification: Positive = Field(default=1.5, description="least magnification")
+    missing_image: Positive = Field(
+        default=8.0, description="most light that the model predicts where the data have less than half of it, sigma"
+    )
+    center_offset: Positive = Field(default=0.25, description="largest distance of mass and lens light, arcsec")
+    shape_offset: Positive = Field(
+        default=1.0, description="largest difference of the complex ellipticities of mass and lens light"
+    )
+    shear: Positive = Field(default=0.25, description="largest external shear")
+    source_size: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.02, 2.0), description="range of the source's half-light radius, arcsec"
+    )
+    arc_chi2: Positive = Field(
+        default=1.5,
+        description="largest chi-squared a pixel in the arcs, over that elsewhere, at its 3-sigma lower bound",
+    )
+    arc_correlation: Positive = Field(
+        default=0.2,
+        description="largest correlation of neighbouring residuals in the arcs beyond that elsewhere, at its 3-sigma lower bound",
+    )
+
+
 class Certificate(Section):
     """What a posterior must show to be certified."""
 
@@ -172,10 +262,23 @@ class Certificate(Section):
     )
     divergences: int = Field(default=0, ge=0, description="most divergent transitions after warm-up")
     chi2: Annotated[tuple[Positive, Positive], Rising] = Field(
-        default=(0.8, 1.25), description="range of the reduced chi-squared at the best draw"
+        default=(0.8, 1.25),
+        description="range of the reduced chi-squared at the best draw; blank sky has 1 where `preparation.noise` changes rms",
+    )
+    noise: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(0.5, 1.5), description="range of the standard deviation of blank sky, in the rms that was given"
+    )
+    modelled_psf: bool = Field(
+        default=False, description="whether a lens may be certified whose PSF is a model because the cutout has none"
+    )
+    psf_offset: Positive = Field(
+        default=0.5, description="farthest that the PSF's light may be from its central pixel, pixels of the image"
     )
     ppp: Annotated[tuple[Fraction, Fraction], Rising] = Field(
         default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"
+    )
+    plausibility: Plausibility = Field(
+        default=Plausibility(), description="what a solution must look like to be that of a strong lens"
     )
 
 
@@ -196,6 +299,7 @@ class Config(Section):
         default=None, description="a mock survey to be written to `catalogue`; null: a survey is given"
     )
     model: Model = Field(default=Model(), description="what a lens is made of")
+    preparation: Preparation = Field(default=Preparation(), description="how a cutout is prepared for the fit")
     source_network: SourceNetwork = Field(default=SourceNetwork(), description="the network that draws the sources")
     inference: Inference = Field(default=Inference(), description="how a posterior is found and sampled")
     certificate: Certificate = Field(default=Certificate(), description="what a posterior must show to be certified")

@@ -18,6 +18,7 @@ BEARING = (
     "psf_supersampling",
     "background_rms",
     "exposure_time",
+    "psf_fwhm",
 )  # columns that bear on a cutout's arrays
 FINEST_PSF = 10  # times finer than the image
 NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
@@ -68,12 +69,24 @@ NUMBERS = {
         "standard deviation of the background in a pixel, where the cutout has no RMS", "", 0, math.inf, open_ended=True
     ),
     "exposure_time": NumberColumn("exposure time, where the cutout has no RMS", "s", 0, math.inf, open_ended=True),
+    "psf_fwhm": NumberColumn(
+        "full width at half maximum of a Moffat profile, where the cutout has no PSF", "arcsec", 0, 10, open_ended=True
+    ),
+    "fit_radius": NumberColumn(
+        "radius of the fitted region, in place of the config's `model.fit_radius`",
+        "arcsec",
+        0,
+        math.inf,
+        open_ended=True,
+    ),
 }
 TEXTS = {
     "lens_id": "name of the lens, unique, safe as a file name",
     "file": "FITS cutout, relative to the catalogue's folder",
     "band": "filter of the image",
+    "masking": "`auto` or `given`, in place of the config's `preparation.masking`",
 }
+MASKINGS = ("auto", "given")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +106,9 @@ class CatalogueRow:
     psf_supersampling: float | None = None
     background_rms: float | None = None
     exposure_time: float | None = None
+    psf_fwhm: float | None = None
+    fit_radius: float | None = None
+    masking: str = ""
     overrides: dict[str, float] = dataclasses.field(default_factory=dict)
     meta: dict[str, str] = dataclasses.field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -103,6 +119,12 @@ class CatalogueRow:
         return json_sha256(
             {k: v for k, v in vars(self).items() if k not in ("path", "row", "where", "meta", "problems")}
         )
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What this row changes in how its lens is fitted: priors, masking, the fitted radius."""
+        own = {"masking": self.masking, "fit_radius": self.fit_radius}
+        return dict(self.overrides) | {name: value for name, value in own.items() if value}
 
     def cutout_digest(self, file_digest: str) -> str:
         """The cutout's digest: the SHA-256 of its file, with numbers of this row that bear on its arrays if there are any."""
@@ -197,6 +219,11 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
     if not file:
         where = table.where(i, lens_id, "file")
         problems.append(Problem(where, "the name of a FITS file", "nothing", lens_id=lens_id))
+    masking = cells.get("masking", "")
+    masking = "" if masking.lower() in MISSING else masking
+    if masking and masking not in MASKINGS:
+        where, hint = table.where(i, lens_id, "masking"), "leave the cell empty to do as the config says"
+        problems.append(Problem(where, " or ".join(MASKINGS), shown(masking), hint, lens_id))
     z_lens, z_source = numbers.get("z_lens"), numbers.get("z_source")
     if z_lens is not None and z_source is not None and z_source <= z_lens:
         where = table.where(i, lens_id, "z_source")
@@ -209,6 +236,7 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
         row=i + 1,
         where=table.where(i, lens_id),
         band=cells.get("band", ""),
+        masking=masking,
         overrides=overrides,
         meta=meta,
         problems=tuple(problems),

@@ -71,6 +71,8 @@ class Certificate(_Record):
     ebfmi_min: Real = math.nan
     chi2_reduced: Real = math.nan
     ppp: Real = math.nan
+    preparation: dict[str, Real] = {}
+    notes: tuple[str, ...] = ()
     gradients: Count | None = None
     run_time_s: Real = math.nan
     seed: Count | None = None

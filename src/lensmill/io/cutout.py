@@ -3,19 +3,19 @@
 import dataclasses
 
 import numpy as np
-from astropy.io import fits
 
 from lensmill.io.catalogue import FINEST_PSF, CatalogueRow
 from lensmill.io.extensions import Extension, read_extensions, read_file
 from lensmill.io.files import sha256
 from lensmill.io.findings import Findings
+from lensmill.io.noise import noise_rms, note_scatter
 from lensmill.io.psf import checked_psf, psf_sampling
+from lensmill.io.psf_model import instrument_fwhm, moffat
 from lensmill.io.sky import SkyFrame, sky_frame
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
 LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
-LOW_SCATTER, HIGH_SCATTER = 0.1, 10.0  # rms: noise correlated by resampling lowers it, a bright galaxy raises it
-RATES = ("electron/s", "electrons/s", "e-/s", "e/s", "count/s", "counts/s", "ct/s", "cts/s", "electron s-1", "ct s-1")
+MOST_BAD = 0.2  # of the used pixels: with more of them bad, the file is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Cutout:
     orientation: position angle of +y, degrees East of North, NaN without a WCS. parity: +1 where East is left when North
     is up, else -1. overrides: changes of priors by name. digest: SHA-256 of all that the arrays were made from. notes:
     what was mended or is unusual. wcs: the world coordinate system as the cards of a FITS header, empty without one.
+    bad: (ny, nx), True where a pixel is not used because it holds nothing, though MASK did not say so. psf_model: what the PSF
+    was modelled by where the file has none, else empty.
     """
 
     lens_id: str
@@ -46,25 +48,34 @@ class Cutout:
     digest: str
     notes: tuple[str, ...] = ()
     wcs: str = ""
+    bad: np.ndarray | None = None
+    psf_model: str = ""
 
 
-def read_cutout(row: CatalogueRow) -> Cutout:
-    """The cutout of a catalogue row; InvalidInput with every problem of the row and of its file."""
+def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
+    """The cutout of a catalogue row; InvalidInput with every problem of the row and of its file.
+
+    With `masking` "auto", from the row or else as given here, pixels that hold nothing are masked; else they are a problem.
+    """
     findings = Findings(str(row.path), row.lens_id, list(row.problems))
     content = read_file(row.path, findings)
-    extensions = read_extensions(content, findings) if content is not None else {}
+    extensions = read_extensions(content, findings, row) if content is not None else {}
     if content is None or "SCI" not in extensions:
         findings.stop()
     image, header = extensions["SCI"].data, extensions["SCI"].header
     unit = str(header.get("BUNIT", "")).strip()
-    mask, rms = _mask(extensions, findings), _rms(extensions, row, unit, findings)
+    mask, rms = _mask(extensions, findings), noise_rms(extensions, row, unit, findings)
+    bad = np.zeros_like(mask)
     if _same_shapes(extensions, findings) and rms is not None:
+        bad = _bad_pixels(image, rms, mask, findings) if (row.masking or masking) == "auto" else bad
+        mask = mask & ~bad
         _check_pixels(image, rms, mask, findings)
     frame = sky_frame(header, image.shape, row.pixel_scale, findings)
     sampling, psf = _psf(extensions, frame, row, findings)
+    model = "" if "PSF" in extensions else _model_psf(extensions, row)[1]
     if findings.problems or frame is None or sampling is None or psf is None or rms is None:
         findings.stop()
-    _note_scatter(image, rms, mask, findings)
+    note_scatter(image, rms, mask, findings)
     return Cutout(
         lens_id=row.lens_id,
         image=np.where(mask | np.isfinite(image), image, 0.0),
@@ -83,6 +94,8 @@ def read_cutout(row: CatalogueRow) -> Cutout:
         digest=row.cutout_digest(sha256(content)),
         notes=tuple(findings.notes),
         wcs=frame.wcs,
+        bad=bad,
+        psf_model=model,
     )
 
 
@@ -91,11 +104,22 @@ def _psf(
 ) -> tuple[int | None, np.ndarray | None]:
     """How many times finer than the image the PSF is sampled, and its stamp; None for what is not usable or not known."""
     if "PSF" not in extensions:
-        return None, None
+        fwhm, origin = _model_psf(extensions, row)
+        if frame is None or not origin:
+            return None, None
+        findings.note(f"no PSF: a Moffat profile {fwhm:.3g} arcsec wide stands in, by {origin}")
+        return 1, moffat(fwhm, frame.pixel_scale, extensions["SCI"].data.shape)
     header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
     sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
     finer = sampling or FINEST_PSF
     return sampling, checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
+
+
+def _model_psf(extensions: dict[str, Extension], row: CatalogueRow) -> tuple[float, str]:
+    """Full width at half maximum (arcsec) of a PSF that is not given, and where it is from; empty where nothing tells."""
+    if row.psf_fwhm is not None:
+        return row.psf_fwhm, "the catalogue's psf_fwhm"
+    return instrument_fwhm(extensions["SCI"].header, row.band) or (np.nan, "")
 
 
 def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:
@@ -123,40 +147,19 @@ def _mask(extensions: dict[str, Extension], findings: Findings) -> np.ndarray:
     return values == 1
 
 
-def _rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray | None:
-    if "RMS" not in extensions:
-        return _rms_from_exposure(extensions["SCI"], row, unit, findings)
-    other = str(extensions["RMS"].header.get("BUNIT", "")).strip()
-    if other and unit and other.lower() != unit.lower():
-        findings.problem("RMS BUNIT", f"the unit of SCI, {unit}", other, "RMS is a standard deviation, not a variance")
-    return extensions["RMS"].data
+def _bad_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> np.ndarray:
+    """Used pixels that hold nothing: not finite, without an error, or 0 to the last bit in an image of fractions.
 
-
-def _rms_from_exposure(sci: Extension, row: CatalogueRow, unit: str, findings: Findings) -> np.ndarray | None:
-    """sqrt(background_rms^2 + max(image, 0) / exposure_time) for a sky-subtracted image in electron/s.
-
-    background_rms (electron/s) holds all noise that is there without the lens, that of the sky's light included.
+    None where there are so many that the file is to blame.
     """
-    background = _positive("background_rms", "BKGRMS", row.background_rms, sci.header, findings)
-    exposure = _positive("exposure_time", "EXPTIME", row.exposure_time, sci.header, findings)
-    if unit.lower() not in RATES:
-        hint = "give an RMS extension, or an image in electron/s"
-        findings.problem("SCI BUNIT", "electron/s, to derive the noise", unit or "nothing", hint)
-    if background is None or exposure is None:
-        return None
-    findings.note("the noise is derived from background_rms and exposure_time")
-    return np.sqrt(background**2 + np.maximum(sci.data, 0) / exposure)
-
-
-def _positive(column: str, keyword: str, value: float | None, header: fits.Header, findings: Findings) -> float | None:
-    if value is not None:
-        return value
-    found = header.get(keyword)
-    if isinstance(found, int | float) and np.isfinite(found) and found > 0:
-        return float(found)
-    expected = f"an extension RMS, or the keyword {keyword} > 0 or the catalogue's column {column}"
-    findings.problem(f"SCI {keyword}", expected, "nothing" if found is None else found)
-    return None
+    empty = (image == 0) & ~np.all(image[mask] == np.round(image[mask]))
+    bad = mask & (~np.isfinite(image) | ~np.isfinite(rms) | (rms <= 0) | empty)
+    if not bad.any():
+        return bad
+    if bad.sum() > MOST_BAD * mask.sum():
+        return np.zeros_like(bad)
+    findings.note(f"{int(bad.sum())} pixels without a value or an error were masked")
+    return bad
 
 
 def _check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
@@ -169,19 +172,6 @@ def _check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings
     values = image[mask]
     if np.all(values == values[0]):
         findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel", "was the cutout made off the frame?")
-
-
-def _note_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
-    """Compare RMS with the scatter between neighbouring pixels: a variance or a weight map passes every other check."""
-    pairs = mask[:, 1:] & mask[:, :-1]
-    if not pairs.any():
-        return
-    steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
-    ratio = 1.4826 * float(np.median(np.abs(steps)))
-    if not LOW_SCATTER < ratio < HIGH_SCATTER:
-        findings.note(
-            f"neighbouring pixels scatter by {ratio:.3g} rms: is RMS a standard deviation, in the unit of SCI?"
-        )
 
 
 def _check_values(name: str, expected: str, values: np.ndarray, bad: np.ndarray, findings: Findings) -> None:

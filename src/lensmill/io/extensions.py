@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from lensmill.io.catalogue import CatalogueRow
 from lensmill.io.findings import Findings
+from lensmill.io.psf_model import KEYWORDS, instrument_fwhm
 
 NAMES = ("SCI", "RMS", "PSF", "MASK")
 ALIASES = {
@@ -19,6 +21,7 @@ ALIASES = {
     "MASK": ("GOODPIX", "MSK"),
 }
 LARGEST_FILE = 512 * 2**20
+OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
 WHOLE = "is the file whole? compare its size with the original's, or copy it again"
 
 
@@ -43,14 +46,17 @@ def read_file(path: Path, findings: Findings) -> bytes | None:
         return None
 
 
-def read_extensions(content: bytes, findings: Findings) -> dict[str, Extension]:
-    """The images SCI, RMS, PSF and MASK of a FITS file, those that are sound; why others are not is recorded."""
+def read_extensions(content: bytes, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
+    """The images SCI, RMS, PSF and MASK of a FITS file, those that are sound; why others are not is recorded.
+
+    A PSF may be missing where its width is known, from the lens's `row` or from the instrument.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
             with fits.open(io.BytesIO(content), memmap=False) as units:
-                found = _pick(units, findings)
+                found = _pick(units, findings, row)
                 _check_end(units, content, findings)
         except Exception as error:  # noqa: BLE001 (astropy and its C code raise whatever a damaged file provokes)
             findings.problem("", "a whole FITS file", f"{type(error).__name__}: {error}", WHOLE)
@@ -70,7 +76,7 @@ def _check_end(units: fits.HDUList, content: bytes, findings: Findings) -> None:
         findings.problem("", "a whole FITS file", got, WHOLE)
 
 
-def _pick(units: fits.HDUList, findings: Findings) -> dict[str, Extension]:
+def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
     found = {}
     names = [unit.name.upper() for unit in units]
     for name in NAMES:
@@ -81,9 +87,30 @@ def _pick(units: fits.HDUList, findings: Findings) -> dict[str, Extension]:
             extension = _image(name, units[names.index(name)], findings)
             if extension is not None:
                 found[name] = extension
-        elif name in ("SCI", "PSF"):
+        elif not _dispensable(name, found.get("SCI"), names, row):
             _missing(name, names, findings)
+        if name == "SCI" and name in found:
+            _complete(found[name].header, units[0].header)
     return found
+
+
+def _complete(header: fits.Header, first: fits.Header) -> None:
+    """Take over from the file's first header what an extension's own does not say."""
+    for keyword in OF_THE_FILE:
+        if keyword not in header and keyword in first:
+            header[keyword] = first[keyword]
+
+
+def _dispensable(name: str, sci: Extension | None, names: list[str], row: CatalogueRow) -> bool:
+    """Whether a lens can do without an extension. What may be it by another name must be named rightly."""
+    if name == "SCI":
+        return False
+    there = bool(set(ALIASES[name]) & set(names))
+    if name == "PSF":
+        known = row.psf_fwhm is not None or (sci is not None and instrument_fwhm(sci.header, row.band) is not None)
+        return known and not there
+    stated = row.background_rms is not None or (sci is not None and "BKGRMS" in sci.header)
+    return name == "MASK" or stated or not there
 
 
 def _missing(name: str, names: list[str], findings: Findings) -> None:

@@ -2,13 +2,14 @@
 
 import numpy as np
 from astropy.io import fits
+from scipy.ndimage import zoom
 
 from lensmill.io.catalogue import FINEST_PSF
 from lensmill.io.findings import Findings
 
 SUM = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
 NEGATIVE = 0.01  # of the peak: deeper negative pixels are no noise
-OFF_CENTRE = 0.75  # pixels
+OFF_CENTRE, NOTED = 0.75, 0.1  # pixels of the stamp: a centroid so far off is refused, noted
 SCALES = ("PIXELSCL", "PIXSCALE")  # keywords of the side of the stamp's pixels, arcsec
 AGREE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
 
@@ -68,6 +69,13 @@ def light_centre(psf: np.ndarray) -> tuple[float, float]:
     return float(np.sum(rows * weight)), float(np.sum(columns * weight))
 
 
+def stamp_fwhm(psf: np.ndarray) -> float:
+    """Full width at half maximum in the stamp's pixels: of the circle as large as the area above half the peak."""
+    finer = 8
+    fine = zoom(psf, finer, order=3, mode="grid-constant", grid_mode=True)
+    return float(2 * np.sqrt(np.count_nonzero(fine > 0.5 * fine.max()) / np.pi) / finer)
+
+
 def _centred(psf: np.ndarray, findings: Findings) -> np.ndarray | None:
     for axis in (0, 1):
         if psf.shape[axis] % 2 == 0:
@@ -77,8 +85,10 @@ def _centred(psf: np.ndarray, findings: Findings) -> np.ndarray | None:
         got = f"{offsets[1]:+.2f} columns, {offsets[0]:+.2f} rows off"
         findings.problem("PSF", "light centred on the middle of the stamp", got, "shift the stamp by whole pixels")
         return None
-    if max(map(abs, offsets)) > 0.25:
-        findings.note(f"the PSF's light is {offsets[1]:+.2f} columns and {offsets[0]:+.2f} rows off its central pixel")
+    if max(map(abs, offsets)) > NOTED:
+        findings.note(
+            f"the PSF's light is {offsets[1]:+.2f} columns and {offsets[0]:+.2f} rows off its central pixel: so are positions"
+        )
     return psf
 
 

@@ -33,6 +33,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("critical_x", "critical_y"), ("critical_point",)),
     **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
     "psf": ("psf_y", "psf_x"),
+    "unused": ("y", "x"),
     **dict.fromkeys(DERIVED, (PREDICTED,)),
 }
 IN_ARCSEC = ("y", "x", "source_y", "source_x")

@@ -1,6 +1,7 @@
 """A whole survey checked before anything is computed: config, priors, catalogue, every cutout; and validation.json."""
 
 import dataclasses
+import functools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -99,7 +100,7 @@ def check_survey(config: Config, parameter_names: ParameterNames | None = None, 
     if not config.catalogue.exists() and config.simulate is not None:
         note = f"{config.catalogue} is not there yet: the run simulates its {config.simulate.lenses} lenses"
         return Validation(catalogue=str(config.catalogue), problems=tuple(problems), notes=(note,))
-    lenses = tuple(_check_lenses(rows, jobs))
+    lenses = tuple(_check_lenses(rows, config.preparation.masking, jobs))
     return Validation(catalogue=str(config.catalogue), problems=tuple(problems), lenses=lenses)
 
 
@@ -144,19 +145,20 @@ def _with_overrides_checked(row: CatalogueRow, priors: Priors) -> CatalogueRow:
     return dataclasses.replace(row, problems=(*row.problems, *problems))
 
 
-def _check_lenses(rows: list[CatalogueRow], jobs: int) -> Iterator[LensCheck]:
+def _check_lenses(rows: list[CatalogueRow], masking: str, jobs: int) -> Iterator[LensCheck]:
+    check = functools.partial(check_lens, masking=masking)
     if jobs <= 1 or len(rows) < 2:
-        yield from map(check_lens, rows)
+        yield from map(check, rows)
         return
     # Spawned, not forked: the caller may hold threads of numerical libraries.
     with ProcessPoolExecutor(min(jobs, len(rows)), multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(check_lens, rows, chunksize=max(1, len(rows) // (8 * jobs)))
+        yield from pool.map(check, rows, chunksize=max(1, len(rows) // (8 * jobs)))
 
 
-def check_lens(row: CatalogueRow) -> LensCheck:
-    """What the door finds about one lens."""
+def check_lens(row: CatalogueRow, masking: str) -> LensCheck:
+    """What the door finds about one lens; `masking` is the config's, for rows that have none of their own."""
     try:
-        return _facts(row, read_cutout(row))
+        return _facts(row, read_cutout(row, masking))
     except InvalidInput as error:
         return LensCheck(lens_id=row.lens_id, file=str(row.path), problems=error.problems)
 

@@ -43,8 +43,8 @@ def survey_template(folder: Path) -> Table:
     for name in OPEN:
         table[name] = _numbers(name, np.full(len(files), np.nan))
     table["band"] = [""] * len(files)
-    for name, meaning in TEXTS.items():
-        table[name].description = meaning
+    for name in table.colnames:
+        table[name].description = table[name].description or TEXTS[name]
     return table
 
 
@@ -65,7 +65,7 @@ def _numbers(name: str, values: np.ndarray) -> MaskedColumn:
 def _place(row: CatalogueRow) -> tuple[float, float]:
     """Right ascension and declination (degrees) of a cutout's centre; NaN where the file does not tell, or is unsound."""
     try:
-        cutout: Cutout = read_cutout(row)
+        cutout: Cutout = read_cutout(row, "auto")
     except InvalidInput:
         return np.nan, np.nan
     if not cutout.wcs:

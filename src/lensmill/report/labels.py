@@ -23,6 +23,20 @@ MATH = {  # name: (mathtext, HTML)
     "critical_area": (r"$A_\mathrm{crit}$", "<i>A</i><sub>crit</sub>"),
     "source_flux": (r"$F_\mathrm{source}$", "<i>F</i><sub>source</sub>"),
 }
+PREPARATION = {  # figures of the cutout's preparation: (title, unit)
+    "fit_radius": ("Fitted radius", "arcsec"),
+    "arc_radius": ("Radius of the arcs", "arcsec"),
+    "arc_outer": ("Arcs end at", "arcsec"),
+    "arc_snr": ("Signal-to-noise ratio of the arcs", ""),
+    "light_e1": ("Lens light at the arcs, e1", ""),
+    "light_e2": ("Lens light at the arcs, e2", ""),
+    "masked_pixels": ("Neighbours and stars masked", "pixels"),
+    "noise_scale": ("Blank sky scatters by", "rms"),
+    "noise_correlation": ("Errors of smooth features over independent pixels'", ""),
+    "noise_factor": ("rms multiplied by", ""),
+    "psf_fwhm": ("PSF, full width at half maximum", "arcsec"),
+    "psf_offset": ("PSF off its stamp's centre", "pixels"),
+}
 SUFFIX_UNITS = {"flux": IMAGE_UNIT, "level": IMAGE_UNIT, "size": "arcsec", "center_x": "arcsec", "center_y": "arcsec"}
 
 

@@ -31,7 +31,7 @@ from lensmill.status import Status
 ABSENT: Mapping[str, Any] = {
     "certificate": None, "groups": {}, "problems": (), "images": (), "sources": (), "draws": (), "corner": None,
     "traces": (), "energy": None, "attempts": (), "has_prior_draws": False,
-    "has_truth": False, "has_prior": False, "command": None, "files": (),
+    "has_truth": False, "has_prior": False, "preparation": (), "command": None, "files": (),
 }  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def write_lens_page(
     known = {row.name: row.truth for row in rows if math.isfinite(row.truth)}
     shown: dict[str, Any] = {"certificate": certificate, "groups": groups, "command": command}
     shown |= {"has_truth": bool(known), "has_prior": any(row.summary.prior for row in rows)}
-    shown["files"] = _files(run, lens_id)
+    shown |= {"files": _files(run, lens_id), "preparation": tables.preparation(certificate)}
     with themed():
         _write_thumbnail(run.thumbnail(lens_id), images)
         if images is not None:

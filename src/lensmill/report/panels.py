@@ -1,6 +1,6 @@
 """The pictures of a lens: data, model, residual, arcs, source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -85,9 +85,10 @@ def panel(
     *,
     curves: tuple[np.ndarray, np.ndarray] | None = None,
     masked: np.ndarray | None = None,
+    outlines: Mapping[str, np.ndarray] | None = None,
     compass: tuple[float, int] | None = None,
 ) -> Markup:
-    """One picture as SVG: axes in arcsec, a colour bar in `unit`; curves, masked pixels and compass where given."""
+    """One picture as SVG: axes in arcsec, a colour bar in `unit`; curves, masked pixels, outlines by colour where given."""
     extent = _extent(image)
     figure, axes, bar = _frame(extent)
     shown = axes.imshow(image.to_numpy(), origin="lower", extent=extent, norm=norm, cmap=cmap, interpolation="none")
@@ -95,6 +96,9 @@ def panel(
         veil = np.zeros((*masked.shape, 4))
         veil[masked] = (0.54, 0.54, 0.54, 0.75)
         axes.imshow(veil, origin="lower", extent=extent, interpolation="none")
+    for colour, inside in (outlines or {}).items():
+        grid = (np.pad(image[dim].to_numpy(), 1, "reflect", reflect_type="odd") for dim in image.dims[::-1])
+        axes.contour(*grid, np.pad(inside, 1).astype(float), [0.5], colors=colour, linewidths=1.0)
     if curves is not None:
         axes.plot(*curves, color=CURVE, lw=1.1, gid="curves")
     if compass is not None:

@@ -11,6 +11,8 @@ from lensmill.io.certificate import Certificate
 from lensmill.report import draws, energy, labels, panels
 from lensmill.report.panels import FLUX, RESIDUAL, SIGMA, SPREAD, AsinhNorm, Normalize, panel
 
+OUTLINES = {1: "#ffffff", 2: "#ff5c7a", 3: "#9be564"}  # by the number of the reason
+COLOURS = {"#ffffff": "white", "#ff5c7a": "red", "#9be564": "green"}
 SHOWN_SOURCES = 4  # draws of the source on a page
 
 
@@ -38,8 +40,9 @@ def image_pictures(images: xr.Dataset) -> list[Picture]:
     data, mask = images["data"], images["mask"].to_numpy().astype(bool)
     unit = f"{images.attrs['unit']} per pixel"
     norm = panels.stretch(np.where(mask, data, np.nan) if mask.any() else data.to_numpy(), panels.noise_level(images))
-    shown = panel("data", "data", data, norm, FLUX, unit, masked=~mask, compass=_compass(images))
-    found = [Picture(shown, "Data", "grey: not used")]
+    outlines, legend = _outlines(images)
+    shown = panel("data", "data", data, norm, FLUX, unit, masked=~mask, outlines=outlines, compass=_compass(images))
+    found = [Picture(shown, "Data", f"grey: not used{legend}")]
     if "model" in images:
         shown = panel("model", "model", images["model"], norm, FLUX, unit)
         found.append(Picture(shown, "Model", "on the data's scale"))
@@ -52,6 +55,18 @@ def image_pictures(images: xr.Dataset) -> list[Picture]:
         shown = panels.residual_histogram("histogram", images["residual"].to_numpy())
         found.append(Picture(shown, "Residuals", "line: unit Gaussian"))
     return found
+
+
+def _outlines(images: xr.Dataset) -> tuple[dict[str, np.ndarray], str]:
+    """Where pixels are not used, by the colour of the outline, and a legend; nothing where the reason is not stored."""
+    if "unused" not in images:
+        return {}, ""
+    cause = images["unused"].to_numpy().astype(int)
+    names = str(images["unused"].attrs["flag_meanings"]).split("; ")
+    there = [(colour, number) for number, colour in OUTLINES.items() if (cause == number).any()]
+    return {colour: cause == number for colour, number in there}, "".join(
+        f"; {COLOURS[colour]} outline: {names[number]}" for colour, number in there
+    )
 
 
 def _arcs(images: xr.Dataset, mask: np.ndarray, unit: str) -> list[Picture]:

@@ -80,6 +80,16 @@ def parameter_row(name: str, summary: ParameterSummary, truth: float, image_unit
     return ParameterRow(labels.html(name), name, labels.unit(name, image_unit), summary, decimals, truth, pull)
 
 
+def preparation(certificate: Certificate) -> list[tuple[str, str]]:
+    """What the preparation of the cutout found, title and figure."""
+    found = certificate.preparation
+    return [
+        (title, f"{number(found[name], 3)} {unit}".strip() if math.isfinite(found[name]) else NOTHING)
+        for name, (title, unit) in labels.PREPARATION.items()
+        if name in found
+    ]
+
+
 def parameter_groups(
     certificate: Certificate, truth: Mapping[str, float], image_unit: str
 ) -> dict[str, list[ParameterRow]]:

@@ -1,0 +1,153 @@
+"""Right, flagged and wrong: mocks made to look like SLACS lenses, fitted hands off and held against their truths.
+
+    python benchmarks/confusion.py [--lenses 40] [--seconds 3000] [--without masking noise ...]
+
+fits what is not fitted yet, lens by lens, until the seconds are over, and writes benchmarks/results/confusion.json; run it
+again to go on. `--without` names pieces of the preparation that are switched off, one at a time.
+
+A lens is judged at its maximum a posteriori: its Einstein radius against the truth, and the checks of the certificate that
+judge the input, the residuals and the plausibility of the solution, but not those of the sampling.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lensmill import runtime
+from lensmill.batch.common import Survey, Work, open_survey
+from lensmill.checks import certify, plausible
+from lensmill.checks.predict import Prediction, predict
+from lensmill.config import Config, load
+from lensmill.fitting import crop, find_maximum
+from lensmill.io.certificate import ParameterSummary
+from lensmill.io.cutout import read_cutout
+from lensmill.io.files import write_json
+from lensmill.program import system_at
+from lensmill.provenance import versions
+from lensmill.simulate import write_survey
+from lensmill.status import Stage
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "confusion.json"
+RIGHT = 0.05  # relative error of theta_E
+SWITCHES: Mapping[str, Mapping[str, Any]] = {
+    "masking": {"preparation": {"masking": "given"}},
+    "region": {"model": {"fit_radius": None}},
+    "noise": {"preparation": {"noise": "given"}},
+    "light": {"preparation": {"mass_follows_light": None}},
+    "two": {"model": {"lens_light": ("sersic",)}},
+}
+MEANT = {
+    "": "everything on",
+    "masking": "neighbours and bad pixels not masked",
+    "region": "all pixels fitted",
+    "noise": "rms as given",
+    "light": "mass free of the light's shape",
+    "two": "one Sersic profile of lens light",
+}
+
+
+def without(config: Config, piece: str) -> Config:
+    """The configuration with a piece of the preparation switched off."""
+    changes = {
+        section: getattr(config, section).model_copy(update=values)
+        for section, values in SWITCHES.get(piece, {}).items()
+    }
+    return config.model_copy(update=changes)
+
+
+def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
+    """One lens at its maximum: theta_E and its truth, the names of the checks that fail, its seconds."""
+    begin = time.perf_counter()
+    config = survey.config
+    work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
+    problem = work.problem
+    found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
+    prediction = predict(problem.family, problem.target, found.base[None], found.base)
+    prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
+    system = system_at(problem.family, problem.target, jnp.asarray(found.base))
+    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    limits, values = config.certificate, summaries(found.values, prediction)
+    plausibility = plausible.checks(looks, values, limits.plausibility)
+    others = [
+        *certify.input_checks(work.prepared.figures, limits),
+        certify.within("reduced chi-squared", prediction.chi2_reduced, limits.chi2, Stage.SOURCE),
+    ]
+    truth = survey.truths[lens_id]
+    return {
+        "theta_E": float(f"{values['theta_E'].median:.5g}"),
+        "truth": float(f"{truth['theta_E']:.5g}"),
+        "arc_snr": float(f"{truth['arc_snr']:.3g}"),
+        "chi2": float(f"{prediction.chi2_reduced:.4g}"),
+        "fails": [check.name for check in others if not check.passed],
+        "implausible": [check.name for check in plausibility if not check.passed],
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
+
+
+def summaries(found: Mapping[str, np.ndarray], prediction: Prediction) -> dict[str, ParameterSummary]:
+    """Summaries of a posterior that is no wider than its maximum."""
+    values = {name: float(value) for name, value in found.items() if np.ndim(value) == 0} | prediction.derived_best
+    draws = {name: np.array([value, value]) for name, value in values.items()}
+    return {
+        name: certify.summarise(two, float(two[0]), float("nan"))
+        for name, two in (draws | certify.derived_draws(draws)).items()
+    }
+
+
+def fit_all(config: Config, piece: str, known: dict[str, Any], end: float) -> Iterator[None]:
+    """Judge the lenses that `known` lacks until the time is `end`, yielding after each."""
+    survey = open_survey(without(config, piece), None)
+    for lens_id in survey.rows:
+        if lens_id not in known and time.monotonic() < end:
+            known[lens_id] = judged(survey, lens_id)
+            yield
+
+
+def counted(lenses: Mapping[str, Any], *, plausibility: bool = True) -> dict[str, int]:
+    """How many are right and wrong, flagged and not."""
+    tally = {"right": 0, "right, flagged": 0, "wrong, flagged": 0, "wrong, not flagged": 0}
+    for one in lenses.values():
+        right = abs(one["theta_E"] / one["truth"] - 1) < RIGHT
+        flagged = bool(one["fails"] or (plausibility and one["implausible"]))
+        name = "right" if right else "wrong"
+        tally[f"{name}, flagged" if flagged else name if right else "wrong, not flagged"] += 1
+    return tally
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lenses", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=3000, help="no lens is begun after them")
+    parser.add_argument("--without", nargs="*", default=[], choices=list(SWITCHES))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    runtime.start()
+    end = time.monotonic() + chosen.seconds
+    config = load(ROOT / "config" / "slacs-like.yaml")
+    recipe = config.simulate.model_copy(update={"lenses": chosen.lenses})
+    catalogue = config.folder / f"survey-{recipe.digest()[:8]}" / "catalogue.ecsv"
+    config = config.model_copy(update={"simulate": recipe, "catalogue": catalogue, "priors": ROOT / config.priors})
+    if not catalogue.exists():
+        write_survey(config)
+    result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
+    made_of = without(config, "").model_copy(update={"catalogue": Path(), "priors": Path()}).digest()
+    if result.get("config") != made_of:
+        result = {"config": made_of, "runs": {}}
+    for piece in ["", *chosen.without]:
+        lenses = result["runs"].setdefault(piece, {"lenses": {}})["lenses"]
+        for _ in fit_all(config, piece, lenses, end):
+            result["runs"][piece] |= {"meaning": MEANT[piece], "counts": counted(lenses)}
+            result["runs"][""]["without plausibility"] = counted(result["runs"][""]["lenses"], plausibility=False)
+            result |= {"right within": RIGHT, "versions": versions(), "hardware": runtime.hardware()}
+            write_json(chosen.out, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The arcs: what stands out of the lens light around its centre, how far out it reaches, and what else is in the field."""
+
+from typing import NamedTuple
+
+import numpy as np
+import sep
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest pixel of an object
+CONTRAST = 0.02  # of the whole: a fainter part of a blend is not taken for an object of its own
+CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
+FAR, FAR_STAR, FARTHEST = (
+    1.7,
+    1.5,
+    2.2,
+)  # ring radii: an image of the source is nearer, a star is none, joined to an arc
+ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
+CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
+EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
+ARC_WIDTH, OFFSET = 0.3, 1.0  # relative: scatter of arcs' distances about a circle, and of the circle's centre
+ROUNDS = 5
+NOTABLE = 8.0  # signal-to-noise ratio that a neighbour must have somewhere: a fainter one does little, and may be an arc's wing
+FADED = 1.5  # signal-to-noise ratio down to which a neighbour is masked,
+GROWN = 10  # pixels from where it is significant at most
+SYSTEMATIC = 0.03  # of the lens light: error of its first model
+
+
+class Expected(NamedTuple):
+    """The interval (arcsec) that holds 95 % of the prior of the Einstein radius."""
+
+    low: float
+    high: float
+
+    def weight(self, radius: np.ndarray) -> np.ndarray:
+        """The log-normal density with that interval, 1 at its most."""
+        sigma = 0.25 * np.log(self.high / self.low)
+        middle = np.sqrt(self.low * self.high)
+        return np.exp(-0.5 * (np.log(np.maximum(radius, 1e-3) / middle) / sigma) ** 2)
+
+
+class Arcs(NamedTuple):
+    """What was found: a map of signal-to-noise ratio, and of objects (0: none, 1: arcs, 2 and on: others).
+
+    radius: flux-weighted mean distance of the arcs from the lens light's centre, inner and outer: where they begin and end,
+    arcsec, NaN without arcs; snr: signal-to-noise ratio of all their light.
+    """
+
+    significance: np.ndarray
+    objects: np.ndarray
+    radius: float
+    inner: float
+    outer: float
+    snr: float
+
+
+def significance(
+    residual: np.ndarray, light: np.ndarray, rms: np.ndarray, use: np.ndarray, psf_sigma: float
+) -> np.ndarray:
+    """The signal-to-noise ratio of a point source in every pixel of `residual`; 0 where not used.
+
+    The noise is that of the map itself where its scatter is larger than rms says (noise that pixels share), and the error
+    of the lens light's model.
+    """
+    weight = gaussian_filter(use.astype(float), psf_sigma, mode="constant")
+    smooth = gaussian_filter(np.where(use, residual, 0), psf_sigma, mode="constant")
+    # a Gaussian's square is a Gaussian of width sigma / sqrt 2, and sums to 1 / (4 pi sigma^2)
+    variance = gaussian_filter(np.where(use, rms**2, 0), psf_sigma / np.sqrt(2), mode="constant")
+    noise = np.sqrt(variance / (4 * np.pi * psf_sigma**2))
+    good = use & (weight > 0.2)
+    safe = np.where(good, noise, 1.0)
+    quiet = good & (SYSTEMATIC * light < 0.3 * noise)
+    scatter = 1.4826 * np.median(np.abs(smooth[quiet] / safe[quiet])) if quiet.sum() > 100 else 1.0
+    total = np.hypot(safe * max(scatter, 1.0), SYSTEMATIC * np.maximum(light, 0) * weight)
+    return np.where(good, smooth / total, 0.0)
+
+
+def find_objects(snr: np.ndarray, use: np.ndarray, psf_sigma: float) -> np.ndarray:
+    """Objects in a map of signal-to-noise ratio, blends taken apart: 0 for none, else a number an object."""
+    area = max(3, round(np.pi * psf_sigma**2))
+    kernel_free = {"filter_kernel": None, "clean": False}
+    _, segments = sep.extract(
+        np.ascontiguousarray(snr, float), THRESHOLD, minarea=area, mask=~use, deblend_cont=CONTRAST,
+        segmentation_map=True, **kernel_free,
+    )  # fmt: skip
+    return segments.astype(int)
+
+
+class _Object(NamedTuple):
+    """Where an object is from the lens (flux-weighted mean, arcsec), how far out, and whether it is as compact as a star."""
+
+    place: complex
+    distance: float
+    compact: bool
+
+
+def _describe(
+    segments: np.ndarray, residual: np.ndarray, snr: np.ndarray, place: np.ndarray, psf_sigma: float
+) -> dict[int, _Object]:
+    star = np.pi * (1.1774 * psf_sigma) ** 2  # pixels of a star above half its peak
+    found = {}
+    for number in np.unique(segments[segments > 0]):
+        own = segments == number
+        light = residual[own]
+        weights = np.maximum(light, 0) + 1e-30
+        middle, distance = np.average(place[own], weights=weights), np.average(np.abs(place[own]), weights=weights)
+        compact = snr[own].max() > CLEAR and (light > 0.5 * light.max()).sum() < STARLIKE * star
+        found[int(number)] = _Object(complex(middle), float(distance), bool(compact))
+    return found
+
+
+def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, aside: complex) -> list[int]:
+    """The objects that are near enough to be images of the source, and what is joined to them.
+
+    `aside` is the mean direction of the arcs: where they lie on one side, an image on the other may be farther out.
+    """
+
+    def farthest(one: _Object) -> float:
+        if one.compact:
+            return FAR_STAR
+        across = abs(aside) > ONE_SIDED and (one.place * aside.conjugate()).real < 0
+        return OPPOSITE if across else FAR
+
+    near = [n for n, one in objects.items() if one.distance < ring * farthest(one)]
+    around = set(np.unique(segments[binary_dilation(np.isin(segments, near), iterations=2)]).tolist())
+    joined = [n for n in around - {0, *near} if not objects[n].compact and objects[n].distance < FARTHEST * ring]
+    return near + joined
+
+
+def ring_radius(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    """The radius of the circle through the positions of arcs around the lens at the origin; NaN without any.
+
+    A source at beta has its images near |theta_E + beta cos(phi)| in the direction phi: theta_E and beta's components are
+    a weighted linear least-squares fit of the distances, beta with a normal prior, so that one arc alone stays at its place.
+    """
+    if weight.sum() <= 0:
+        return np.nan
+    distance = np.hypot(x, y)
+    rows = np.stack([np.ones_like(x), x / distance, y / distance], axis=-1)
+    share = weight / weight.sum()
+    spread = (ARC_WIDTH / OFFSET) ** 2
+    matrix = np.einsum("pi,p,pj->ij", rows, share, rows) + np.diag([0.0, spread, spread])
+    return float(np.linalg.solve(matrix, np.einsum("pi,p,p->i", rows, share, distance))[0])
+
+
+def find_arcs(
+    residual: np.ndarray,
+    snr: np.ndarray,
+    rms: np.ndarray,
+    use: np.ndarray,
+    positions: tuple[np.ndarray, np.ndarray],
+    psf_sigma: float,
+    expected: Expected,
+) -> Arcs:
+    """Arcs and other objects; `positions` are x and y of every pixel from the lens in arcsec, `psf_sigma` is in pixels."""
+    x, y = positions
+    radius, place = np.hypot(x, y), x + 1j * y
+    segments = find_objects(np.where(radius > CORE * expected.low, snr, 0.0), use, psf_sigma)
+    objects = _describe(segments, residual, snr, place, psf_sigma)
+    even = np.minimum(snr, EVEN * THRESHOLD)  # a bright star has few pixels: none counts for more than those of an arc
+
+    def ring_of(chosen: list[int], weight: np.ndarray) -> tuple[float, complex]:
+        inside = np.isin(segments, chosen)
+        share = weight[inside] / max(weight[inside].sum(), 1e-30)
+        return ring_radius(x[inside], y[inside], weight[inside]), complex(np.sum(share * np.sign(place[inside])))
+
+    likely = [n for n, one in objects.items() if one.distance < expected.high]
+    ring, aside = ring_of(likely, even * expected.weight(radius))
+    for _ in range(ROUNDS):
+        ring, aside = ring_of(_images(objects, segments, ring, aside), even)
+    arcs = np.isin(segments, _images(objects, segments, ring, aside))
+    numbered = np.where(segments > 0, segments + 1, 0)
+    if not arcs.any():
+        return Arcs(snr, numbered, np.nan, np.nan, np.nan, 0.0)
+    total = float(np.sqrt(np.sum((np.maximum(residual[arcs], 0) / rms[arcs]) ** 2)))
+    return Arcs(snr, np.where(arcs, 1, numbered), ring, float(radius[arcs].min()), float(radius[arcs].max()), total)
+
+
+def neighbours(arcs: Arcs, margin: int) -> np.ndarray:
+    """True in the pixels of notable objects that are no arcs, out to where they fade and `margin` pixels more."""
+    bright = np.unique(arcs.objects[(arcs.objects > 1) & (arcs.significance > NOTABLE)])
+    others, kept = np.isin(arcs.objects, bright), binary_dilation(arcs.objects == 1, iterations=margin)
+    if not others.any():
+        return others
+    faint = (arcs.significance > FADED) & ~kept
+    grown = binary_dilation(others & ~kept, iterations=GROWN, mask=faint)
+    return binary_dilation(grown, iterations=margin) & ~kept

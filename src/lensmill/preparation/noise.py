@@ -1,0 +1,105 @@
+"""The noise as the cutout's blank sky shows it: its variance beside what rms says, and what neighbouring pixels share of it.
+
+Drizzled pixels share noise. A likelihood of independent pixels with the right rms then counts the same noise several times: for
+a model whose derivatives vary slowly over the shared lengths, the variance of a fitted parameter is larger than it says by
+the sum of the noise's autocorrelation over all lags (Casertano+00, sec. 3.5; Fruchter & Hook 2002, sec. 7). With rms multiplied
+by the square root of that sum, posterior widths are right again.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+LONGEST = 3  # pixels: noise that drizzling shares ends there
+FAR = (6, 9)  # pixels: what is still correlated there is no noise, but light that was not subtracted
+LEAST = 400  # blank pixels, fewer tell nothing
+OUTLIER = 4.0  # standard deviations
+BLOCKS = 6  # along each side, for the errors by jackknife
+WHITE, CERTAIN = 0.05, 3.0  # smallest relative difference from 1 that matters, in standard deviations that it must have
+
+
+class Noise(NamedTuple):
+    """Noise of blank sky in units of rms, each with its standard deviation; NaN where there is too little sky.
+
+    scale: standard deviation of a pixel; correlation: square root of the sum of the autocorrelation; total: their product, the
+    noise of features as wide as the PSF; power: sum of the squared autocorrelation, the pixels that count for one in a
+    chi-squared; pixels: blank ones.
+    """
+
+    scale: float
+    scale_sd: float
+    correlation: float
+    correlation_sd: float
+    total: float
+    total_sd: float
+    power: float
+    pixels: int
+
+    @property
+    def known(self) -> bool:
+        """Whether there was enough sky."""
+        return bool(np.isfinite(self.scale) and np.isfinite(self.total_sd))
+
+    def off(self, name: str) -> bool:
+        """Whether `scale`, `correlation` or `total` differs from 1, by more than its error and by enough to matter."""
+        value, sd = getattr(self, name), getattr(self, f"{name}_sd")
+        return bool(abs(value - 1) > max(WHITE, CERTAIN * sd))
+
+
+UNKNOWN = (np.nan,) * 7
+
+
+def _lags() -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Half of all lags (the other half is the same) with noise in common, and of some so far that they have none."""
+    steps = [(dy, dx) for dy in range(FAR[1] + 1) for dx in range(-FAR[1], FAR[1] + 1) if dy > 0 or dx > 0]
+    near = [lag for lag in steps if np.hypot(*lag) <= LONGEST + 0.5]
+    far = [lag for lag in steps if FAR[0] <= np.hypot(*lag) <= FAR[1]]
+    return near, far[::4]
+
+
+def _products(values: np.ndarray, blank: np.ndarray, lag: tuple[int, int], block: np.ndarray) -> np.ndarray:
+    """Sum of products of pixels a lag apart, and their number, for every block: shape (2, block)."""
+    dy, dx = lag
+    ny, nx = values.shape
+    here = (slice(0, ny - dy), slice(max(0, -dx), nx - max(0, dx)))
+    there = (slice(dy, ny), slice(max(0, dx), nx + min(0, dx)))
+    both = blank[here] & blank[there]
+    number = block[here][both]
+    products = (values[here] * values[there])[both]
+    length = BLOCKS**2
+    return np.stack([np.bincount(number, products, length), np.bincount(number, minlength=length)])
+
+
+def measure_noise(residual: np.ndarray, rms: np.ndarray, blank: np.ndarray) -> Noise:
+    """Noise in the pixels marked `blank`, of an image without sky and without light."""
+    values = np.where(blank, residual / rms, 0.0)
+    if blank.sum() < LEAST:
+        return Noise(*UNKNOWN, int(blank.sum()))
+    spread = 1.4826 * np.median(np.abs(values[blank] - np.median(values[blank])))
+    blank = blank & (np.abs(values - np.median(values[blank])) < OUTLIER * spread)
+    values = np.where(blank, values - values[blank].mean(), 0.0)
+    rows, columns = np.indices(values.shape)
+    block = (rows * BLOCKS // values.shape[0]) * BLOCKS + columns * BLOCKS // values.shape[1]
+    near, far = _lags()
+    tables = [_products(values, blank, lag, block) for lag in [(0, 0), *near, *far]]
+    sums = np.stack(tables)  # (lag, 2, block)
+    occupied = sums[0, 1] > 0
+    whole = sums.sum(-1)
+    found = _figures(whole, len(near))
+    without = np.array([_figures(whole - sums[..., b], len(near)) for b in np.flatnonzero(occupied)])
+    n = len(without)
+    sd = np.sqrt((n - 1) / n * np.sum((without - without.mean(0)) ** 2, axis=0)) if n > 1 else np.full(4, np.nan)
+    scale, correlation, total, power = found
+    return Noise(scale, float(sd[0]), correlation, float(sd[1]), total, float(sd[2]), power, int(blank.sum()))
+
+
+def _figures(sums: np.ndarray, near: int) -> tuple[float, float, float, float]:
+    """`scale`, `correlation`, `total`, `power` from sums and numbers of products by lag."""
+    covariance = sums[:, 0] / np.maximum(sums[:, 1], 1)
+    light = covariance[1 + near :].mean()  # common to all lags
+    variance = covariance[0] - light
+    if variance <= 0:
+        return (np.nan,) * 4
+    shared = (covariance[1 : 1 + near] - light) / variance
+    scale, correlation = float(np.sqrt(variance)), float(np.sqrt(max(1 + 2 * shared.sum(), 0.0)))
+    return scale, correlation, scale * correlation, float(1 + 2 * np.sum(shared**2))

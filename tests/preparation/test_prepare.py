@@ -1,0 +1,147 @@
+"""What is fitted of a cutout, against cutouts whose content is known."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from known_cutout import EXPECTED, PSF_SIGMA, RMS, SCALE, SIDE, arc, elliptical, grid, make, spot
+from lensmill.config import Preparation
+from lensmill.preparation import CAUSES, OUTSIDE, follow_light, prepare
+
+AUTO = Preparation()
+NEIGHBOUR = CAUSES.index("neighbour or star")
+
+
+def test_lens_light_is_found_under_a_ring() -> None:
+    galaxy = elliptical()
+    found = prepare(make(galaxy + arc(1.1, 0.15)), AUTO, None, EXPECTED).light
+    assert np.multiply(found.center, SCALE) == pytest.approx([0.02, -0.03], abs=0.01)
+    assert found.outer == pytest.approx((0.1, -0.05), abs=0.03)
+    radius = np.hypot(*grid())
+    outside = (radius > 0.4) & (radius < 2.5)
+    assert np.abs(found.image + found.sky - galaxy)[outside].max() < 0.15 * 0.15  # of the ring's peak
+
+
+@pytest.mark.parametrize("radius", [0.7, 1.1, 1.8])
+def test_a_ring_has_its_radius_and_is_never_cut(radius: float) -> None:
+    ring = arc(radius, 0.15)
+    found = prepare(make(elliptical() + ring), AUTO, "auto", EXPECTED)
+    assert found.arcs.radius == pytest.approx(radius, rel=0.06)
+    used = found.causes == 0
+    assert used[ring > RMS].all()
+    assert found.figures["masked_pixels"] == 0
+
+
+def test_two_images_give_the_radius_half_way() -> None:
+    images = arc(1.5, 0.3, 0.0, 0.4) + arc(0.9, 0.1, np.pi, 0.3)
+    found = prepare(make(elliptical() + images), AUTO, None, EXPECTED)
+    assert found.arcs.radius == pytest.approx(1.2, abs=0.12)
+
+
+def test_a_region_is_cut_around_small_arcs_in_steps_and_around_none_that_fill_the_field() -> None:
+    small = prepare(make(elliptical() + arc(0.7, 0.15)), AUTO, "auto", EXPECTED)
+    assert small.fit_radius == pytest.approx(1.2)
+    assert np.all((small.causes == OUTSIDE) == (np.hypot(*grid()) > small.fit_radius))
+    assert prepare(make(elliptical() + arc(2.2, 0.15)), AUTO, "auto", EXPECTED).fit_radius is None
+    assert prepare(make(elliptical() + arc(0.7, 0.15)), AUTO, 2.0, EXPECTED).fit_radius == 2.0
+    assert prepare(make(elliptical() + arc(0.7, 0.15)), AUTO, None, EXPECTED).fit_radius is None
+
+
+def test_a_neighbour_and_a_star_are_masked_and_arcs_are_not() -> None:
+    ring, galaxy, star = arc(0.9, 0.15), spot(2.0, 1.2, 0.5, 0.2), spot(-1.6, 0.6, 1.0)
+    found = prepare(make(elliptical() + ring + galaxy + star), AUTO, None, EXPECTED)
+    masked = found.causes == NEIGHBOUR
+    assert masked[galaxy > 0.05].all()
+    assert masked[star > 0.05].all()
+    assert not masked[ring > RMS].any()
+    assert np.all(found.cutout.mask == ~masked)
+    assert masked.sum() < 0.12 * SIDE**2
+    given = prepare(make(elliptical() + ring + galaxy + star), Preparation(masking="given"), None, EXPECTED)
+    assert given.cutout.mask.all()
+
+
+def test_the_far_image_of_a_one_sided_arc_is_no_neighbour() -> None:
+    near, far = arc(0.9, 0.3, 0.0, 0.5), spot(-2.0, 0.1, 0.3, 0.15)
+    found = prepare(make(elliptical() + near + far), AUTO, None, EXPECTED)
+    assert found.cutout.mask.all()
+    beside = prepare(make(elliptical() + near + spot(2.3, 1.5, 0.3, 0.15)), AUTO, None, EXPECTED)
+    assert not beside.cutout.mask.all()
+
+
+def test_a_given_mask_always_holds() -> None:
+    mask = np.hypot(*grid(1.9, 0.0)) > 0.4
+    found = prepare(make(elliptical() + arc(1.0, 0.15) + 100 * ~mask, mask=mask), AUTO, "auto", EXPECTED)
+    assert not found.cutout.mask[~mask].any()
+    assert np.all(found.causes[~mask] == CAUSES.index("left out by MASK"))
+    assert found.arcs.radius == pytest.approx(1.0, rel=0.05)
+
+
+def test_nothing_is_masked_or_cut_where_no_arcs_are_seen() -> None:
+    found = prepare(make(elliptical()), AUTO, "auto", EXPECTED)
+    assert found.fit_radius is None
+    assert found.cutout.mask.all()
+    assert any("no arcs" in note for note in found.notes)
+
+
+def test_white_noise_is_let_be() -> None:
+    factors = [
+        prepare(make(elliptical() + arc(1.0, 0.15), seed=seed), Preparation(noise=policy), None, EXPECTED).noise_factor
+        for seed in range(4)
+        for policy in ("scaled", "inflated")
+    ]
+    assert factors == [1.0] * 8
+
+
+@pytest.mark.parametrize("error", [0.7, 1.6])
+def test_a_wrong_rms_is_found_and_scaled_where_asked(error: float) -> None:
+    cutout = make(elliptical() + arc(1.0, 0.15), noise=error * np.random.default_rng(1).normal(size=(SIDE, SIDE)))
+    given = prepare(cutout, AUTO, None, EXPECTED)
+    assert given.figures["noise_scale"] == pytest.approx(error, rel=0.04)
+    assert np.array_equal(given.cutout.rms, cutout.rms)
+    scaled = prepare(cutout, Preparation(noise="scaled"), None, EXPECTED)
+    assert scaled.cutout.rms / cutout.rms == pytest.approx(error, rel=0.04)
+    assert scaled.noise_chi2 == pytest.approx(1)
+
+
+def test_shared_noise_inflates_rms_to_that_of_smooth_features() -> None:
+    # A Gaussian of sigma 0.6 leaves a fraction of the pixels' variance and all of that of large areas.
+    smoothed = gaussian_filter(np.random.default_rng(2).normal(size=(SIDE, SIDE)), 0.6, mode="wrap")
+    cutout = make(elliptical() + arc(1.0, 0.15), noise=smoothed)
+    found = prepare(cutout, Preparation(noise="inflated"), None, EXPECTED)
+    assert found.noise.scale == pytest.approx(smoothed.std(), rel=0.04)
+    assert found.noise.total == pytest.approx(1.0, abs=0.1)
+    assert found.noise_chi2 == pytest.approx(found.noise.scale**2 / found.noise_factor**2)
+    kernel = np.zeros((31, 31))
+    kernel[15, 15] = 1
+    shape = gaussian_filter(kernel, 0.6)
+    correlation = np.fft.ifft2(np.abs(np.fft.fft2(shape)) ** 2).real
+    assert found.noise.power == pytest.approx(np.sum(correlation**2) / correlation.max() ** 2, rel=0.15)
+
+
+def test_the_psf_is_measured() -> None:
+    found = prepare(make(elliptical() + arc(1.0, 0.15)), AUTO, None, EXPECTED).figures
+    assert found["psf_fwhm"] == pytest.approx(2.3548 * PSF_SIGMA * SCALE, rel=0.05)
+    assert found["psf_offset"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_shape_of_the_light_is_that_of_its_isophote() -> None:
+    found = prepare(make(elliptical(0.15, -0.1) + arc(1.0, 0.15)), AUTO, None, EXPECTED).figures
+    assert (found["light_e1"], found["light_e2"]) == pytest.approx((0.15, -0.1), abs=0.03)
+    assert (found["light_center_x"], found["light_center_y"]) == pytest.approx((0.02, -0.03), abs=0.01)
+
+
+def test_priors_of_the_mass_are_centred_on_the_light_within_their_bounds() -> None:
+    found = {"light_e1": 0.2, "light_e2": -0.7, "light_center_x": 0.03, "light_center_y": 0.0}
+    bounded = {"distribution": "truncated_normal", "mean": 0.0, "sd": 0.2, "low": -0.45, "high": 0.45}
+    priors = {
+        "e1": bounded,
+        "e2": bounded,
+        "center_x": {"distribution": "normal", "mean": 0.0, "sd": 0.05},
+        "theta_E": {},
+    }
+    assert follow_light("epl", priors, found, 0.1) == pytest.approx(
+        {
+            "mass.epl.e1.mean": 0.2, "mass.epl.e1.sd": 0.1, "mass.epl.e2.mean": -0.35, "mass.epl.e2.sd": 0.1,
+            "mass.epl.center_x.mean": 0.03,
+        }
+    )  # fmt: skip
