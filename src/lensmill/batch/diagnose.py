@@ -155,8 +155,9 @@ def _certificate(
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
+    misfit = prediction.source_misfit(problem.target.observation)
     made = certify.checks(
-        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+        summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
     )
     status, stage, reason = certify.verdict(made)
     return Certificate(

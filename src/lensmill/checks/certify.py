@@ -7,6 +7,7 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from lensmill.checks.misfit import Misfit
 from lensmill.io.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
@@ -93,6 +94,7 @@ def checks(
     size: int,
     chi2_reduced: float,
     ppp: float,
+    misfit: Misfit,
     limits: Any,
     reach: float,
 ) -> list[Check]:
@@ -112,6 +114,7 @@ def checks(
         ),
         within("reduced chi-squared", chi2_reduced, limits.chi2, Stage.SOURCE),
         within("posterior predictive p", ppp, limits.ppp, Stage.SOURCE),
+        at_most("source misfit in the arcs (sd)", misfit.significance, limits.source_misfit, Stage.SOURCE),
         at_most("largest R-hat", max(s.rhat for s in lens), limits.rhat, Stage.SAMPLING),
         at_least("least bulk ESS", min(s.ess_bulk for s in lens), limits.ess, Stage.SAMPLING),
         at_least("least tail ESS", min(s.ess_tail for s in lens), limits.ess, Stage.SAMPLING),

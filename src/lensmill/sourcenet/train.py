@@ -170,6 +170,10 @@ def train(
     return learner.best, losses
 
 
+def _held_out(found: dict[str, float]) -> float:
+    return found["held_out_misfit"] + found["held_out_divergence"]
+
+
 def _plain(leaf: Any) -> Any:
     return np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf
 
@@ -205,7 +209,7 @@ def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None
     decoder = whiten(config, params, data.stamps[training])
     card = {
         "galaxies": data.card, "galaxies_sha256": digest, "recipe": dataclasses.asdict(recipe), "epochs": len(losses),
-        "held_out": losses[-1], "versions": provenance.versions(),
+        "held_out": min(losses, key=_held_out), "versions": provenance.versions(),
     }  # fmt: skip
     write_json(weights.with_name("losses.json"), losses)
     sheets.write_curves(weights.with_name("curves.png"), losses)
