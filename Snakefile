@@ -4,6 +4,9 @@ from snakemake.utils import min_version
 min_version("9.18")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/source.smk"
@@ -13,6 +16,7 @@ include: "workflow/rules/sample.smk"
 include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/calibration.smk"
+include: "workflow/rules/population.smk"
 
 
 # Everything: the catalogue of posteriors and the report that people read.

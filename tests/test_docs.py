@@ -1,5 +1,6 @@
 """The commands and the code of the documentation, run as they stand."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -84,6 +85,24 @@ def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:
     assert psf.shape == (13, 13)
     assert psf.sum() == pytest.approx(1)
     assert psf[0, 0] < 1e-6
+
+
+def test_the_api_reference_is_current() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "api.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_api_reference_names_can_be_imported() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    parts = re.split(r"^### `([\w.]+)`$", page, flags=re.MULTILINE)[1:]
+    named = {
+        name: re.findall(r"^#### (\w+)$", text, re.MULTILINE) for name, text in zip(*[iter(parts)] * 2, strict=True)
+    }
+    assert sum(map(len, named.values())) > 80
+    for module, names in named.items():
+        found = importlib.import_module(module)
+        assert [name for name in names if not hasattr(found, name)] == [], module
 
 
 @pytest.mark.parametrize("page", ["tutorial.md", "howto.md", "trust.md"])

@@ -1,4 +1,4 @@
-"""The probabilistic program, its Jacobian, and a fit of a mock by the library alone."""
+"""The probabilistic program and its Jacobian."""
 
 import dataclasses
 import functools
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lensmill import fitting
+from lensmill import fitting, sampling
 from lensmill.imaging import Sampling, render
 from lensmill.infer import gauss_newton
 from lensmill.infer.frame import straighten, to_base, to_whitened
@@ -34,39 +34,12 @@ from lensmill.source import PROFILES as SOURCE
 from lensmill.source import Network
 from lensmill.source.decoder import DecoderConfig, init
 from lensmill.warmstart import descend, fit_lens_light
-
-SIDE, SCALE = 40, 0.1
-TRUTH = {
-    "theta_E": 1.1, "gamma": 2.05, "e1": 0.1, "e2": -0.08, "center_x": 0.02, "center_y": -0.01, "gamma1": 0.03,
-    "gamma2": -0.02, "light_flux": 20.0, "light_size": 0.6, "light_n": 2.5, "light_e1": 0.05, "light_e2": 0.02,
-    "light_center_x": 0.02, "light_center_y": -0.01, "source_flux": 3.0, "source_size": 0.2, "source_n": 1.2,
-    "source_e1": 0.1, "source_e2": -0.1, "source_center_x": 0.08, "source_center_y": 0.05, "sky_level": 0.001,
-}  # fmt: skip
+from small_mock import SCALE, SIDE, TRUTH, kernel, mock
 
 
 @pytest.fixture(scope="module")
 def priors(request: pytest.FixtureRequest) -> dict:
     return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
-
-
-def kernel() -> np.ndarray:
-    axis = np.arange(9) - 4
-    shape = np.exp(-0.5 * (axis[:, None] ** 2 + axis[None, :] ** 2))
-    return shape / shape.sum()
-
-
-def mock(priors: dict, seed: int = 0) -> fitting.Pixels:
-    family = build_family(
-        ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
-    )
-    blank = observe(
-        np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
-    )
-    system = assemble(family, {k: jnp.asarray(v) for k, v in TRUTH.items()}, None)
-    clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
-    rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
-    noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
-    return fitting.Pixels(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)
 
 
 def neural_target(priors: dict, precision: str) -> tuple:
@@ -143,28 +116,6 @@ def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
     assert cut.mask.sum() == sum(np.hypot(x, y) <= 5 for x in range(-9, 10) for y in range(-9, 10))
 
 
-@pytest.mark.slow
-def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(priors: dict) -> None:
-    model = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
-    problem = fitting.pose(mock(priors), model, priors)
-    maximum = fitting.find_maximum(problem, starts=16, seed=1)
-    assert maximum.converged
-    assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
-    chi2 = 2 * maximum.cost / int(problem.target.observation.mask.sum())
-    assert 0.85 < chi2 < 1.15
-    effort = fitting.Effort(16, 4, 100, 50, 6, 6, 0.8, 1.02, 200.0)
-    start = fitting.begin_sampling(problem, maximum, chains=4, seed=5)
-    blocks = list(fitting.sample(problem, start, effort))
-    assert blocks[-1].finished
-    again = list(fitting.sample(problem, blocks[2], effort))
-    np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
-    flat = jnp.asarray(blocks[-1].draws.base.reshape(-1, problem.family.size))
-    draws = fitting.named_draws(problem.family, problem.target.beliefs, flat)
-    for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
-        one = np.asarray(draws[name])
-        assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
-
-
 def test_only_the_ellipticities_of_the_model_s_masses_lengthen_the_series(priors: dict) -> None:
     def terms(flat: float, mass: tuple[str, ...]) -> int:
         bound = {"distribution": "uniform", "low": -flat, "high": flat}
@@ -231,7 +182,7 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
 
 def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
     family = vector_family(priors, "shapelets", precision="float64")
-    led_by = fitting.lens_parameters(family)
+    led_by = sampling.lens_parameters(family)
     assert [family.names[i] for i in led_by] == ["theta_E", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2"]
     image, everywhere = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE), bool)
     observation = observe(image, image + 0.02, everywhere, kernel(), SCALE, "float64")

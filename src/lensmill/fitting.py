@@ -1,40 +1,31 @@
-"""One lens, from its pixels to its maximum a posteriori and its posterior draws. Knows no files."""
+"""One lens, from its pixels to its maximum a posteriori. Knows no files."""
 
 import dataclasses
 import functools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from lensmill.imaging import Sampling, kernel_reach
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
-from lensmill.infer import nuts
-from lensmill.infer.convergence import Convergence, convergence
-from lensmill.infer.frame import Frame, fitting_bend, refine, straighten, to_whitened
 from lensmill.infer.gauss_newton import whitening
 from lensmill.likelihood import Observation, observe, traced
 from lensmill.program import (
-    Beliefs,
     Family,
     Target,
     believe,
     build_family,
     constrain,
-    potential,
-    residuals,
     unconstrain,
 )
 from lensmill.warmstart import Basin, carry_over, descend, search
 
 COARSE_SIDE = 48
-MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
 SEARCH_SOURCE = "sersic"
-SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +45,10 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How hard to try: starts of the search, chains, warm-up draws, draws a round and rounds, and when it is enough."""
+    """How hard to try: starts of the search, chains, warm-up draws, draws a round, rounds a rung, rungs beyond the first.
+
+    And when it is enough: R-hat, effective sample size, divergent draws.
+    """
 
     starts: int
     chains: int
@@ -63,8 +57,10 @@ class Effort:
     max_rounds: int
     max_tree_depth: int
     target_accept: float
+    rungs: int
     rhat: float
     ess: float
+    divergences: int
 
 
 class Pixels(NamedTuple):
@@ -92,19 +88,6 @@ class Maximum(NamedTuple):
     values: dict[str, np.ndarray]
     basins: list[Basin]
     seconds: float
-
-
-class Block(NamedTuple):
-    """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come."""
-
-    chains: nuts.Chain
-    frame: Frame
-    draws: nuts.Draws | None
-    warmed: int
-    leapfrogs: int
-    converged: Convergence | None
-    finished: bool
-    recent: Array | None = None
 
 
 def crop(pixels: Pixels, radius: float | None) -> Pixels:
@@ -202,120 +185,3 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
         basins,
         time.perf_counter() - begin,
     )
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _start_chains(family: Family, target: Target, frame: Frame, keys: Array) -> nuts.Chain:
-    density = functools.partial(potential, family, target)
-    return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 5, 6, 7))
-def _run_chains(
-    family: Family,
-    target: Target,
-    frame: Frame,
-    chains: nuts.Chain,
-    adapting: Array,
-    draws: int,
-    target_accept: float,
-    max_tree_depth: int,
-) -> tuple[nuts.Chain, nuts.Draws]:
-    density = functools.partial(potential, family, target)
-    run = functools.partial(
-        nuts.run_block,
-        density,
-        frame,
-        adapting=adapting,
-        draws=draws,
-        target_accept=target_accept,
-        max_tree_depth=max_tree_depth,
-    )
-    return jax.lax.map(lambda chain: run(chain=chain), chains)
-
-
-def lens_parameters(family: Family) -> tuple[int, ...]:
-    """Where the parameters of the mass stand in base space."""
-    return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _straighten(family: Family, target: Target, base: Array, whitening: Array, key: Array) -> Frame:
-    scalars = tuple(range(len(family.sites)))
-    bent = straighten(functools.partial(residuals, family, target), base, whitening, scalars)
-    return fitting_bend(functools.partial(potential, family, target), bent, key)
-
-
-def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
-    """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
-    judge, *keys = jax.random.split(jax.random.key(seed), chains + 1)
-    center, scale = jnp.asarray(maximum.base), jnp.asarray(maximum.whitening)
-    frame = _straighten(problem.family, problem.target, center, scale, judge)
-    started = _start_chains(problem.family, problem.target, frame, jnp.stack(keys))
-    return Block(started, frame, None, 0, 0, None, False)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _chains_at(family: Family, target: Target, frame: Frame, bases: Array, keys: Array) -> nuts.Chain:
-    density = functools.partial(potential, family, target)
-    return jax.lax.map(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
-
-
-def _refined(problem: Problem, block: Block) -> Block:
-    """The block with its frame refined by the second half of the draws of its last warm-up round."""
-    recent = jnp.asarray(block.recent)
-    late = recent[:, recent.shape[1] // 2 :].reshape(-1, recent.shape[2])
-    frame = refine(block.frame, late)
-    chains = _chains_at(problem.family, problem.target, frame, recent[:, -1], block.chains.key)
-    return block._replace(frame=frame, chains=chains, recent=None)
-
-
-def _depth(block: Block, most: int) -> int:
-    """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
-    reach = float(jnp.mean(block.chains.step_size)) * (2**SHORT - 1)
-    return min(SHORT, most) if reach >= FAR_ENOUGH else most
-
-
-def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
-    """Blocks of draws until the certificate's convergence figures hold or the rounds are used up; resumes from any block.
-
-    The first `warmup` draws tune the step size and, from the second round on, the frame; they are thrown away.
-    """
-    while not block.finished:
-        adapting = block.warmed < effort.warmup
-        if adapting and block.recent is not None:
-            block = _refined(problem, block)
-        chains, taken = _run_chains(
-            problem.family,
-            problem.target,
-            block.frame,
-            block.chains,
-            jnp.asarray(adapting),
-            effort.round,
-            effort.target_accept,
-            _depth(block, effort.max_tree_depth),
-        )
-        block = _extend(problem.family, block, chains, taken, adapting, effort)
-        yield block
-
-
-def _extend(
-    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, adapting: bool, effort: Effort
-) -> Block:
-    leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
-    if adapting:
-        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
-    draws = (
-        taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
-    )
-    draws = jax.tree.map(np.asarray, draws)
-    reached = convergence(draws.base[..., lens_parameters(family)])
-    enough = min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess and reached.rhat < effort.rhat
-    spent = draws.base.shape[1] >= effort.round * effort.max_rounds
-    return Block(chains, block.frame, draws, block.warmed, leapfrogs, reached, enough or spent)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def named_draws(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
-    """Named parameter values of base-space draws."""
-    return jax.vmap(functools.partial(constrain, family, beliefs))(base)

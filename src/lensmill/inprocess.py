@@ -1,10 +1,10 @@
-"""The stages of a run in this process, without Snakemake: one lens from its file to its page, and the report of a run."""
+"""The stages of a run in this process, without Snakemake: one lens from its file to its page, a run's report and population."""
 
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 
@@ -16,11 +16,15 @@ from lensmill.io.catalogue_out import LensRecord, catalogue_table, collect, comm
 from lensmill.io.files import atomic_path, write_text
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import ConfigError, InvalidInput, Problem
-from lensmill.io.results import RunFolder
+from lensmill.io.results import RunFolder, write_posterior
 from lensmill.io.survey import Validation, check_survey, read_validation, write_validation
 from lensmill.io.template import safe_id
-from lensmill.report import write_index, write_lens_page
+from lensmill.loading import Run
+from lensmill.report import write_index, write_lens_page, write_population_page
 from lensmill.status import Status
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 BATCH = "0000"
 
@@ -131,6 +135,20 @@ def write_report(run: Config, again: Callable[[str], str]) -> list[LensRecord]:
     problems = [*validation.problems, *(problem for lens in validation.lenses for problem in lens.problems)]
     write_index(folder, records, problems)
     return records
+
+
+def write_population(run: Run, number: int = 400, seed: int | None = None) -> "xr.DataTree":
+    """Infer the population of a run's certified lenses from `number` draws of each; write population.nc and its page.
+
+    The seed is the run's where none is given; NoPopulation where fewer than two lenses are certified.
+    """
+    from lensmill.population import gather, infer
+
+    evidence = gather(run, number=number)
+    tree = infer(evidence, seed=run.config.seed if seed is None else seed)
+    write_posterior(run.folder.population, tree)
+    write_population_page(run.folder)
+    return tree
 
 
 def tally(records: list[LensRecord]) -> Mapping[str, int]:

@@ -17,13 +17,14 @@ CORE = (
 )  # fmt: skip
 STAGES: Mapping[str, tuple[str, ...]] = {
     "map": CORE,
-    "sample": CORE,
-    "diagnose": (*CORE, "checks"),
+    "sample": (*CORE, "sampling.py"),
+    "diagnose": (*CORE, "sampling.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "simulate.py"),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
+    "population": ("loading.py", "population", "report"),
 }
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "snakemake")
 

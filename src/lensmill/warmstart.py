@@ -19,8 +19,14 @@ from lensmill.program import Family, Site, Target, assemble, constrain, linearis
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
 SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
-SHORT, LONG = 12, 60  # iterations of a descent from a start, and of one that goes on
+WARM, SHORT, LONG = (
+    30,
+    20,
+    60,
+)  # iterations of a descent in the softened image, in the image itself, and of one that goes on
 CONTINUED, KEPT = 8, 3
+SOFT = 8.0  # S/N that the brightest arcs have in the softened image
+POOR = 1.25  # chi squared a pixel above which a minimum may be the wrong one
 
 
 class Basin(NamedTuple):
@@ -114,7 +120,7 @@ def draw_starts(
 ) -> Float[Array, "start parameter"]:
     """A base-space start for each key: mass around the lens light, source under the arcs, its flux solved for.
 
-    theta_E is drawn around the arcs' mean radius in three starts of four, and from its prior in the fourth.
+    theta_E is drawn around the arcs' mean radius in every second start, and from its prior in the others.
     """
     values = constrain(family, target.beliefs, light)
     x0, y0 = (values.get(f"light_center_{axis}", jnp.zeros(())) for axis in "xy")
@@ -122,10 +128,10 @@ def draw_starts(
 
     def one(key: Array, number: Array) -> Float[Array, " parameter"]:
         spread, ring, place = jax.random.split(key, 3)
-        start = constrain(family, target.beliefs, 0.5 * jax.random.normal(spread, light.shape, light.dtype))
+        start = constrain(family, target.beliefs, jax.random.normal(spread, light.shape, light.dtype))
         start |= {name: value for name, value in values.items() if name.startswith(("light", "sky"))}
-        seen = radius * jnp.exp(0.2 * jax.random.normal(ring))
-        start["theta_E"] = jnp.where((radius > 0) & (number % 4 > 0), seen, start["theta_E"])
+        seen = radius * jnp.exp(0.4 * jax.random.normal(ring))
+        start["theta_E"] = jnp.where((radius > 0) & (number % 2 > 0), seen, start["theta_E"])
         offset = 0.02 * jax.random.normal(place, (2,))
         start["center_x"], start["center_y"] = x0 + offset[0], y0 + offset[1]
         return _under_the_arcs(family, target, start, excess)
@@ -165,14 +171,45 @@ def _by_cost(descents: list[Descent]) -> list[Descent]:
     return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
 
 
+def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
+    """The target with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
+
+    The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
+    S/N make vanish.
+    """
+    observation = target.observation
+    bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
+    factor = jnp.where(bright > SOFT, bright / SOFT, 1.0).astype(observation.rms.dtype)
+    return Target(_with_rms(observation, factor * observation.rms), target.beliefs, target.network)
+
+
 def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
-    """Basins of the parametric model on the coarse image, best first: many short descents, the best few continued."""
+    """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
     light, excess = fit_lens_light(family, coarse)
-    bases = draw_starts(family, coarse, light, excess, jax.random.split(jax.random.key(seed), starts))
+    first, again = jax.random.split(jax.random.key(seed))
+    found = _descend_all(family, coarse, light, excess, jax.random.split(first, starts))
+    if _poor(coarse, found):
+        found = distinct(
+            [*found, *_descend_all(family, coarse, light, excess, jax.random.split(again, 2 * starts))], KEPT
+        )
+    return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in found]
+
+
+def _poor(target: Target, found: list[Descent]) -> bool:
+    pixels = float(jnp.sum(target.observation.mask > 0))
+    return not found or 2 * float(found[0].cost) > POOR * pixels
+
+
+def _descend_all(family: Family, coarse: Target, light: Array, excess: Array, keys: Array) -> list[Descent]:
+    """The best minima of many starts: down in the softened image, then in the image itself, the best few to the end."""
     every = jnp.ones(family.size)
-    short = [descend_some(family, coarse, base, every, SHORT)[0] for base in bases]
-    long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(short)[:CONTINUED]]
-    return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in distinct(long, KEPT)]
+    soft = soften(coarse, excess)
+    ends = []
+    for base in draw_starts(family, coarse, light, excess, keys):
+        warm = descend_some(family, soft, base, every, WARM)[0]
+        ends.append(descend_some(family, coarse, warm.position, every, SHORT)[0])
+    long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
+    return distinct(long, KEPT)
 
 
 def _named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:

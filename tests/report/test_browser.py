@@ -8,7 +8,9 @@ from html import unescape
 
 import pytest
 
-from lensmill.io.results import read_certificate
+from lensmill.io.files import write_text
+from lensmill.io.results import RunFolder, read_certificate
+from lensmill.report.pages import write_links
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -36,8 +38,11 @@ COLOURS = "new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.wid
 def look(chromium, fake, tmp_path):
     """Open a page of the report, let a script act on it and answer; the page must say nothing on the console."""
 
-    def look(page, script, address="", flags=(), content=None):
+    def look(page, script, address="", flags=(), content=None, later=()):
         shutil.copytree(fake.run.root, tmp_path / "run", dirs_exist_ok=True)
+        for name in later:
+            write_text(tmp_path / "run" / "report" / name, "<!doctype html>")
+            write_links(RunFolder(tmp_path / "run"))
         copy = tmp_path / "run" / page.relative_to(fake.run.root)
         copy.write_text((content or page.read_text()) + ASK % script)
         profile = f"--user-data-dir={tmp_path / 'profile'}"
@@ -116,6 +121,14 @@ def test_any_two_quantities_are_plotted_and_a_box_filters(look, fake):
     assert said["address"] == "#show=rhat_max%2Cgamma%2Cchi2_reduced"
     assert re.fullmatch(r"gamma>=\S+ gamma<=\S+ chi2_reduced>=\S+ chi2_reduced<=\S+", said["query"])
     assert said["kept"] == ["J0029-0055", "J0216-0813", "J2300+0022"]  # all that were measured lie in the box
+
+
+def test_pages_that_are_written_later_are_linked(look, fake):
+    ask = "said.links = all('#pages a').map((link) => [link.textContent, link.getAttribute('href')]);"
+    assert look(fake.run.report, ask)["links"] == []
+    assert look(fake.run.report, ask, later=["population.html"])["links"] == [["Population", "population.html"]]
+    both = look(fake.run.report, ask, later=["calibration.html"])["links"]
+    assert both == [["Calibration", "calibration.html"], ["Population", "population.html"]]
 
 
 def test_the_address_of_the_page_keeps_the_plots(look, fake):

@@ -49,7 +49,7 @@ def test_the_population_of_a_run_has_a_page(run):
     stored = read_posterior(run.run.population)
     assert list(stored["lenses"]["lens"].values) == list("abcdef")
     write_index(run.run, run.records(), [])
-    assert 'href="population.html"' in run.run.report.read_text()
+    assert '["Population", "population.html"]' in run.run.report.with_name("pages.js").read_text()
 
 
 def test_evidence_is_that_of_the_certified_lenses(run):

@@ -9,7 +9,12 @@ if SCHEDULE.config.simulate:
             manifests=manifests("diagnose"),
         output:
             figures=RUN.calibration,
-            page=RUN.calibration_page,
+            page=report(
+                RUN.calibration_page,
+                caption="../report/calibration.rst",
+                category="Checks",
+                labels={"what": "calibration"},
+            ),
         log:
             f"{LOGS}/calibration.log",
         benchmark:

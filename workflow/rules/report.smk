@@ -5,7 +5,12 @@ rule catalogue:
         validation=RUN.validation,
         manifests=manifests("diagnose"),
     output:
-        ecsv=RUN.catalogue_ecsv,
+        ecsv=report(
+            RUN.catalogue_ecsv,
+            caption="../report/catalogue.rst",
+            category="Survey",
+            labels={"what": "catalogue"},
+        ),
         parquet=RUN.catalogue_parquet,
     log:
         f"{LOGS}/catalogue.log",
@@ -29,7 +34,12 @@ rule report:
         pages=manifests("pages"),
         catalogue=rules.catalogue.output.ecsv,
     output:
-        index=RUN.report,
+        index=report(
+            RUN.report,
+            caption="../report/survey.rst",
+            category="Survey",
+            labels={"what": "every lens"},
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:

@@ -27,9 +27,24 @@ rule train:
     output:
         weights=RUN.root / "source" / "weights.msgpack",
         losses=RUN.root / "source" / "losses.json",
-        curves=RUN.root / "source" / "curves.png",
-        samples=RUN.root / "source" / "samples.png",
-        reconstructions=RUN.root / "source" / "reconstructions.png",
+        curves=report(
+            RUN.root / "source" / "curves.png",
+            caption="../report/curves.rst",
+            category="Source network",
+            labels={"what": "losses in training"},
+        ),
+        samples=report(
+            RUN.root / "source" / "samples.png",
+            caption="../report/samples.rst",
+            category="Source network",
+            labels={"what": "galaxies drawn from it"},
+        ),
+        reconstructions=report(
+            RUN.root / "source" / "reconstructions.png",
+            caption="../report/reconstructions.rst",
+            category="Source network",
+            labels={"what": "galaxies beside what it makes of them"},
+        ),
     log:
         f"{LOGS}/train.log",
     benchmark:

@@ -90,7 +90,7 @@ class Work:
         """The sampler's settings as the core takes them."""
         limits = self.survey.config.certificate
         inference = self.survey.ingredients.inference(self.cutout.lens_id)
-        return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess)
+        return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
 
     @property
     def pixels(self) -> Pixels:

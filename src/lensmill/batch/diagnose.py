@@ -1,8 +1,10 @@
 """The certificate, the images and the page of every lens of a batch, from its draws."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -11,7 +13,7 @@ from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_
 from lensmill.batch.map import stored_maximum
 from lensmill.checks import certify
 from lensmill.checks.predict import Prediction, predict, with_gaps
-from lensmill.fitting import Maximum, Problem, crop
+from lensmill.fitting import Problem, crop
 from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
 from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
 from lensmill.io.cutout import Cutout
@@ -25,7 +27,7 @@ from lensmill.io.results import (
 )
 from lensmill.io.sky import moved
 from lensmill.priors import ARGUMENTS
-from lensmill.program import unconstrain
+from lensmill.program import constrain, unconstrain
 from lensmill.progress import Progress
 
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
@@ -71,11 +73,10 @@ def _certify(work: Work) -> Certificate:
         raise RuntimeError(
             f"{path}: made from other input or settings than the present ones: run the sample step again"
         )
-    maximum = stored_maximum(work)
-    posterior = tree["posterior"].to_dataset()
-    prediction = predict(problem.family, problem.target, _thinned(problem, posterior), maximum.base)
+    best = np.asarray(json.loads(tree.attrs["map"]))
+    prediction = predict(problem.family, problem.target, _thinned(problem, tree["posterior"].to_dataset()), best)
     write_images(folder.images(lens_id), _images(work, problem, prediction))
-    certificate = _certificate(work, problem, tree, maximum, prediction)
+    certificate = _certificate(work, problem, tree, best, prediction)
     write_certificate(folder.certificate(lens_id), certificate)
     return certificate
 
@@ -142,14 +143,15 @@ def _attributes(cutout: Cutout, shape: tuple[int, int]) -> dict[str, Any]:
 
 
 def _certificate(
-    work: Work, problem: Problem, tree: xr.DataTree, maximum: Maximum, prediction: Prediction
+    work: Work, problem: Problem, tree: xr.DataTree, base: np.ndarray, prediction: Prediction
 ) -> Certificate:
     survey, lens_id = work.survey, work.cutout.lens_id
     stats = tree["sample_stats"].to_dataset()
     posterior = tree["posterior"].to_dataset()
     draws = {name: posterior[name].values for name in problem.family.names}
     draws |= certify.derived_draws(draws) | prediction.derived
-    best = maximum.values | prediction.derived_best
+    maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
+    best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
     priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
     summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
@@ -168,7 +170,7 @@ def _certificate(
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, gradients=int(tree.attrs["leapfrogs"]),
-        run_time_s=maximum.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
+        run_time_s=stored_maximum(work).seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip

@@ -15,12 +15,13 @@ import xarray as xr
 from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
-from lensmill.fitting import Block, Problem, begin_sampling, named_draws, sample
+from lensmill.fitting import Problem
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
 from lensmill.progress import Progress
+from lensmill.sampling import BEGUN, Block, Tried, begin_sampling, named_draws, sample
 from lensmill.status import Status
 
 PRIOR_DRAWS = 1000
@@ -54,23 +55,25 @@ def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
     maximum, effort = stored_maximum(work), work.effort
     last, before = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
-    whole, clock = effort.warmup + effort.round * effort.max_rounds, time.perf_counter()
+    most, clock = effort.warmup + effort.round * effort.max_rounds, time.perf_counter()
     for block in sample(problem, last, effort):
         last, spent = block, before + time.perf_counter() - clock
         write_arrays(_chains_path(work), _block_arrays(block, work.key, spent))
-        done = block.warmed + (0 if block.draws is None else block.draws.potential.shape[1])
-        report.lens(work.cutout.lens_id, _account(block), 1.0 if block.finished else min(done / whole, 1.0))
+        done = block.warmed + (0 if block.draws is None else block.draws.potential.shape[1] - block.inherited)
+        share = 1.0 if block.finished else (block.rung + min(done / most, 1.0)) / (block.rung + 1)
+        report.lens(work.cutout.lens_id, _account(block), share)
     return last, before + time.perf_counter() - clock
 
 
 def _account(block: Block) -> str:
     """A block in words."""
-    if block.draws is None or block.converged is None:
-        return f"warm-up, {block.warmed} draws a chain, step {float(np.mean(block.chains.step_size)):.2g}"
+    rung = f"rung {block.rung}, {BEGUN[block.begun]}: " if block.rung else ""
+    if block.draws is None or block.converged is None or block.recent is not None:
+        return f"{rung}warm-up, {block.warmed} draws a chain, step {float(np.mean(block.chains.step_size)):.2g}"
     chains, draws = block.draws.potential.shape
     figures = block.converged
     return (
-        f"{draws} draws x {chains} chains, R-hat {figures.rhat:.3f}, ESS {min(figures.ess_bulk, figures.ess_tail):.0f}, "
+        f"{rung}{draws} draws x {chains} chains, R-hat {figures.rhat:.3f}, ESS {min(figures.ess_bulk, figures.ess_tail):.0f}, "
         f"{float(np.mean(block.draws.leapfrogs)):.0f} leapfrogs a draw, {int(block.draws.diverging.sum())} divergent"
     )
 
@@ -109,9 +112,15 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
     block: Block = jax.tree.unflatten(structure, leaves)
     key = jax.random.wrap_key_data(jnp.asarray(block.chains.key))
     whole = block._replace(
-        chains=block.chains._replace(key=key), warmed=int(block.warmed), leapfrogs=int(block.leapfrogs)
+        chains=block.chains._replace(key=key),
+        warmed=int(block.warmed),
+        leapfrogs=int(block.leapfrogs),
+        rung=int(block.rung),
+        begun=int(block.begun),
+        inherited=int(block.inherited),
+        finished=bool(block.finished),
     )
-    return whole._replace(finished=bool(block.finished)), float(arrays["seconds"])
+    return whole, float(arrays["seconds"])
 
 
 def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
@@ -135,12 +144,20 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
     tree = arviz_base.from_dict(groups, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, "priors": json.dumps(work.site_priors(problem.family)),
+        "warmup": block.warmed, "map": json.dumps(np.asarray(block.frame.center).tolist()),
+        "ladder": json.dumps(_ladder(block)), "priors": json.dumps(work.site_priors(problem.family)),
         "config": _config(work), "made_of": json.dumps(dict(work.parts)),
         **{f"version_{name}": version for name, version in provenance.versions().items()},
         **{f"hardware_{name}": value for name, value in runtime.hardware().items()},
     }  # fmt: skip
     return tree
+
+
+def _ladder(block: Block) -> list[dict[str, Any]]:
+    """What was tried before the draws that are kept, and how these began, a rung each."""
+    rows = [dict(zip(Tried._fields, (float(x) for x in row), strict=True)) for row in np.atleast_2d(block.tried)]
+    earlier: list[dict[str, Any]] = [row | {"begun": BEGUN[int(row["begun"])]} for row in rows]
+    return [*earlier, {"begun": BEGUN[block.begun]}]
 
 
 def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:

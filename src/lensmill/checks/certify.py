@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks.misfit import Misfit
+from lensmill.infer.convergence import TAILS, chains_apart
 from lensmill.io.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
-TAILS = (0.05, 0.95)
 ANGLES = ("phi", "shear_angle")
 
 
@@ -57,12 +57,6 @@ def summarise(draws: np.ndarray, best: float, truth: float, *, angle: bool = Fal
 def energy_fraction(energy: np.ndarray) -> float:
     """The least energy Bayesian fraction of missing information of the chains (Betancourt 2016, arXiv:1604.00695)."""
     return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)))
-
-
-def chains_apart(potential: np.ndarray, size: int) -> float:
-    """Largest difference between the chains' mean potentials, in standard deviations sqrt(size / 2) of one draw's."""
-    means = potential.mean(axis=1)
-    return float((means.max() - means.min()) / np.sqrt(size / 2))
 
 
 def at_most(name: str, value: float, threshold: float, stage: Stage) -> Check:

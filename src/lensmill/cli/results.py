@@ -75,7 +75,7 @@ def compare(
 def population(
     results: Results,
     draws: Annotated[int, typer.Option(min=50, help="draws of each lens's posterior that are re-weighted")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="of the sampler")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="of the sampler; else that of the run")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Infer the population of a run's certified lenses: mean and scatter of slope, ellipticity and shear.
@@ -88,24 +88,19 @@ def population(
     """
     with refusing():
         from lensmill import runtime
-        from lensmill.io.results import write_posterior
+        from lensmill.inprocess import write_population
         from lensmill.loading import open_run
-        from lensmill.population import gather, infer
-        from lensmill.report import write_population_page
 
         run = open_run(results)
-        evidence = gather(run, number=draws)
         runtime.start()
-        tree = infer(evidence, seed=seed)
-        write_posterior(run.folder.population, tree)
-        page = write_population_page(run.folder)
+        tree = write_population(run, draws, seed)
     found = {str(n): [float(v.quantile(q)) for q in (0.16, 0.5, 0.84)] for n, v in tree["posterior"].data_vars.items()}
     if as_json:
-        typer.echo(json.dumps({"lenses": len(evidence.lens_ids), "q16_median_q84": found}, indent=1))
+        typer.echo(json.dumps({"lenses": int(tree.attrs["lenses"]), "q16_median_q84": found}, indent=1))
         return
     for name, (low, median, high) in found.items():
         typer.echo(f"{name:14s} {median:.4g} +{high - median:.2g} -{median - low:.2g}")
-    typer.echo(f"page: {page}")
+    typer.echo(f"page: {run.folder.population_page}")
 
 
 class Format(StrEnum):

@@ -154,7 +154,14 @@ class Inference(Section):
     chains: int = Field(default=4, ge=2, description="Markov chains a lens; convergence is judged by comparing them")
     warmup: Count = Field(default=100, description="adaptation steps a chain")
     round: Count = Field(default=100, description="draws a chain and round; rounds go on until the certificate holds")
-    max_rounds: Count = Field(default=8, description="rounds after which a lens is given up as uncertified")
+    max_rounds: Count = Field(default=8, description="rounds of draws, at most, on each rung of the ladder")
+    rungs: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="times that sampling is begun again where it does not converge, with more care or from a better maximum, "
+        "before the lens is given up as uncertified",
+    )
     max_tree_depth: int = Field(default=7, ge=1, le=12, description="NUTS doubles a trajectory at most this many times")
     target_accept: float = Field(
         default=0.8, gt=0.5, lt=1, description="mean acceptance that the step size is adapted to"

@@ -47,3 +47,9 @@ def convergence(draws: np.ndarray) -> Convergence:
     """The worst R-hat and ESS over the parameters of `draws`, shape (chain, draw, parameter), at least 8 draws."""
     each = [_one(draws[..., i]) for i in range(draws.shape[-1])]
     return Convergence(max(c.rhat for c in each), min(c.ess_bulk for c in each), min(c.ess_tail for c in each))
+
+
+def chains_apart(potential: np.ndarray, size: int) -> float:
+    """Largest difference between the chains' mean potentials, in standard deviations sqrt(size / 2) of one draw's."""
+    means = potential.mean(axis=1)
+    return float((means.max() - means.min()) / np.sqrt(size / 2))

@@ -78,7 +78,7 @@ def run_block(
     adapting: Bool[Array, ""],
     *,
     draws: int,
-    target_accept: float,
+    target_accept: Float[Array, ""] | float,
     max_tree_depth: int,
 ) -> tuple[Chain, Draws]:
     """`draws` more draws; while `adapting`, each tunes the step size by dual averaging (Hoffman & Gelman 2014, section 3.2).

@@ -39,12 +39,13 @@ def infer(evidence: Evidence, *, seed: int = 0, warmup: int = 400, draws: int = 
     arrays = {name: jnp.asarray(values) for name, values in evidence.draws.items()}
     bounds = {name: tuple(map(jnp.asarray, evidence.bounds[name])) for name in arrays}
     sampler.run(jax.random.key(seed), arrays, jnp.asarray(evidence.log_prior), bounds, extra_fields=("diverging",))
-    found = {name: np.asarray(values) for name, values in sampler.get_samples(group_by_chain=True).items()}
-    reweighted = found.pop("reweighted").mean(axis=(0, 1))
+    drawn = {name: np.asarray(values) for name, values in sampler.get_samples(group_by_chain=True).items()}
+    found = {name: drawn[name] for name in MEANINGS if name in drawn}
+    reweighted = drawn["reweighted"].mean(axis=(0, 1))
     stats = {"diverging": np.asarray(sampler.get_extra_fields(group_by_chain=True)["diverging"])}
     tree: xr.DataTree = arviz_base.from_dict({"posterior": found, "sample_stats": stats})
     for name, meaning in MEANINGS.items():
-        if name in tree["posterior"]:
+        if name in found:
             tree["posterior"][name].attrs["long_name"] = meaning
     lenses = xr.Dataset({"reweighted": ("lens", reweighted)}, {"lens": list(evidence.lens_ids)})
     tree["lenses"] = xr.DataTree(lenses)

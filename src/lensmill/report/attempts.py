@@ -1,8 +1,10 @@
 """What was tried on a lens: the basins that the search found, and what the sampler spent."""
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -41,10 +43,13 @@ def search(path: Path) -> list[Attempt]:
 
 
 def sampling(posterior: xr.DataTree) -> list[Attempt]:
-    """The sampler's warm-up and draws."""
+    """The sampler's rungs, its warm-up and its draws."""
     known, stats = posterior.attrs, posterior["sample_stats"]
     chains, draws = stats.sizes["chain"], stats.sizes["draw"]
-    found = []
+    *earlier, last = json.loads(known.get("ladder", "[{}]"))
+    found = [_rung(number, row) for number, row in enumerate(earlier)]
+    if earlier:
+        found.append(Attempt(f"rung {len(earlier)}: {last['begun']}", "the draws that are kept", NOTHING))
     if "warmup" in known:
         found.append(Attempt("warm-up", f"{count(float(known['warmup']))} draws a chain, thrown away", NOTHING))
     diverging = int(stats["diverging"].sum()) if "diverging" in stats else 0
@@ -55,3 +60,11 @@ def sampling(posterior: xr.DataTree) -> list[Attempt]:
     if math.isfinite(seconds := float(known.get("seconds", math.nan))):
         spent.append(duration(seconds))
     return [*found, Attempt("sampling", outcome, ", ".join(spent) or NOTHING)]
+
+
+def _rung(place: int, row: dict[str, Any]) -> Attempt:
+    """A rung of the ladder that was not enough."""
+    reached = (
+        f"R-hat {number(row['rhat'], 4)}, ESS {number(row['ess'], 3)}, {count(row['divergent'])} divergent: not enough"
+    )
+    return Attempt(f"rung {place}: {row['begun']}", reached, f"{count(row['draws'])} draws a chain")

@@ -18,8 +18,9 @@ from lensmill.io.files import write_json, write_text
 from lensmill.io.mock import read_truth
 from lensmill.io.results import RunFolder
 from lensmill.report import labels
-from lensmill.report.pages import templates
+from lensmill.report.pages import templates, write_links
 from lensmill.report.theme import LINE, POSTERIOR, SOFT, themed, to_svg
+from lensmill.status import Status
 
 
 def _ecdf(axes: Axes, ranks: np.ndarray, title: str, within: tuple[np.ndarray, np.ndarray]) -> None:
@@ -57,7 +58,8 @@ def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
     truths = read_truth(config.catalogue)
     known = set.intersection(*(set(truth) for truth in truths.values())) if truths else set()
     names = [name for name in labels.MASS if name in known]
-    statuses = Counter(record.status.value for record in records)
+    counts = Counter(record.status for record in records)
+    statuses = {status.value: counts[status] for status in Status if counts[status]}
     document = calibrate(gather(run, records, truths, names), names, statuses, seed=config.seed)
     document |= {"run": run.root.name, "versions": provenance.versions()}
     write_json(run.calibration, document)
@@ -66,4 +68,5 @@ def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
     shown = {"run": run.root.name, "figure": figure, "document": document}
     shown |= {"symbols": {name: labels.html(name) for name in names}, "units": {n: labels.unit(n, "") for n in names}}
     write_text(run.calibration_page, templates().get_template("calibration.html.j2").render(shown))
+    write_links(run)
     return run.calibration_page

@@ -128,19 +128,21 @@ def _symbol(name: str, image_unit: str) -> str:
 
 
 def _label(axes: Axes, sheet: Sheet, place: int, symbol: str, ticks: Sequence[tuple[float, str]]) -> None:
-    """Ticks and symbol of one parameter, below its column and to the left of its row."""
-    bottom = sheet.count - 1
+    """Ticks and symbol of one parameter, below its column and to the left of its row, as far off whatever the panels' size."""
+    bottom, inch = sheet.count - 1, sheet.count / 8
     small: dict[str, Any] = {"fontsize": 7, "color": SOFT}
     middle = bottom - place + CELL / 2
-    axes.text(place + CELL / 2, -0.5, symbol, ha="center", va="top")
+    axes.text(place + CELL / 2, -0.5 * inch, symbol, ha="center", va="top")
     if place:
-        axes.text(-0.62, middle, symbol, ha="center", va="center", rotation=90)
+        axes.text(-0.62 * inch, middle, symbol, ha="center", va="center", rotation=90)
     for where, text in ticks:
-        sheet.add("tick", bottom, place, np.array([[where, 0], [where, -0.045]]))
-        axes.text(place + CELL * where, -0.07, text, ha="right", va="top", rotation=45, rotation_mode="anchor", **small)
+        sheet.add("tick", bottom, place, np.array([[where, 0], [where, -0.045 * inch]]))
+        axes.text(
+            place + CELL * where, -0.07 * inch, text, ha="right", va="top", rotation=45, rotation_mode="anchor", **small
+        )
         if place:
-            sheet.add("tick", place, 0, np.array([[0, where], [-0.045, where]]))
-            axes.text(-0.08, bottom - place + CELL * where, text, ha="right", va="center", **small)
+            sheet.add("tick", place, 0, np.array([[0, where], [-0.045 * inch, where]]))
+            axes.text(-0.08 * inch, bottom - place + CELL * where, text, ha="right", va="center", **small)
 
 
 def corner(
@@ -154,7 +156,8 @@ def corner(
     names, sheet = list(draws), Sheet(len(draws))
     figure = Figure(figsize=(8.6, 8.6))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-0.75, len(names)), ylim=(-0.75, len(names)))
+    margin = -0.75 * len(names) / 8
+    axes.set(xlim=(margin, len(names)), ylim=(margin, len(names)))
     axes.set_axis_off()
     scaled, places = [], []
     for i, name in enumerate(names):

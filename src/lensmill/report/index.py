@@ -19,7 +19,7 @@ from lensmill.io.mock import read_truth
 from lensmill.io.problems import Problem
 from lensmill.io.results import RunFolder, file_name
 from lensmill.report import labels
-from lensmill.report.pages import kind, templates, write_lens_page, write_plain_page
+from lensmill.report.pages import kind, templates, write_lens_page, write_links, write_plain_page
 from lensmill.report.tables import count, duration
 from lensmill.status import Stage, Status
 
@@ -186,9 +186,9 @@ def write_index(run: RunFolder, records: Sequence[LensRecord], problems: Sequenc
     _write_missing_pages(run, records, problems, truths)
     folder = run.report.parent
     write_text(folder / "order.js", f"window.lensmillOrder = {_script([file_name(r.lens_id) for r in records])};\n")
+    write_links(run)
     files = (run.catalogue_ecsv, run.catalogue_parquet, run.validation, run.config)
     links = [(path.name, f"../{path.name}") for path in files if path.exists()]
-    links += [("population", run.population_page.name)] if run.population_page.exists() else []
     page = (
         templates()
         .get_template("index.html.j2")

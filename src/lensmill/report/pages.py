@@ -1,5 +1,6 @@
 """The page of one lens, from its result files."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -47,6 +48,13 @@ def templates() -> Environment:
     shown = (tables.number, tables.count, tables.threshold, tables.duration, tables.size, kind)
     made.filters |= {how.__name__: how for how in shown}
     return made
+
+
+def write_links(run: RunFolder) -> None:
+    """Tell the first page of the report which pages stand beside it: they may be written after it."""
+    pages = {"Calibration": run.calibration_page, "Population": run.population_page}
+    there = [[title, page.name] for title, page in pages.items() if page.exists()]
+    write_text(run.report.with_name("pages.js"), f"window.lensmillPages = {json.dumps(there)};\n")
 
 
 def _files(run: RunFolder, lens_id: str) -> list[tuple[str, Path, str]]:

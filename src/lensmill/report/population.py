@@ -9,7 +9,7 @@ import xarray as xr
 from lensmill.io.files import write_text
 from lensmill.io.results import RunFolder, file_name, read_posterior
 from lensmill.report.draws import corner
-from lensmill.report.pages import templates
+from lensmill.report.pages import templates, write_links
 from lensmill.report.tables import number
 from lensmill.report.theme import themed
 
@@ -73,4 +73,5 @@ def write_population_page(run: RunFolder) -> Path:
         )
     )
     write_text(run.population_page, page)
+    write_links(run)
     return run.population_page

@@ -320,6 +320,7 @@ function listen() {
 
 at("names").textContent = Object.keys(numbers).filter((name) => !name.includes("-")).join(", ");
 for (const [name, label] of [["", "catalogue order"], ["lens_id", "lens"], ["status", "status"], ["stage", "stage"], ...[...columns.keys()].map((name) => [name, name])]) at("sort").add(new Option(label, name));
+at("pages").append(...(window.lensmillPages ?? []).map(([title, page]) => element("a", { href: page, text: title })));
 buildChips();
 readAddress();
 buildPlots();

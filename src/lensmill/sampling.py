@@ -1,0 +1,254 @@
+"""A posterior's draws, in rounds, until they are enough; where they are not, again with more care or from a better maximum."""
+
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.fitting import Effort, Maximum, Problem, find_maximum
+from lensmill.infer import nuts
+from lensmill.infer.convergence import Convergence, chains_apart, convergence
+from lensmill.infer.frame import Frame, fitting_bend, refine, straighten, to_whitened
+from lensmill.infer.gauss_newton import whitening
+from lensmill.program import Beliefs, Family, Target, constrain, potential, residuals
+from lensmill.warmstart import descend
+
+MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
+SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
+CAREFUL = 4.0  # how many times fewer proposals may be refused on each higher rung
+NEARLY = 1.05  # R-hat below which chains lack only more draws
+HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
+DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
+
+
+class Tried(NamedTuple):
+    """What a rung of the ladder came to: how it began (of `BEGUN`), draws a chain, R-hat, least ESS, divergent draws."""
+
+    begun: Float[Array, ""]
+    draws: Float[Array, ""]
+    rhat: Float[Array, ""]
+    ess: Float[Array, ""]
+    divergent: Float[Array, ""]
+
+
+BEGUN = ("from the maximum a posteriori", "with more care", "from another maximum")
+FIRST, MORE_CARE, ANOTHER_MAXIMUM = range(len(BEGUN))
+
+
+class Block(NamedTuple):
+    """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come.
+
+    `rung` is the present rung of the ladder, `begun` how it began (of `BEGUN`), `inherited` how many draws a chain it kept of
+    those before, and `tried` has a row (`Tried`) for each of these.
+    """
+
+    chains: nuts.Chain
+    frame: Frame
+    draws: nuts.Draws | None
+    warmed: int
+    leapfrogs: int
+    converged: Convergence | None
+    finished: bool
+    recent: Array | None
+    rung: int
+    begun: int
+    inherited: int
+    tried: np.ndarray
+
+    @property
+    def divergent(self) -> int:
+        """Divergent transitions among the kept draws."""
+        return 0 if self.draws is None else int(np.sum(self.draws.diverging))
+
+
+def lens_parameters(family: Family) -> tuple[int, ...]:
+    """Where the parameters of the mass stand in base space."""
+    return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _start_chains(family: Family, target: Target, frame: Frame, keys: Array) -> nuts.Chain:
+    density = functools.partial(potential, family, target)
+    return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 5, 7))
+def _run_chains(
+    family: Family,
+    target: Target,
+    frame: Frame,
+    chains: nuts.Chain,
+    adapting: Array,
+    draws: int,
+    target_accept: Array,
+    max_tree_depth: int,
+) -> tuple[nuts.Chain, nuts.Draws]:
+    density = functools.partial(potential, family, target)
+    run = functools.partial(
+        nuts.run_block,
+        density,
+        frame,
+        adapting=adapting,
+        draws=draws,
+        target_accept=target_accept,
+        max_tree_depth=max_tree_depth,
+    )
+    return jax.lax.map(lambda chain: run(chain=chain), chains)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _straighten(family: Family, target: Target, base: Array, whitening: Array, key: Array) -> Frame:
+    scalars = tuple(range(len(family.sites)))
+    bent = straighten(functools.partial(residuals, family, target), base, whitening, scalars)
+    return fitting_bend(functools.partial(potential, family, target), bent, key)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _chains_at(family: Family, target: Target, frame: Frame, bases: Array, keys: Array) -> nuts.Chain:
+    density = functools.partial(potential, family, target)
+    return jax.lax.map(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
+
+
+def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
+    """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
+    frame, started = _around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
+    return Block(started, frame, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
+
+
+def _around(problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int) -> tuple[Frame, nuts.Chain]:
+    judge, *keys = jax.random.split(key, chains + 1)
+    frame = _straighten(problem.family, problem.target, jnp.asarray(base), jnp.asarray(scale), judge)
+    return frame, _start_chains(problem.family, problem.target, frame, jnp.stack(keys))
+
+
+def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
+    """Blocks of draws until the certificate's convergence figures hold or rounds and rungs are used up; resumes from any block.
+
+    The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away.
+    """
+    while not block.finished:
+        if _stuck(block, effort):
+            block = climb(problem, block, effort)
+        adapting = block.warmed < effort.warmup
+        if adapting and block.recent is not None:
+            block = _refined(problem, block, _late(block.recent))._replace(recent=None)
+        chains, taken = _run_chains(
+            problem.family,
+            problem.target,
+            block.frame,
+            block.chains,
+            jnp.asarray(adapting),
+            effort.round,
+            jnp.asarray(1 - (1 - effort.target_accept) / CAREFUL**block.rung),
+            _depth(block, effort.max_tree_depth),
+        )
+        block = _extend(problem.family, block, chains, taken, adapting, effort)
+        yield block
+
+
+def _refined(problem: Problem, block: Block, draws: Array) -> Block:
+    """The block with its frame refined by base-space draws (chain, draw, parameter), its chains at the last of these."""
+    frame = refine(block.frame, draws.reshape(-1, draws.shape[-1]))
+    chains = _chains_at(problem.family, problem.target, frame, draws[:, -1], block.chains.key)
+    return block._replace(frame=frame, chains=chains)
+
+
+def _depth(block: Block, most: int) -> int:
+    """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
+    reach = float(jnp.mean(block.chains.step_size)) * (2**SHORT - 1)
+    return min(SHORT, most) if reach >= FAR_ENOUGH and block.rung == 0 else most
+
+
+def _extend(
+    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, adapting: bool, effort: Effort
+) -> Block:
+    leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
+    if adapting:
+        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
+    draws = (
+        taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
+    )
+    draws = jax.tree.map(np.asarray, draws)
+    reached = convergence(draws.base[..., lens_parameters(family)])
+    block = block._replace(chains=chains, draws=draws, leapfrogs=leapfrogs, converged=reached, recent=None)
+    done = _enough(block, effort) and block.divergent <= effort.divergences
+    return block._replace(finished=done or (_spent(block, effort) and block.rung >= effort.rungs))
+
+
+def _enough(block: Block, effort: Effort) -> bool:
+    reached = block.converged
+    return (
+        reached is not None
+        and min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess
+        and reached.rhat < effort.rhat
+    )
+
+
+def _spent(block: Block, effort: Effort) -> bool:
+    """Whether a rung is at its end: rounds used up, or, where there is another one, no hope of a certificate with its draws."""
+    if block.draws is None or block.converged is None:
+        return False
+    rounds = (block.draws.base.shape[1] - block.inherited) / effort.round
+    hopeless = block.divergent > effort.divergences if rounds >= 2 else False
+    hopeless |= block.converged.rhat > HOPELESS and 2 * rounds >= effort.max_rounds
+    return rounds >= effort.max_rounds or (hopeless and block.rung < effort.rungs)
+
+
+def _stuck(block: Block, effort: Effort) -> bool:
+    return not block.finished and _spent(block, effort)
+
+
+def climb(problem: Problem, block: Block, effort: Effort) -> Block:
+    """The next rung: from another maximum if one is higher or chains stand apart, else with a frame refined by the draws.
+
+    The latter keeps the draws where nothing but their number was wrong. From here on proposals are refused more rarely, and
+    trajectories are as long as the settings allow.
+    """
+    draws, reached = block.draws, block.converged
+    if draws is None or reached is None:
+        raise RuntimeError("no draws to climb from")
+    ess = min(reached.ess_bulk, reached.ess_tail)
+    row = Tried(*np.asarray([block.begun, draws.base.shape[1], reached.rhat, ess, block.divergent]))
+    block = block._replace(tried=np.vstack([block.tried, row]), rung=block.rung + 1, warmed=0, recent=None)
+    again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
+    base, scale = _deepest(problem, draws, effort, again)
+    heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
+    if heights[0] - heights[1] > DEEPER or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1:
+        frame, chains = _around(problem, base, scale, keys, effort.chains)
+        empty = block._replace(draws=None, converged=None, inherited=0)
+        return empty._replace(frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
+    sound = reached.rhat < NEARLY and block.divergent <= effort.divergences
+    block = _refined(problem, block, _late(draws.base))._replace(begun=MORE_CARE)
+    if sound:
+        return block._replace(inherited=draws.base.shape[1])
+    return block._replace(draws=None, converged=None, inherited=0)
+
+
+def _late(base: Array) -> Array:
+    """The second half of the draws (chain, draw, parameter)."""
+    return jnp.asarray(base[:, base.shape[1] // 2 :])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _heights(family: Family, target: Target, bases: Array) -> Array:
+    return jax.lax.map(functools.partial(potential, family, target), bases)
+
+
+def _deepest(problem: Problem, draws: nuts.Draws, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Position and whitening of the better of two maxima: that above the best draw, and that of a wider search."""
+    lowest = draws.base[np.unravel_index(np.argmin(draws.potential), draws.potential.shape)]
+    near = descend(problem.family, problem.target, jnp.asarray(lowest), jnp.asarray(120))
+    far = find_maximum(problem, starts=2 * effort.starts, seed=int(jax.random.bits(key) >> 1))
+    if float(near.cost) <= far.cost or not np.isfinite(far.cost):
+        return np.asarray(near.position), np.asarray(whitening(near.curvature))
+    return far.base, far.whitening
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def named_draws(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
+    """Named parameter values of base-space draws."""
+    return jax.vmap(functools.partial(constrain, family, beliefs))(base)

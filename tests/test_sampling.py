@@ -1,0 +1,118 @@
+"""A fit of a mock by the library alone, and the ladder that a lens climbs whose draws are not enough."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+from lensmill import fitting, sampling
+from lensmill.infer import nuts
+from lensmill.infer.convergence import Convergence
+from lensmill.infer.frame import unbent
+from lensmill.infer.gauss_newton import whitening
+from lensmill.program import unconstrain
+from lensmill.warmstart import descend
+from small_mock import TRUTH, mock
+
+MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+
+
+@pytest.fixture(scope="module")
+def problem(request: pytest.FixtureRequest) -> fitting.Problem:
+    priors = yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
+    return fitting.pose(mock(priors), MODEL, priors)
+
+
+def effort(**own: float) -> fitting.Effort:
+    usual = {
+        "starts": 16, "chains": 4, "warmup": 100, "round": 50, "max_rounds": 6, "max_tree_depth": 6, "target_accept": 0.8,
+        "rungs": 0, "rhat": 1.02, "ess": 200.0, "divergences": 0,
+    }  # fmt: skip
+    return fitting.Effort(**(usual | own))
+
+
+def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> sampling.Block:
+    """A block of 2 chains with `rounds` rounds of 50 draws."""
+    shape = (2, 50 * rounds)
+    diverging = np.arange(100 * rounds).reshape(shape) < divergent
+    flat = np.zeros(shape)
+    draws = nuts.Draws(np.zeros((*shape, 3)), flat, flat, flat, flat, diverging)
+    return sampling.Block(
+        None, unbent(jnp.zeros(3), jnp.eye(3)), draws, 100, 1, Convergence(rhat, ess, ess), False, None, rung, 0, inherited,
+        np.zeros((rung, 5)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "rungs", "ends"),
+    [
+        (block(2, 1.5, 10, 0), 1, False),
+        (block(3, 1.5, 10, 0), 1, True),  # half-way, and the chains do not come together
+        (block(3, 1.5, 10, 0), 0, False),  # no other rung: the rounds are used up
+        (block(5, 1.1, 190, 0), 1, False),
+        (block(6, 1.1, 190, 0), 1, True),
+        (block(8, 1.1, 190, 0, rung=1, inherited=150), 1, False),  # what was inherited is not of this rung
+        (block(1, 1.0, 50, 1), 1, False),
+        (block(2, 1.0, 50, 1), 1, True),  # a certificate allows no divergent draw
+        (block(2, 1.0, 50, 1), 0, False),
+    ],
+)
+def test_a_rung_ends_where_its_draws_can_earn_no_certificate(state: sampling.Block, rungs: int, ends: bool) -> None:
+    assert sampling._spent(state, effort(rungs=rungs)) is ends
+
+
+@pytest.mark.slow
+def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: fitting.Problem) -> None:
+    maximum = fitting.find_maximum(problem, starts=16, seed=1)
+    assert maximum.converged
+    assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
+    chi2 = 2 * maximum.cost / int(problem.target.observation.mask.sum())
+    assert 0.85 < chi2 < 1.15
+    start = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+    blocks = list(sampling.sample(problem, start, effort()))
+    assert blocks[-1].finished
+    again = list(sampling.sample(problem, blocks[2], effort()))
+    np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
+    flat = jnp.asarray(blocks[-1].draws.base.reshape(-1, problem.family.size))
+    draws = sampling.named_draws(problem.family, problem.target.beliefs, flat)
+    for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
+        one = np.asarray(draws[name])
+        assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
+
+
+def at(problem: fitting.Problem, **wrong: float) -> fitting.Maximum:
+    """The maximum next to where the truth is, but for what is `wrong`, as a search would have found it."""
+    base = unconstrain(problem.family, problem.target.beliefs, TRUTH | wrong)
+    end = descend(problem.family, problem.target, jnp.clip(base, -4, 4), jnp.asarray(60))
+    scale = np.asarray(whitening(end.curvature))
+    return fitting.Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], 0.0)
+
+
+@pytest.mark.slow
+def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: fitting.Problem) -> None:
+    """A minimum of its own, hundreds of nats high, reached from a source on the other side of the lens."""
+    wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
+    right = fitting.find_maximum(problem, starts=16, seed=1)
+    assert wrong.cost > right.cost + 100
+    assert np.abs(wrong.base - right.base).max() > 1
+    begun = sampling.begin_sampling(problem, wrong, chains=4, seed=5)
+    hurried = effort(max_rounds=2, warmup=50, rungs=1, ess=1e6)
+    blocks = list(sampling.sample(problem, begun, hurried))
+    last = blocks[-1]
+    assert (last.finished, last.rung, last.begun) == (True, 1, sampling.ANOTHER_MAXIMUM)
+    assert sampling.Tried(*last.tried[0]).draws == 100
+    np.testing.assert_allclose(last.frame.center, right.base, atol=0.05)
+    before = next(i for i, block in enumerate(blocks) if block.rung == 1) - 1
+    again = list(sampling.sample(problem, blocks[before], hurried))
+    np.testing.assert_array_equal(again[-1].draws.base, last.draws.base)
+
+
+@pytest.mark.slow
+def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: fitting.Problem) -> None:
+    maximum = at(problem)
+    begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+    blocks = list(sampling.sample(problem, begun, effort(max_rounds=3, rungs=1, ess=1e6)))
+    last, kept = blocks[-1], [block for block in blocks if block.rung == 0][-1]
+    assert (last.begun, last.inherited, last.draws.base.shape[1]) == (sampling.MORE_CARE, 150, 300)
+    np.testing.assert_array_equal(last.draws.base[:, :150], kept.draws.base)
+    assert float(last.chains.step_size.mean()) < float(kept.chains.step_size.mean())
