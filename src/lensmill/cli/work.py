@@ -44,10 +44,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
     if not (galaxies.exists() and are_galaxies_of(run, galaxies)):
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
-    recipe = Recipe(
-        network.latents, network.epochs, network.batch_size, network.learning_rate, network.holdout, run.seed
-    )
-    write_network(galaxies, weights, recipe)
+    write_network(galaxies, weights, Recipe.of(run))
     return weights
 
 

@@ -141,6 +141,11 @@ class SourceNetwork(Section):
     )
     galaxies: Galaxies = Field(default=Galaxies(), description="what the network learns from")
     latents: Count = Field(default=64, description="number of latent parameters of a source")
+    nodes: int = Field(default=32, ge=8, description="side of the grid of spline coefficients that the decoder makes")
+    channels: tuple[Count, ...] = Field(
+        default=(64, 32, 16, 8),
+        description="widths of the decoder's layers, coarse to fine; `nodes` is divisible by 2 for every one after the first",
+    )
     epochs: Count = Field(default=30, description="passes over the galaxies")
     batch_size: Count = Field(default=64, description="galaxies a training step")
     learning_rate: float = Field(default=0.004, gt=0, le=1, description="peak step size of the optimiser")
