@@ -172,7 +172,8 @@ def train(
 ) -> tuple[Params, list[dict[str, float]]]:
     """Weights of both halves and the losses of every epoch; goes on from `checkpoint` if it was made of the same.
 
-    Training stops when the held-out loss has not fallen for six epochs of the second half; the best average of the weights counts.
+    Training stops when the held-out loss has not fallen for six epochs of the second half; the best average of the weights
+    counts.
     """
     learner, losses = _resume(checkpoint, made_of, begin(recipe, config, _steps(recipe, data)))
     report.done = len(losses)
