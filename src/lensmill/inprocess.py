@@ -56,19 +56,21 @@ def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Pat
     given: dict[str, Any] = {"run": folder.name, "results": folder.parent, "catalogue": catalogue}
     if base is not None:
         changed = base.model_copy(update={**given, "simulate": None, "batch_size": 1})
-        weights = weights or (_trained(base) if base.model.source == "neural" else None)
+        weights = weights or _network_of(base)
     else:
         model = configuration.Model(source="neural" if weights else "sersic")
         changed = Config(**given, model=model, batch_size=1)
-    network = changed.source_network.model_copy(update={"weights": weights})
+    network = changed.source_network.model_copy(update={"weights": weights} if weights else {})
     return changed.model_copy(update={"source_network": network})
 
 
-def _trained(base: Config) -> Path:
-    """The weights that the run `base` uses; ConfigError where they are not there."""
-    path = base.source_network.weights or base.folder / "source" / "weights.msgpack"
+def _network_of(base: Config) -> Path:
+    """What the run `base` says of the source network, as a file where it is trained there; ConfigError where that is missing."""
+    given, path = base.source_network.weights, base.model_copy(update={"simulate": None}).weights
+    if path is None or given == configuration.SHIPPED:
+        return given
     if not path.is_file():
-        hint = "train them (lensmill train CONFIG), or set model.source: sersic"
+        hint = "train them (lensmill train CONFIG), or leave source_network.weights out"
         raise ConfigError([Problem(str(path), "the weights of the source network", "no such file", hint)])
     return path
 
@@ -109,7 +111,7 @@ def fit_one(run: Config, parameter_names: Callable[[], ParameterNames]) -> Endin
     from lensmill.batch import open_survey, run_diagnose, run_map, run_sample
 
     (lens,) = _checked(run, parameter_names()).lenses
-    survey = open_survey(run, run.source_network.weights)
+    survey = open_survey(run, run.weights)
     for step in (run_map, run_sample, run_diagnose):
         step(survey, [lens.lens_id], BATCH)
     folder = RunFolder(run.folder)

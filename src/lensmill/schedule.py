@@ -44,9 +44,7 @@ class Schedule:
     @property
     def weights(self) -> Path | None:
         """The source network's weights; None where the sources are parametric."""
-        config = self.config
-        used = config.model.source == "neural" or (config.simulate is not None and config.simulate.source == "neural")
-        return (config.source_network.weights or self.folder.root / "source" / "weights.msgpack") if used else None
+        return self.config.weights
 
     def batch_cutouts(self, batch: str) -> list[Path]:
         """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid."""

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ from lensmill.program import FLOAT, Beliefs, Family, assemble, believe, build_fa
 from lensmill.progress import progress
 from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
-from lensmill.sourcenet.galaxies import draw, generator
+from lensmill.sourcenet.galaxies import Galaxy, draw, generator
 
 SAMPLING = Sampling(8, 20)  # everywhere what a fit by default has where light is steepest, or more
 MULTIPLY_IMAGED = 3.0
@@ -108,10 +108,9 @@ def write_survey(config: Config, log: str | None = None) -> None:
     """Write the mock survey that `config.simulate` asks for: catalogue, truth.ecsv and a FITS a lens beside them."""
     if config.simulate is None:
         raise ValueError("simulate: expected a section `simulate` in the config, got none")
-    weights = config.source_network.weights or config.folder / "source" / "weights.msgpack"
     network = None
-    if config.simulate.source == "neural":
-        decoder, params, _ = load_weights(weights)
+    if config.simulate.source == "neural" and config.weights is not None:
+        decoder, params, _ = load_weights(config.weights)
         network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, FLOAT), params), decoder)
     cutouts = mock_cutouts(config)
     table = prior_table(load_priors(config.priors))
@@ -145,9 +144,21 @@ def mock_family(config: Config, kind: str, priors: Mapping, network: Network | N
     return build_family(config.model.mass, light, source, False, priors, latents=latents, precision="float64")
 
 
-def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Network | None = None) -> Mock:
+def held_out(seed: int) -> Galaxy:
+    """A galaxy that no network is trained on."""
+    return draw(generator(seed, "held out", 0))
+
+
+def simulate_lens(
+    config: Config,
+    priors: Mapping,
+    lens_id: str,
+    network: Network | None = None,
+    galaxies: Callable[[int], Galaxy] = held_out,
+) -> Mock:
     """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
 
+    `galaxies` draws the source of a seed where the config asks for galaxies.
     Drawn again are lenses that the survey would not hold: sources magnified less than threefold, which are not strongly
     lensed, and Einstein radii beyond 0.7 of the cutout's half width.
     """
@@ -173,7 +184,7 @@ def simulate_lens(config: Config, priors: Mapping, lens_id: str, network: Networ
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
         if values.get("theta_E", 0) > ROOM * half_width:
             continue
-        arcs, light, source = _images(system, values, instrument, recipe.source, rng)
+        arcs, light, source = _images(system, values, instrument, recipe.source, galaxies, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
     else:
@@ -231,8 +242,13 @@ def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> 
 
 
 def _images(
-    system: LensSystem, values: dict[str, Array], instrument: Instrument, kind: str, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, Any]:
+    system: LensSystem,
+    values: dict[str, Array],
+    instrument: Instrument,
+    kind: str,
+    galaxies: Callable[[int], Galaxy],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, Galaxy | None]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
     kernel = instrument.kernel()
     k = instrument.psf_supersampling
@@ -241,7 +257,7 @@ def _images(
     grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
     source, galaxy = system.source, None
     if kind == "galaxies":
-        galaxy = draw(generator(int(rng.integers(2**31)), "held out", 0))
+        galaxy = galaxies(int(rng.integers(2**31)))
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
     size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)

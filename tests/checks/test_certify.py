@@ -1,24 +1,27 @@
 """Checks and verdicts: what may be certified."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from lensmill.checks import certify
+from lensmill.checks.misfit import Misfit
 from lensmill.config import Certificate
 from lensmill.status import Stage, Status
 
 
-def made(theta_E: float, **changed: float) -> list:
+def made(theta_E: float, **changed: Any) -> list:
     rng = np.random.default_rng(0)
     draws = theta_E + 0.01 * rng.normal(size=(4, 600))
     stats = xr.Dataset(
         {name: (("chain", "draw"), rng.normal(size=(4, 600))) for name in ("potential", "energy")}
         | {"diverging": (("chain", "draw"), np.zeros((4, 600), bool))}
     )
-    values = {"chi2_reduced": 1.0, "ppp": 0.5} | changed
+    values = {"chi2_reduced": 1.0, "ppp": 0.5, "misfit": Misfit(0.0, 0.0, 100), "limits": Certificate()} | changed
     summaries = {"theta_E": certify.summarise(draws, theta_E, float("nan"))}
-    return certify.checks(summaries, ["theta_E"], stats, 20, limits=Certificate(), reach=2.5, **values)
+    return certify.checks(summaries, ["theta_E"], stats, 20, reach=2.5, **values)
 
 
 def test_a_sound_posterior_is_certified() -> None:
@@ -32,6 +35,8 @@ def test_a_sound_posterior_is_certified() -> None:
         ({"theta_E": 1.2, "chi2_reduced": 2.0}, Stage.SOURCE),
         ({"theta_E": 1.2, "ppp": 1e-6}, Stage.SOURCE),
         ({"theta_E": 1.2, "ppp": float("nan")}, Stage.SOURCE),
+        ({"theta_E": 1.2, "misfit": Misfit(3.0, 9.0, 100)}, Stage.SOURCE),
+        ({"theta_E": 1.2, "misfit": Misfit(float("nan"), 0.0, 100)}, Stage.SOURCE),
         ({"theta_E": 8.0, "chi2_reduced": 2.0}, Stage.BASIN),
     ],
 )
@@ -39,6 +44,13 @@ def test_a_failed_check_is_blamed_on_its_earliest_stage(case: dict, stage: Stage
     status, blamed, reason = certify.verdict(made(**case))
     assert (status, blamed) == (Status.UNCERTIFIED, stage)
     assert "expected" in reason
+
+
+def test_a_source_misfit_is_judged_only_where_there_is_a_limit() -> None:
+    noisy = made(1.2, misfit=Misfit(3.0, 9.0, 100))
+    free = made(1.2, limits=Certificate(source_misfit=None), misfit=Misfit(3.0, 9.0, 100))
+    assert certify.verdict(free) == (Status.CERTIFIED, Stage.NONE, "")
+    assert len(free) == len(noisy) - 1
 
 
 def test_an_angle_that_wraps_keeps_its_quantiles_together() -> None:

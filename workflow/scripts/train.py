@@ -9,8 +9,4 @@ from lensmill.sourcenet.train import Recipe, write_network
 if __name__ == "__main__":
     runtime.start(snakemake.threads)
     config = load(snakemake.params.config)
-    network = config.source_network
-    recipe = Recipe(
-        network.latents, network.epochs, network.batch_size, network.learning_rate, network.holdout, config.seed
-    )
-    write_network(Path(snakemake.input.galaxies), Path(snakemake.output.weights), recipe, snakemake.log[0])
+    write_network(Path(snakemake.input.galaxies), Path(snakemake.output.weights), Recipe.of(config), snakemake.log[0])

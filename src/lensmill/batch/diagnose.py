@@ -173,11 +173,12 @@ def _certificate(
     limits = survey.config.certificate
     system = system_at(problem.family, problem.target, jnp.asarray(base))
     looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    misfit = prediction.source_misfit(problem.target.observation)
     made = certify.in_order(
         certify.input_checks(work.prepared.figures, limits)
         + plausible.checks(looks, summaries, limits.plausibility)
         + certify.checks(
-            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
         )
     )
     status, stage, reason = certify.verdict(made)

@@ -8,6 +8,7 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from lensmill.checks.misfit import Misfit
 from lensmill.infer.convergence import TAILS, chains_apart
 from lensmill.io.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
@@ -99,6 +100,7 @@ def checks(
     size: int,
     chi2_reduced: float,
     ppp: float,
+    misfit: Misfit,
     limits: Any,
     reach: float,
 ) -> list[Check]:
@@ -118,12 +120,18 @@ def checks(
         ),
         within("reduced chi-squared", chi2_reduced, limits.chi2, Stage.SOURCE),
         within("posterior predictive p", ppp, limits.ppp, Stage.SOURCE),
+        *_source_checks(misfit, limits.source_misfit),
         at_most("largest R-hat", max(s.rhat for s in lens), limits.rhat, Stage.SAMPLING),
         at_least("least bulk ESS", min(s.ess_bulk for s in lens), limits.ess, Stage.SAMPLING),
         at_least("least tail ESS", min(s.ess_tail for s in lens), limits.ess, Stage.SAMPLING),
         at_most("divergent draws", diverging, limits.divergences, Stage.SAMPLING),
         at_least("E-BFMI", energy_fraction(stats["energy"].values), limits.ebfmi, Stage.SAMPLING),
     ]
+
+
+def _source_checks(misfit: Misfit, limit: float | None) -> list[Check]:
+    name = "source misfit in the arcs (sd)"
+    return [] if limit is None else [at_most(name, misfit.significance, limit, Stage.SOURCE)]
 
 
 def in_order(made: Sequence[Check]) -> list[Check]:

@@ -10,8 +10,10 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float
 
+from lensmill.checks.misfit import Misfit, source_misfit
 from lensmill.imaging import render, render_lens_light, render_source
 from lensmill.lensing import caustics, critical_curves, effective_einstein_radius
+from lensmill.likelihood import Observation
 from lensmill.mass import MassModel
 from lensmill.program import Family, Target, constrain, system_at
 
@@ -63,6 +65,11 @@ class Prediction(NamedTuple):
     def ppp(self) -> float:
         """Posterior predictive p-value of chi^2: how often a replicated image would fit its own model worse."""
         return float(np.mean(scipy.stats.chi2.sf(self.chi2, self.pixels)))
+
+    def source_misfit(self, seen: Observation) -> Misfit:
+        """How badly the mean of the draws' images fits the arcs."""
+        image, rms, mask = (np.asarray(part) for part in (seen.image, seen.rms, seen.mask))
+        return source_misfit((image - self.model) / rms, self.arcs / rms, mask)
 
 
 @functools.partial(jax.jit, static_argnums=0)

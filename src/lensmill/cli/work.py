@@ -17,8 +17,8 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes that m
 def train(config: ConfigPath, jobs: Jobs = 1) -> None:
     """Train the source network of a run: galaxies, weights, and the sheets that show what it has learnt.
 
-    Goes on where an interrupted training was. The weights are results/RUN/source/weights.msgpack; other runs use them by
-    the key source_network.weights.
+    Goes on where an interrupted training was. The weights are results/RUN/source/weights.msgpack; this run uses them by
+    `source_network.weights: train`, another one by their path in its place.
 
     Example: lensmill train config/demo.yaml
 
@@ -44,10 +44,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
     if not (galaxies.exists() and are_galaxies_of(run, galaxies)):
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
-    recipe = Recipe(
-        network.latents, network.epochs, network.batch_size, network.learning_rate, network.holdout, run.seed
-    )
-    write_network(galaxies, weights, recipe)
+    write_network(galaxies, weights, Recipe.of(run))
     return weights
 
 
@@ -66,7 +63,8 @@ def fit(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="take model and settings from this run")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="folder; else results/NAME")] = None,
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="a source network; else the source is a Sersic")
+        Path | None,
+        typer.Option("--weights", help="a source network, `shipped` or a file; else the source is a Sersic"),
     ] = None,
 ) -> None:
     """Fit one lens here and now, without Snakemake: warm start, draws, certificate, its page.

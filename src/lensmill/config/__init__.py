@@ -5,7 +5,18 @@ from pathlib import Path
 import yaml
 
 from lensmill.config.files import check_files
-from lensmill.config.models import Certificate, Config, Inference, Model, Preparation, Realism, Simulate, SourceNetwork
+from lensmill.config.models import (
+    SHIPPED,
+    TRAINED,
+    Certificate,
+    Config,
+    Inference,
+    Model,
+    Preparation,
+    Realism,
+    Simulate,
+    SourceNetwork,
+)
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
@@ -28,6 +39,8 @@ def dump(config: Config) -> str:
 
 
 __all__ = [
+    "SHIPPED",
+    "TRAINED",
     "Certificate",
     "Config",
     "ConfigError",

@@ -1,13 +1,14 @@
 """Files that a config names: there or not."""
 
-from lensmill.config.models import Config
+from lensmill.config.models import SHIPPED, TRAINED, Config
 from lensmill.io.problems import Problem
 
 
 def check_files(config: Config) -> list[Problem]:
     """The files that the config names and that are not there; priors and catalogue are reported when they are read."""
+    weights = config.source_network.weights
     named = {
-        "source_network.weights": config.source_network.weights,
+        "source_network.weights": None if weights in (SHIPPED, TRAINED) else weights,
         "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
     }
     hint = "paths are relative to the working directory"

@@ -4,6 +4,7 @@ The skeleton config/config.yaml, its JSON schema and docs/configuration.md are g
 (`python -m lensmill.config --write`).
 """
 
+import importlib.resources
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,9 @@ def _odd(number: int) -> int:
         raise PydanticCustomError("odd", "odd", {"expected": "an odd number", "got": number})
     return number
 
+
+SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file of weights
+PACKAGE = Path(str(importlib.resources.files("lensmill")))
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -182,11 +186,18 @@ class Galaxies(Section):
 class SourceNetwork(Section):
     """The generative network that is the prior of the source."""
 
-    weights: Path | None = Field(
-        default=None, description="trained weights (.msgpack) to use; null: trained in this run"
+    weights: Path = Field(
+        default=SHIPPED,
+        description="`shipped`: the network that comes with lensmill; `train`: one trained in this run; or a file of trained "
+        "weights (.msgpack)",
     )
     galaxies: Galaxies = Field(default=Galaxies(), description="what the network learns from")
     latents: Count = Field(default=64, description="number of latent parameters of a source")
+    nodes: int = Field(default=32, ge=8, description="side of the grid of spline coefficients that the decoder makes")
+    channels: tuple[Count, ...] = Field(
+        default=(64, 32, 16, 8),
+        description="widths of the decoder's layers, coarse to fine; `nodes` is divisible by 2 for every one after the first",
+    )
     epochs: Count = Field(default=30, description="passes over the galaxies")
     batch_size: Count = Field(default=64, description="galaxies a training step")
     learning_rate: float = Field(default=0.004, gt=0, le=1, description="peak step size of the optimiser")
@@ -277,6 +288,12 @@ class Certificate(Section):
     ppp: Annotated[tuple[Fraction, Fraction], Rising] = Field(
         default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"
     )
+    source_misfit: float | None = Field(
+        default=2.5,
+        description="largest excess of power and spatial correlation of the residuals where the arcs shine, in standard "
+        "deviations of pure noise; on sources like those learnt from it is below the default in 98 of 100; null: not judged, "
+        "where pixels share their noise (plausibility then compares the arcs with what is around them)",
+    )
     plausibility: Plausibility = Field(
         default=Plausibility(), description="what a solution must look like to be that of a strong lens"
     )
@@ -308,3 +325,12 @@ class Config(Section):
     def folder(self) -> Path:
         """Where the results of this run go."""
         return self.results / self.run
+
+    @property
+    def weights(self) -> Path | None:
+        """The file of the source network's weights; None where no source is the network's."""
+        if self.model.source != "neural" and (self.simulate is None or self.simulate.source != "neural"):
+            return None
+        given = self.source_network.weights
+        words = {SHIPPED: PACKAGE / "weights" / "source.msgpack", TRAINED: self.folder / "source" / "weights.msgpack"}
+        return words.get(given, given)

@@ -8,18 +8,19 @@ import multiprocessing
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmill.config.models import Galaxies
 from lensmill.io.files import atomic_path
 from lensmill.progress import Progress
 from lensmill.source.frame import STRETCH
-from lensmill.sourcenet import realgalaxy
 from lensmill.sourcenet.galaxies import VERSION, draw, generator
 from lensmill.sourcenet.stamps import SIDE, Shape
+
+if TYPE_CHECKING:
+    from lensmill.config.models import Galaxies
 
 SKY = 0.0011  # standard deviation that the sky gives the brightness averaged over one squared half-light radius
 CHUNK = 100  # galaxies a task
@@ -80,7 +81,7 @@ def _statistics(shapes: list[Shape], stamps: NDArray[np.float32]) -> dict[str, l
     return {name: [round(float(x), 4) for x in np.percentile(value, PERCENTILES)] for name, value in found.items()}
 
 
-def make(galaxies: Galaxies, seed: int, jobs: int, report: Progress) -> Dataset:
+def make(galaxies: "Galaxies", seed: int, jobs: int, report: Progress) -> Dataset:
     """The galaxies that a config asks for: generated, or real ones from a GalSim RealGalaxy catalogue."""
     card: dict[str, Any] = {"seed": seed, "side": SIDE, "stretch": STRETCH, "percentiles": list(PERCENTILES)}
     if galaxies.catalogue is None:
@@ -88,6 +89,8 @@ def make(galaxies: Galaxies, seed: int, jobs: int, report: Progress) -> Dataset:
         sky = np.full(len(stamps), SKY, np.float32)
         card |= {"kind": "generated", "generator": VERSION}
     else:
+        from lensmill.sourcenet import realgalaxy  # needs astropy, which training on generated galaxies does not
+
         real = realgalaxy.read_galaxies(galaxies.catalogue, galaxies.number, report)
         stamps, shapes, sky = real.stamps, real.shapes, np.maximum(real.sky, SKY).astype(np.float32)
         card |= {"kind": "RealGalaxy", "catalogue": galaxies.catalogue.name, "left_out": real.left_out}

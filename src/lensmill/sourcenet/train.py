@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,13 @@ from lensmill.source.decoder import DecoderConfig, Params, save
 from lensmill.sourcenet import sheets, vae
 from lensmill.sourcenet.dataset import Dataset, read
 
+if TYPE_CHECKING:
+    from lensmill.config.models import Config
+
 NATS = 1000.0  # the loss is in thousands of nats a galaxy: gradients of order one
 AVERAGING = 0.99  # of the weights over steps: what is saved is the average
-PATIENCE = 6  # epochs without a better validation loss
+PATIENCE = 6  # epochs without a better validation loss, once the divergence weighs 1
+VALIDATED = 64  # galaxies decoded at a time
 FIRST_WEIGHT = (
     30.0  # of the divergence: it falls to 1 over the first half of the training, so that no latent is left unused
 )
@@ -38,6 +42,20 @@ class Recipe:
     learning_rate: float
     holdout: float
     seed: int
+    nodes: int = DecoderConfig.nodes
+    channels: tuple[int, ...] = DecoderConfig.channels
+
+    @classmethod
+    def of(cls, config: "Config") -> Self:
+        """The recipe that a config asks for."""
+        network = config.source_network
+        named = {field.name: getattr(network, field.name) for field in dataclasses.fields(cls) if field.name != "seed"}
+        return cls(**named, seed=config.seed)
+
+    @property
+    def decoder(self) -> DecoderConfig:
+        """The architecture."""
+        return DecoderConfig(self.latents, self.nodes, self.channels)
 
 
 class Learner(NamedTuple):
@@ -98,7 +116,7 @@ def validate(config: DecoderConfig, params: Params, stamps: Array, sky: Array) -
     def misfit(one: tuple[Array, Array, Array]) -> Array:
         return 0.5 * jnp.sum(vae.whitened_residual(vae.decode(params["decoder"], one[0], config), *one[1:]) ** 2)
 
-    misfits = jax.lax.map(misfit, (mean, stamps, sky))
+    misfits = jax.lax.map(misfit, (mean, stamps, sky), batch_size=VALIDATED)
     return vae.Objective(misfits.mean(), vae.divergence(mean, log_variance).sum(-1).mean())
 
 
@@ -122,14 +140,14 @@ def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Datase
     training, held_out = data.split(recipe.holdout, recipe.seed)
     epoch, steps = int(learner.epoch), _steps(recipe, data)
     order = np.random.default_rng([recipe.seed, epoch]).permutation(training)
-    parts = np.zeros(2)
+    parts = []  # summed at the end, so that no step waits for the one before
     for number in range(steps):
         chosen = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(recipe.seed), epoch), number)
         stamps, sky = jnp.asarray(data.stamps[chosen]), jnp.asarray(data.sky[chosen])
         weight = jnp.asarray(annealed((epoch + number / steps) / recipe.epochs))
         learner, found = _step(recipe, config, steps, learner, stamps, sky, key, weight)
-        parts += np.array([float(found.misfit), float(found.divergence)]) / steps
+        parts.append(jnp.stack(found))
     seen = validate(config, learner.average, jnp.asarray(data.stamps[held_out]), jnp.asarray(data.sky[held_out]))
     loss = seen.misfit + seen.divergence
     better = loss < learner.best_loss
@@ -138,10 +156,11 @@ def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Datase
         best=best,
         best_loss=jnp.minimum(loss, learner.best_loss),
         epoch=learner.epoch + 1,
-        stale=jnp.where(better, 0, learner.stale + 1),
+        stale=jnp.where(better | (weight > 1), 0, learner.stale + 1),
     )
     names = ("misfit", "divergence", "held_out_misfit", "held_out_divergence")
-    return learner, dict(zip(names, [*parts, float(seen.misfit), float(seen.divergence)], strict=True))
+    means = np.mean(jax.device_get(parts), 0, dtype=np.float64)
+    return learner, dict(zip(names, map(float, [*means, seen.misfit, seen.divergence]), strict=True))
 
 
 def _steps(recipe: Recipe, data: Dataset) -> int:
@@ -153,7 +172,8 @@ def train(
 ) -> tuple[Params, list[dict[str, float]]]:
     """Weights of both halves and the losses of every epoch; goes on from `checkpoint` if it was made of the same.
 
-    Training stops when the held-out loss has not fallen for six epochs; the best average of the weights counts.
+    Training stops when the held-out loss has not fallen for six epochs of the second half; the best average of the weights
+    counts.
     """
     learner, losses = _resume(checkpoint, made_of, begin(recipe, config, _steps(recipe, data)))
     report.done = len(losses)
@@ -169,6 +189,10 @@ def train(
         report.lens(epoch, f"{words} nats a galaxy", 1.0)
         report.finish(epoch, computed=True)
     return learner.best, losses
+
+
+def _held_out(found: dict[str, float]) -> float:
+    return found["held_out_misfit"] + found["held_out_divergence"]
 
 
 def _plain(leaf: Any) -> Any:
@@ -192,7 +216,7 @@ def _resume(checkpoint: Path, made_of: str, fresh: Learner) -> tuple[Learner, li
 
 def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None = None) -> None:
     """Train on a dataset and write weights with their card, losses.json, and the sheets that people look at, beside."""
-    data, config = read(galaxies), DecoderConfig(latents=recipe.latents)
+    data, config = read(galaxies), recipe.decoder
     digest = file_sha256(galaxies)
     made_of = provenance.key(
         recipe=dataclasses.asdict(recipe),
@@ -206,7 +230,7 @@ def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None
     decoder = whiten(config, params, data.stamps[training])
     card = {
         "galaxies": data.card, "galaxies_sha256": digest, "recipe": dataclasses.asdict(recipe), "epochs": len(losses),
-        "held_out": losses[-1], "versions": provenance.versions(),
+        "held_out": min(losses, key=_held_out), "versions": provenance.versions(),
     }  # fmt: skip
     write_json(weights.with_name("losses.json"), losses)
     sheets.write_curves(weights.with_name("curves.png"), losses)

@@ -1,0 +1,193 @@
+"""Measure how often the source's misfit is seen: false alarms on galaxies like those learnt from, hits on others.
+
+    python benchmarks/misfit.py --out benchmarks/results/misfit.json [--familiar 60] [--strange 15] [--folder FOLDER]
+
+Mock lenses are a mock survey's defaults, their sources generated galaxies never trained on (familiar) or one of four kinds of
+things that no galaxy of the training is like (strange): a merger of two discs, a ring, knots without a disc, a letter E.
+Each is fitted with the neural source by its maximum a posteriori; the descent begins at the true lens with a source of
+latents zero, as after a search that has found the right basin. Fits are kept in the folder, so that it goes on where it was.
+"""
+
+import argparse
+import functools
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from core import ROOT
+from peers import processor
+
+from lensmill import fitting, runtime
+from lensmill.checks.misfit import source_misfit
+from lensmill.checks.predict import images_at
+from lensmill.config import Config, Simulate, load_priors, prior_table
+from lensmill.io.files import atomic_path, file_sha256
+from lensmill.likelihood import whitened_residuals
+from lensmill.program import residuals, unconstrain
+from lensmill.provenance import versions
+from lensmill.simulate import held_out, simulate_lens
+from lensmill.source import Network
+from lensmill.source.decoder import load as load_weights
+from lensmill.sourcenet.components import Bar, Component, Disc, Field, Knot, Plane
+from lensmill.sourcenet.galaxies import CORE, Galaxy, angle, build, draw_plane, lognormal
+from lensmill.warmstart import descend
+
+QUANTILE = 0.98  # of the familiar ones that must not raise an alarm
+ITERATIONS = 150
+
+
+class Ring(Component):
+    """A Gaussian annulus of radius 1 in an inclined plane."""
+
+    def __init__(self, plane: Plane, flux: float, width: float) -> None:
+        self.plane, self.flux, self.width = plane, flux, width
+
+    def brightness(self, x: Field, y: Field) -> Field:
+        u, v = self.plane.within(x, y)
+        norm = math.sqrt(2 * math.pi) * self.width * 2 * math.pi
+        return self.flux / norm * np.exp(-0.5 * ((np.sqrt(u * u + v * v) - 1) / self.width) ** 2)
+
+
+def plain_disc(plane: Plane, flux: float, size: float) -> Disc:
+    return Disc(plane, flux, size, 1.0, CORE, None, 0.0, 0.0, ())
+
+
+def merger(rng: np.random.Generator) -> tuple[Component, ...]:
+    """Two discs of similar light, two to three half-light radii apart."""
+    theta, half = angle(rng), 0.5 * float(rng.uniform(2.0, 3.0))
+    share = float(rng.uniform(0.35, 0.65))
+    parts = []
+    for sign, flux in ((-1, share), (1, 1 - share)):
+        plane = draw_plane(rng)
+        at = Plane(sign * half * math.cos(theta), sign * half * math.sin(theta), plane.q, plane.angle)
+        parts.append(plain_disc(at, flux, float(rng.uniform(0.5, 0.8))))
+    return tuple(parts)
+
+
+def ring(rng: np.random.Generator) -> tuple[Component, ...]:
+    plane = Plane(0.0, 0.0, float(rng.uniform(0.5, 1.0)), angle(rng))
+    core = float(rng.uniform(0, 0.2))
+    return Ring(plane, 1 - core, float(rng.uniform(0.1, 0.2))), plain_disc(plane, core, 0.25)
+
+
+def knots(rng: np.random.Generator) -> tuple[Component, ...]:
+    """Eight to fourteen knots with nine tenths of the light."""
+    number, parts = int(rng.integers(8, 15)), []
+    for share in rng.dirichlet(np.full(number, 3.0)):
+        x, y = rng.normal(0, 0.9, 2)
+        parts.append(
+            Knot(Plane(float(x), float(y), 1.0, 0.0), 0.9 * float(share), lognormal(rng, 0.13, 0.2, 0.08, 0.2))
+        )
+    return *parts, plain_disc(draw_plane(rng), 0.1, 1.0)
+
+
+def letter(rng: np.random.Generator) -> tuple[Component, ...]:
+    """An E: an upright stroke and three arms, turned at random."""
+    turn = angle(rng)
+
+    def stroke(x: float, y: float, length: float, tilt: float, share: float) -> Bar:
+        cosine, sine = math.cos(turn), math.sin(turn)
+        plane = Plane(cosine * x - sine * y, sine * x + cosine * y, 1.0, turn)
+        return Bar(plane, share, length, 0.1, tilt)
+
+    arms = [stroke(0.1, y, 0.55, 0.0, 0.2) for y in (-1.0, 0.0, 1.0)]
+    return stroke(-0.5, 0.0, 1.1, 0.5 * math.pi, 0.4), *arms
+
+
+STRANGE: dict[str, Callable[[np.random.Generator], tuple[Component, ...]]] = {
+    "merger": merger, "ring": ring, "knots": knots, "letter E": letter,
+}  # fmt: skip
+
+
+def strange(kind: str, seed: int) -> Galaxy:
+    rng = np.random.default_rng([seed, 77])
+    return build(STRANGE[kind](rng), lognormal(rng, 0.30, 0.6, 0.05, 1.5))
+
+
+def fit(config: Config, priors: dict, network: Network, name: str, kind: str) -> dict[str, Any]:
+    """Maps of one mock at its maximum a posteriori: residuals and arcs in units of the noise, and which pixels are used."""
+    began = time.perf_counter()
+    galaxies = held_out if kind == "familiar" else functools.partial(strange, kind)
+    mock = simulate_lens(config, priors, name, None, galaxies)
+    mask = np.ones(mock.image.shape, bool)
+    pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
+    problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump()), priors, network)
+    family, target = problem.family, problem.target
+    base = unconstrain(family, target.beliefs, mock.truth | {"sky_level": 0.0})
+    end = descend(family, target, jnp.clip(base, -4, 4), ITERATIONS)
+    image, seen = images_at(family, target, end.position), target.observation
+    maps = {"residual": -whitened_residuals(image.model, seen), "arcs": image.arcs / seen.rms, "mask": seen.mask}
+    latents = end.position[family.size - family.latents :]
+    whole = residuals(family, target, end.position)
+    return {key: np.asarray(value) for key, value in maps.items()} | {
+        "latents": np.asarray(latents), "chi2": float(whole[: seen.image.size] @ whole[: seen.image.size]),
+        "iterations": int(end.iterations), "converged": bool(end.converged),
+        "snr": mock.truth["peak_snr"], "arc_snr": mock.truth["arc_snr"], "size": mock.truth["source_size"],
+        "seconds": time.perf_counter() - began,
+    }  # fmt: skip
+
+
+def record(name: str, kind: str, path: Path) -> dict[str, Any]:
+    with np.load(path) as file:
+        found = source_misfit(file["residual"], file["arcs"], file["mask"])
+        return {
+            "lens": name, "kind": kind, "significance": found.significance, "power": found.power,
+            "correlation": found.correlation, "pixels": found.pixels,
+            "chi2_reduced": float(file["chi2"]) / int(file["mask"].sum()), "latents2": float(np.sum(file["latents"] ** 2)),
+            **{key: float(file[key]) for key in ("snr", "arc_snr", "size")},
+            "iterations": int(file["iterations"]), "converged": bool(file["converged"]),
+        }  # fmt: skip
+
+
+def rates(records: list[dict[str, Any]], threshold: float) -> dict[str, Any]:
+    """How many of each kind lie above the threshold."""
+    kinds = dict.fromkeys(r["kind"] for r in records)
+    above = {kind: [r["significance"] > threshold for r in records if r["kind"] == kind] for kind in kinds}
+    return {kind: {"number": len(hits), "flagged": sum(hits)} for kind, hits in above.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--familiar", type=int, default=60)
+    parser.add_argument("--strange", type=int, default=15, help="of each kind")
+    parser.add_argument("--folder", type=Path, default=ROOT / "results" / "misfit", help="where fits are kept")
+    given = parser.parse_args()
+    runtime.start()
+    recipe = Simulate()
+    config = Config(run="misfit", seed=5, catalogue=given.folder / "none.ecsv", simulate=recipe)
+    priors = prior_table(load_priors(ROOT / config.priors))
+    decoder, params, _ = load_weights(config.weights)
+    network = Network(jax.tree.map(lambda a: jnp.asarray(a, config.model.precision), params), decoder)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    numbers = {"familiar": given.familiar} | dict.fromkeys(STRANGE, given.strange)
+    # in turns, so that an interrupted run has some of each
+    order = sorted((i / number, kind, i) for kind, number in numbers.items() for i in range(number))
+    records = []
+    for _, kind, i in order:
+        name = f"{kind.replace(' ', '-')}-{i:04d}"
+        path = given.folder / f"{name}.npz"
+        if not path.exists():
+            found = fit(config, priors, network, name, kind)
+            with atomic_path(path) as whole:
+                np.savez(whole, **found)
+        records.append(record(name, kind, path))
+        print(json.dumps(records[-1]), flush=True)
+    limit = config.certificate.source_misfit
+    document = {
+        "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(config.weights),
+        "simulate": recipe.model_dump(mode="json"), "threshold": limit, "rates": rates(records, limit),
+        "familiar_quantile": float(np.quantile([r["significance"] for r in records if r["kind"] == "familiar"], QUANTILE)),
+        "records": records,
+    }  # fmt: skip
+    given.out.write_text(json.dumps(document, indent=0) + "\n")
+
+
+if __name__ == "__main__":
+    main()
