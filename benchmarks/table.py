@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from table_throughput import throughput_part
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -325,6 +327,7 @@ def page() -> str:
         *workflow_tables(load("orchestration")),
         report_part(load("report")),
         *population_part(load("population")),
+        *throughput_part(load("throughput"), grid),
     ]
     return "\n".join(parts)
 

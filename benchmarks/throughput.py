@@ -188,7 +188,7 @@ def lock_step(made: list[Any], fits: list[dict[str, Any]], chains: int) -> dict[
     }
 
 
-def judge(source: Path, out: Path, name: str, note: str) -> None:
+def judge(source: Path, out: Path, name: str, note: str, commit: str | None) -> None:
     """ArviZ's certificate of every lens, and certified ones held against the truths."""
     import arviz_stats
 
@@ -221,7 +221,7 @@ def judge(source: Path, out: Path, name: str, note: str) -> None:
         key: summary[key] for key in ("device", "jax", "lenses", "width", "wall_s", "compile_s", "lock_step", "calls")
     }
     row |= {
-        "commit": provenance.versions()["commit"], "config": about["config"], "certified": certified, "note": note,
+        "commit": commit or provenance.versions()["commit"], "config": about["config"], "certified": certified, "note": note,
         "effort": summary["effort"], "fitted": len(summary["fits"]),
         "seconds_a_certified_lens": summary["wall_s"] / max(1, certified),
         "seconds_a_certified_lens_compiled_before": (summary["wall_s"] - summary["compile_s"]) / max(1, certified),
@@ -266,6 +266,7 @@ def main() -> None:
     judging.add_argument("pack", type=Path)
     judging.add_argument("out", type=Path)
     judging.add_argument("--name", default="sersic")
+    judging.add_argument("--commit", help="that was run, where it is not the present one: a GPU node may have no git")
     judging.add_argument("--note", default="", help="what a reader of the figures must know of the run")
     given = parser.parse_args()
     if given.step == "pack":
@@ -273,7 +274,7 @@ def main() -> None:
     elif given.step == "run":
         run(given)
     else:
-        judge(given.pack, given.out, given.name, given.note)
+        judge(given.pack, given.out, given.name, given.note, given.commit)
 
 
 if __name__ == "__main__":
