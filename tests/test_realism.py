@@ -9,7 +9,7 @@ import pytest
 from lensmill import realism
 from lensmill.config import Config, Realism, load_priors, prior_table
 from lensmill.config.models import Simulate
-from lensmill.simulate import simulate_lens
+from lensmill.simulate import ROOM, simulate_lens
 
 PLAIN = Realism(neighbours=0, cosmic_rays=0, noise_correlation=0, psf_error=0, twist=0)
 
@@ -84,3 +84,12 @@ def test_the_mass_follows_the_light() -> None:
     drawn = [realism.draw_elliptical(PLAIN, rng) for _ in range(300)]
     apart = [float(realism.mass_about(light, PLAIN, rng)["e1"] - light.bulge.e1) for light in drawn]
     assert np.std(apart) == pytest.approx(PLAIN.alignment, rel=0.15)
+
+
+def test_lenses_too_large_for_their_cutout_are_drawn_again(request: pytest.FixtureRequest) -> None:
+    simulate = Simulate(lenses=1, shape=(40, 40), source="sersic", realism=Realism(neighbours=5))
+    root = request.config.rootpath
+    config = Config(run="m", catalogue=Path("c.ecsv"), simulate=simulate, priors=root / "config" / "priors.yaml")
+    table = prior_table(load_priors(config.priors))
+    reach = ROOM * 0.5 * 40 * simulate.pixel_scale
+    assert max(simulate_lens(config, table, f"m-{i:04d}").truth["theta_E"] for i in range(4)) < reach

@@ -181,9 +181,9 @@ def simulate_lens(
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
         values = _draw_values(family, beliefs, rng)
-        system, values = _system(family, values, recipe.realism, half_width, network, rng)
         if values.get("theta_E", 0) > ROOM * half_width:
             continue
+        system, values = _system(family, values, recipe.realism, half_width, network, rng)
         arcs, light, source = _images(system, values, instrument, recipe.source, galaxies, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
