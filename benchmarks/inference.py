@@ -58,6 +58,10 @@ PEERS = {
     # its pipeline stops in float64
     "gigalens, MAP, SVI, HMC": ("gigalens", "fit_gigalens.py", ("--dtype", "float32")),
 }
+PEER_FIGURES = (
+    "what", "wall_s", "cpu_s", "map_evals", "warmup_evals", "sample_evals", "min_ess", "max_rhat", "divergent",
+    "ess_per_s", "mean", "sd",
+)  # fmt: skip
 
 
 def settings(source: str) -> Config:
@@ -171,18 +175,20 @@ class Start(NamedTuple):
 class Runner:
     """Finds each lens's maximum and its long chain once, when a piece first needs them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cold: bool) -> None:
+        self.cold = cold
         self.start = functools.cache(self._start)
         self.run = functools.cache(self._run)
-        self.warm: set[Family] = set()
+        self.warm: dict[Family, float] = {}
 
     def _start(self, lens: Lens) -> Start:
         problem, starts = lens.problem(), settings("sersic").inference.starts
         if problem.family not in self.warm:
             print(f"{lens.name}: compiling", flush=True)
+            clock = time.perf_counter()
             maximum = find_maximum(problem, starts=starts, seed=SEED)
             METHODS[OWN](problem, maximum, 1.0)
-            self.warm.add(problem.family)
+            self.warm[problem.family] = time.perf_counter() - clock
         maximum = find_maximum(problem, starts=starts, seed=SEED)
         return Start(problem, maximum, seconds_a_gradient(problem.family, problem.target, jnp.asarray(maximum.base)))
 
@@ -202,6 +208,9 @@ class Runner:
                 "map_chi2": 2 * maximum.cost / float(problem.target.observation.mask.sum()),
                 **moments(problem, run),
             }
+            if self.cold:
+                first_s = self.warm[problem.family]
+                found |= {"first_s": first_s, "ess_per_s_cold": found["ess"] / (run.wall_s + maximum.seconds + first_s)}
         if compared and method != REFERENCE:
             found |= agreement(problem.family, run, self.run(lens, REFERENCE, ESS).draws)
         return found
@@ -258,30 +267,43 @@ def agreement(family: Family, run: Run, reference: np.ndarray) -> dict[str, Any]
 
 
 def peer(given: argparse.Namespace, name: str) -> dict[str, Any]:
-    """The full fit of the first lens by another package; a program that fails says so in its record."""
-    environment_name, script, options = PEERS[name]
-    here = Path(__file__).with_name(script)
-    command = [str(given.environments / environment_name / "bin" / "python"), "-W", "ignore"]
-    command += [str(here if here.exists() else given.peers / script), *options]
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(given.peers), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    """The full fit of the first lens by another package, and once more when all is compiled; a failure says so in its record."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder, "lines.jsonl")
-        try:
-            done = subprocess.run(
-                [*command, "--out", str(lines)],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=given.limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return {"failed": f"not done after {given.limit:.0f} s"}
-        if done.returncode:
-            return {"failed": done.stderr.strip().splitlines()[-1]}
-        (found,) = (json.loads(line) for line in lines.read_text().splitlines())
-    names = ("what", "wall_s", "cpu_s", "warmup_evals", "sample_evals", "min_ess", "max_rhat", "ess_per_s")
-    return {k: found[k] for k in (*names, "ess_per_s_sampling", "divergent", "mean", "sd") if k in found}
+        cold = peer_fit(given, name, Path(folder, "cold.jsonl"))
+        if "failed" in cold:
+            return cold
+        warm = peer_fit(given, name, Path(folder, "warm.jsonl"))
+    if "failed" in warm:
+        return warm
+    return {k: warm[k] for k in PEER_FIGURES if k in warm} | {
+        "wall_s_cold": cold["wall_s"],
+        "ess_per_s_cold": cold["ess_per_s"],
+    }
+
+
+def peer_fit(given: argparse.Namespace, name: str, lines: Path) -> dict[str, Any]:
+    """What the script of another package says of its fit; what it compiles stays beside `lines`."""
+    environment, script, options = PEERS[name]
+    here = Path(__file__).with_name(script)
+    command = [str(given.environments / environment / "bin" / "python"), "-W", "ignore"]
+    command += [str(here if here.exists() else given.peers / script), *options, "--out", str(lines)]
+    variables = {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(given.peers),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_COMPILATION_CACHE_DIR": str(lines.parent / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    try:
+        done = subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, timeout=given.limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {given.limit:.0f} s"}
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1]}
+    (found,) = (json.loads(line) for line in lines.read_text().splitlines())
+    return found
 
 
 def arguments() -> argparse.Namespace:
@@ -317,8 +339,15 @@ def pieces(given: argparse.Namespace, runner: Runner) -> Iterator[tuple[dict[str
 def main() -> None:
     """Every piece in turn."""
     given = arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        if given.cold:
+            os.environ["LENSMILL_CACHE"] = folder
+        run(given)
+
+
+def run(given: argparse.Namespace) -> None:
     runtime.start()
-    document, runner = Document(given.out, given.mocks), Runner()
+    document, runner = Document(given.out, given.mocks), Runner(given.cold)
     for identity, made_of, compute in pieces(given, runner):
         if given.only in f"{identity['lens']}: {identity['method']}":
             document.add(identity, made_of, compute)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import table_inference
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -274,6 +276,7 @@ def page() -> str:
         CHOICES,
     ]
     parts += [choices_table(choices["records"]), *integration_parts()]
+    parts += [*table_inference.parts(load("inference"), grid)]
     parts += [*workflow_tables(load("orchestration")), report_part(load("report"))]
     return "\n".join(parts)
 
