@@ -46,7 +46,12 @@ def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, s
     mask = np.ones(mock.image.shape, bool)
     pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     model = config.model.model_copy(update={"source": source})
-    problem = fitting.pose(pixels, fitting.Model(**model.model_dump()), priors, network if source == "neural" else None)
+    problem = fitting.pose(
+        pixels,
+        fitting.Model(**model.model_dump() | {"fit_radius": None}),
+        priors,
+        network if source == "neural" else None,
+    )
     if source != "shapelets":
         return problem
     (site,) = problem.family.vectors

@@ -117,7 +117,7 @@ def fit(config: Config, priors: dict, network: Network, name: str, kind: str) ->
     mock = simulate_lens(config, priors, name, None, galaxies)
     mask = np.ones(mock.image.shape, bool)
     pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
-    problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump()), priors, network)
+    problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump() | {"fit_radius": None}), priors, network)
     family, target = problem.family, problem.target
     base = unconstrain(family, target.beliefs, mock.truth | {"sky_level": 0.0})
     end = descend(family, target, jnp.clip(base, -4, 4), ITERATIONS)

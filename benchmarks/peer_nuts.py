@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import MCMC, NUTS
 
-WARMUP, DRAWS, CHAINS = 500, 500, 4
+ARGUMENTS = bench_herculens.ARGS
+WARMUP, DRAWS, CHAINS = 300, 200, 4
 
 
 def main() -> None:
@@ -24,7 +25,6 @@ def main() -> None:
         image = model.model(point_source_add=False, **bench_herculens.kwargs(common.physical(u, jnp)))
         return 0.5 * jnp.sum(((data - image) / noise) ** 2) + 0.5 * jnp.sum(u * u)
 
-    clock = time.perf_counter()
     mcmc = MCMC(
         NUTS(potential_fn=potential),
         num_warmup=WARMUP,
@@ -36,16 +36,26 @@ def main() -> None:
     size = len(common.TRUTH)
     starts = 0.1 * jax.random.normal(jax.random.PRNGKey(0), (CHAINS, size))
     fields = ("num_steps", "diverging")
+    clock, cpu_clock = time.perf_counter(), time.process_time()
     mcmc.warmup(jax.random.PRNGKey(0), init_params=starts, extra_fields=fields, collect_warmup=True)
     warmup = int(np.asarray(mcmc.get_extra_fields()["num_steps"]).sum())
     mcmc.run(mcmc.post_warmup_state.rng_key, extra_fields=fields)
     draws = np.asarray(mcmc.get_samples(group_by_chain=True), float)
-    wall = time.perf_counter() - clock
-    steps = int(np.asarray(mcmc.get_extra_fields()["num_steps"]).sum())
+    wall, cpu = time.perf_counter() - clock, time.process_time() - cpu_clock
+    taken = mcmc.get_extra_fields()
+    mean = common.physical(draws)[..., common.LENS].mean((0, 1))
     found = common.diagnose(common.physical(draws))
-    cost = {"wall_s": wall, "warmup_evals": warmup, "sample_evals": steps, "ess_per_s": found["min_ess"] / wall}
-    common.Bench("herculens+numpyro", bench_herculens.ARGS).emit(
-        kind="fit", what="NUTS, default adaptation", **cost, **found
+    common.Bench("herculens+numpyro", ARGUMENTS).emit(
+        kind="fit",
+        what=f"NUTS, default adaptation, {CHAINS}x({WARMUP}+{DRAWS})",
+        wall_s=wall,
+        cpu_s=cpu,
+        warmup_evals=warmup,
+        sample_evals=int(np.asarray(taken["num_steps"]).sum()),
+        divergent=int(np.asarray(taken["diverging"]).sum()),
+        ess_per_s=found["min_ess"] / wall,
+        mean=dict(zip(common.NAMES[common.LENS], mean.tolist(), strict=True)),
+        **found,
     )
 
 

@@ -314,7 +314,9 @@ def gradients(setting: Setting) -> dict[str, float]:
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})
-            problem = fitting.pose(pixels, fitting.Model(**model.model_dump()), setting.priors, network)
+            problem = fitting.pose(
+                pixels, fitting.Model(**model.model_dump() | {"fit_radius": None}), setting.priors, network
+            )
             slope = jax.jit(jax.value_and_grad(functools.partial(potential, problem.family, problem.target)))
             base = jnp.zeros(problem.family.size)
             found[f"posterior, {source}, arcs {arcs}"] = best_ms(functools.partial(slope, base))

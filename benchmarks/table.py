@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import table_inference
 from table_throughput import throughput_part
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -323,6 +324,8 @@ def page() -> str:
         CHOICES,
     ]
     parts += [choices_table(choices["records"]), *integration_parts()]
+    if (RESULTS / "inference.json").exists():  # it takes an hour, and not everyone has it
+        parts += [*table_inference.parts(load("inference"), grid)]
     parts += [
         *workflow_tables(load("orchestration")),
         report_part(load("report")),

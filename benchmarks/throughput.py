@@ -40,7 +40,7 @@ def pack(config_path: Path, target: Path, lenses: int | None) -> None:
     about = {
         "config": config_path.name, "lens_ids": [work.cutout.lens_id for work in works],
         "seeds": [work.seed for work in works], "priors": works[0].priors,
-        "model": dataclasses.asdict(survey.model), "effort": dataclasses.asdict(works[0].effort),
+        "model": dataclasses.asdict(works[0].model), "effort": dataclasses.asdict(works[0].effort),
         "pixel_scale": pixels[0].pixel_scale, "psf_supersampling": pixels[0].psf_supersampling,
         "truths": [dict(survey.truths[work.cutout.lens_id]) for work in works],
     }  # fmt: skip
