@@ -9,7 +9,7 @@ from lensmill.config import Preparation
 from lensmill.preparation import CAUSES, OUTSIDE, follow_light, prepare
 
 AUTO = Preparation()
-NEIGHBOUR = CAUSES.index("neighbour or star")
+NEIGHBOUR, BAD = CAUSES.index("neighbour or star"), CAUSES.index("bad pixel or cosmic ray")
 
 
 def test_lens_light_is_found_under_a_ring() -> None:
@@ -145,3 +145,18 @@ def test_priors_of_the_mass_are_centred_on_the_light_within_their_bounds() -> No
             "mass.epl.center_x.mean": 0.03,
         }
     )  # fmt: skip
+
+
+def test_cosmic_rays_are_masked_and_a_star_or_a_sharp_arc_is_none() -> None:
+    light = elliptical() + arc(1.0, 0.15, width=0.06) + spot(0.7, 0.7, 0.8)
+    sound = prepare(make(light), AUTO, None, EXPECTED)
+    assert not (sound.causes == BAD).any()
+    hits = np.zeros((SIDE, SIDE))
+    hits[30, 40] = 30 * RMS
+    hits[82, 70:75] = 60 * RMS  # a track across the arcs
+    hits[[95, 96, 97], [20, 21, 22]] = 40 * RMS
+    found = prepare(make(light + hits), AUTO, None, EXPECTED)
+    assert (found.causes == BAD)[hits > 0].all()
+    assert (found.causes == BAD).sum() < 9 * (hits > 0).sum()
+    assert found.arcs.radius == pytest.approx(sound.arcs.radius, rel=0.02)
+    assert prepare(make(light + hits), Preparation(masking="given"), None, EXPECTED).cutout.mask.all()

@@ -157,8 +157,8 @@ class Preparation(Section):
 
     masking: Literal["auto", "given"] = Field(
         default="auto",
-        description="auto: besides what MASK leaves out, bad pixels are not used, nor neighbours and stars farther out than "
-        "any image of the source; given: MASK alone",
+        description="auto: besides what MASK leaves out, bad pixels and cosmic rays are not used, nor neighbours and "
+        "stars farther out than any image of the source; given: MASK alone",
     )
     mass_follows_light: Positive | None = Field(
         default=None,

@@ -10,11 +10,12 @@ from scipy.ndimage import binary_dilation
 from lensmill.config import Preparation
 from lensmill.io.cutout import Cutout
 from lensmill.io.psf import light_centre, stamp_fwhm
-from lensmill.preparation.arcs import SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
+from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
+from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
 from lensmill.preparation.noise import Noise, measure_noise
 
-CAUSES = ("used", "left out by MASK", "bad pixel", "neighbour or star", "outside the fitted region")
+CAUSES = ("used", "left out by MASK", "bad pixel or cosmic ray", "neighbour or star", "outside the fitted region")
 GIVEN, BAD, NEIGHBOUR, OUTSIDE = 1, 2, 3, 4
 CENTRAL = 0.2  # half sides: the lens is so near the cutout's centre
 AROUND = 2  # pixels around objects that are kept out of lens light and blank sky
@@ -67,7 +68,10 @@ class Prepared:
 def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | None, expected: Expected) -> Prepared:
     """Make a cutout ready; `fit_radius` is in arcsec, or auto, or None for all, `expected` is the prior's Einstein radius."""
     sigma = psf_sigma(cutout)
-    light, arcs = _look(cutout, sigma, expected)
+    light = _first_light(cutout, sigma)
+    if settings.masking == "auto":
+        cutout = _without_cosmic_rays(cutout, light, sigma, expected)
+    light, arcs = _look(cutout, sigma, expected, light)
     noise = measure_noise(cutout.image - light.image - light.sky, cutout.rms, _blank(cutout, light, arcs))
     factor = _factor(noise, settings.noise)
     others = neighbours(arcs, MARGIN) & cutout.mask if settings.masking == "auto" else np.zeros_like(cutout.mask)
@@ -134,8 +138,26 @@ def positions(
     return across * pixel_scale, up * pixel_scale
 
 
-def _look(cutout: Cutout, sigma: float, expected: Expected) -> tuple[LensLight, Arcs]:
-    """Lens light and arcs: the light of all pixels first, then of those without what was found."""
+def _first_light(cutout: Cutout, sigma: float) -> LensLight:
+    """Lens light of all pixels."""
+    return fit_lens_light(cutout.image, cutout.rms, cutout.mask, sigma, CENTRAL * 0.5 * min(cutout.image.shape))
+
+
+def _without_cosmic_rays(cutout: Cutout, light: LensLight, sigma: float, expected: Expected) -> Cutout:
+    """The cutout with struck pixels among the bad ones; those in the lens's middle cannot be told from its cusp."""
+    shape = (cutout.image.shape[0], cutout.image.shape[1])
+    residual = cutout.image - light.image - light.sky
+    struck = find_cosmic_rays(residual, light.image, cutout.rms, cutout.mask, sigma)
+    struck &= np.hypot(*positions(shape, cutout.pixel_scale, light)) > CORE * expected.low
+    if not struck.any():
+        return cutout
+    bad = struck if cutout.bad is None else cutout.bad | struck
+    notes = (*cutout.notes, f"{int(struck.sum())} pixels around cosmic rays were masked")
+    return dataclasses.replace(cutout, mask=cutout.mask & ~struck, bad=bad, notes=notes)
+
+
+def _look(cutout: Cutout, sigma: float, expected: Expected, light: LensLight) -> tuple[LensLight, Arcs]:
+    """Lens light and arcs, given the `light` of all pixels: now without those of what is found."""
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     reach = CENTRAL * 0.5 * min(shape)
     image, rms, mask = cutout.image, cutout.rms, cutout.mask
@@ -146,7 +168,6 @@ def _look(cutout: Cutout, sigma: float, expected: Expected) -> tuple[LensLight, 
         places = positions(shape, cutout.pixel_scale, light)
         return find_arcs(residual, snr, rms, mask, places, sigma, expected)
 
-    light = fit_lens_light(image, rms, mask, sigma, reach)
     arcs = arcs_of(light)
     away = np.hypot(*positions(shape, cutout.pixel_scale, light)) > expected.low
     found = binary_dilation(arcs.objects > 0, iterations=AROUND) & away
