@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import table_inference
+from table_confusion import confusion_part
 from table_throughput import throughput_part
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -330,6 +331,7 @@ def page() -> str:
         *workflow_tables(load("orchestration")),
         report_part(load("report")),
         *population_part(load("population")),
+        *confusion_part(load("confusion"), grid),
         *throughput_part(load("throughput"), grid),
     ]
     return "\n".join(parts)
