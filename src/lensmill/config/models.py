@@ -291,7 +291,7 @@ class Certificate(Section):
     source_misfit: float | None = Field(
         default=2.5,
         description="largest excess of power and spatial correlation of the residuals where the arcs shine, in standard "
-        "deviations of pure noise; on sources like those learnt from it is below the default in 98 of 100; null: not judged, "
+        "deviations of pure noise, which exceeds the default in 6 of 1,000; null: not judged, "
         "where pixels share their noise (plausibility then compares the arcs with what is around them)",
     )
     plausibility: Plausibility = Field(
