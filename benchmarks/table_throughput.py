@@ -5,7 +5,8 @@ from typing import Any
 
 INTRODUCTION = """## Lenses abreast on a GPU
 
-`benchmarks/throughput.py`: mock lenses as in `config/calibration.yaml`, from pixels to draws on one GPU, until the time was up.
+`benchmarks/throughput.py`: mock lenses of `config/calibration.yaml` and `config/calibration-neural.yaml`, from pixels to draws on
+one GPU, until the time was up.
 Certified means R-hat, effective sample sizes and divergent draws within the limits of the certificate, by ArviZ. Wrong is an
 Einstein radius off by more than 5 posterior widths and 5 per cent.
 """
