@@ -174,9 +174,12 @@ def _certificate(
     system = system_at(problem.family, problem.target, jnp.asarray(base))
     looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
     misfit = prediction.source_misfit(problem.target.observation)
+    warm = stored_maximum(work)
+    basins = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.basins]
     made = certify.in_order(
         certify.input_checks(work.prepared.figures, limits)
         + plausible.checks(looks, summaries, limits.plausibility)
+        + certify.another_solution(basins, summaries["theta_E"], limits.another_solution)
         + certify.checks(
             summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
         )
@@ -191,7 +194,7 @@ def _certificate(
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
         preparation=work.prepared.figures, notes=work.prepared.notes, gradients=int(tree.attrs["leapfrogs"]),
-        run_time_s=stored_maximum(work).seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
+        run_time_s=warm.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip

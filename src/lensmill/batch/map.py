@@ -12,6 +12,7 @@ from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, write_arrays
 from lensmill.progress import Progress
 from lensmill.status import Status
+from lensmill.warmstart import Basin
 
 
 def run_map(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
@@ -54,7 +55,7 @@ def _maximum_arrays(maximum: Maximum, key: str) -> dict[str, np.ndarray]:
 def _stored_maximum(path: Path, key: str) -> Maximum | None:
     """The warm start on disk if it is whole and still current."""
     try:
-        arrays = read_arrays(path, ("key", "base", "whitening", "cost", "seconds"))
+        arrays = read_arrays(path, ("key", "base", "whitening", "cost", "seconds", "basin_cost", "basin_theta_E"))
     except (FileNotFoundError, DamagedResult):
         return None
     if str(arrays["key"]) != key:
@@ -67,7 +68,10 @@ def _stored_maximum(path: Path, key: str) -> Maximum | None:
         iterations=int(arrays["iterations"]),
         converged=bool(arrays["converged"]),
         values=values,
-        basins=[],
+        basins=[
+            Basin(float(cost), {"theta_E": theta_E})
+            for cost, theta_E in zip(arrays["basin_cost"], arrays["basin_theta_E"], strict=True)
+        ],
         seconds=float(arrays["seconds"]),
     )
 

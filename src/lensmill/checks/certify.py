@@ -21,6 +21,9 @@ def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.degrees(0.5 * np.arctan2(second, first))
 
 
+FAR_SIGMA, FAR_FRACTION = 5.0, 0.05  # of theta_E: farther from the posterior than this it is another solution
+
+
 def derived_draws(posterior: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Axis ratio, position angle, shear strength and shear angle of every draw."""
     e1, e2 = np.asarray(posterior["e1"]), np.asarray(posterior["e2"])
@@ -132,6 +135,21 @@ def checks(
 def _source_checks(misfit: Misfit, limit: float | None) -> list[Check]:
     name = "source misfit in the arcs (sd)"
     return [] if limit is None else [at_most(name, misfit.significance, limit, Stage.SOURCE)]
+
+
+def another_solution(basins: Sequence[tuple[float, float]], theta_E: ParameterSummary, limit: float) -> list[Check]:
+    """Whether the search found a solution as good that no draw is near, from (nats, theta_E in arcsec) of every basin.
+
+    Chains begin in one basin, and their agreement says nothing of another.
+    """
+    best = min((cost for cost, _ in basins), default=0.0)
+    far = [cost - best for cost, theta in basins if _is_far(theta, theta_E)]
+    return [at_least("another solution, above the best (nats)", min(far), limit, Stage.BASIN)] if far else []
+
+
+def _is_far(theta: float, posterior: ParameterSummary) -> bool:
+    distance = abs(theta - posterior.median)
+    return distance > FAR_SIGMA * posterior.sd and distance > FAR_FRACTION * posterior.median
 
 
 def in_order(made: Sequence[Check]) -> list[Check]:

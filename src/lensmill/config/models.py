@@ -272,6 +272,11 @@ class Certificate(Section):
         default=0.3, ge=0, lt=2, description="least Bayesian fraction of missing information (energy) of a chain"
     )
     divergences: int = Field(default=0, ge=0, description="most divergent transitions after warm-up")
+    another_solution: float = Field(
+        default=6.0,
+        ge=0,
+        description="least height above the best, nats, of a solution with another Einstein radius that the search found",
+    )
     chi2: Annotated[tuple[Positive, Positive], Rising] = Field(
         default=(0.8, 1.25),
         description="range of the reduced chi-squared at the best draw; blank sky has 1 where `preparation.noise` changes rms",
