@@ -64,12 +64,16 @@ def alarms(document: dict[str, Any]) -> str:
     return grid(["source", "mocks", "flagged", "share"], rows)
 
 
-def parts(sources: dict[str, Any], misfit: dict[str, Any]) -> Iterable[str]:
+def misfit_part(misfit: dict[str, Any]) -> Iterable[str]:
+    yield "## How often the misfit of a source is seen\n"
+    yield MISFIT.format(**misfit)
+    yield alarms(misfit)
+
+
+def sources_part(sources: dict[str, Any]) -> Iterable[str]:
     yield INTRODUCTION
     yield magnitudes(sources)
     yield DRAWS.format(**sources["standard"], **sources["real"])
     yield shapes(sources)
     yield GRADIENTS
     yield milliseconds(sources)
-    yield MISFIT.format(**misfit)
-    yield alarms(misfit)

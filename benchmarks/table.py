@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import table_inference
+from source_table import misfit_part, sources_part
 from table_confusion import confusion_part
 from table_throughput import throughput_part
 
@@ -325,12 +326,15 @@ def page() -> str:
         CHOICES,
     ]
     parts += [choices_table(choices["records"]), *integration_parts()]
+    if (RESULTS / "sources.json").exists():  # its galaxies are not part of the project
+        parts += [*sources_part(load("sources"))]
     if (RESULTS / "inference.json").exists():  # it takes an hour, and not everyone has it
         parts += [*table_inference.parts(load("inference"), grid)]
     parts += [
         *workflow_tables(load("orchestration")),
         report_part(load("report")),
         *population_part(load("population")),
+        *misfit_part(load("misfit")),
         *confusion_part(load("confusion"), grid),
         *throughput_part(load("throughput"), grid),
     ]
