@@ -85,6 +85,24 @@ def test_an_error_of_a_call_reaches_those_who_called() -> None:
     assert abreast(task, range(3), width=3) == [f"{n}: not for this" for n in range(3)]
 
 
+def test_an_interruption_ends_every_thread() -> None:
+    @compiled()
+    def interrupted(x: jax.Array) -> jax.Array:
+        raise KeyboardInterrupt
+
+    ended = []
+
+    def task(number: int) -> None:
+        try:
+            interrupted(jnp.ones(2)) if number < 3 else power(2, SHIFT, jnp.ones(3))
+        except KeyboardInterrupt:
+            ended.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        abreast(task, range(5), width=5)
+    assert sorted(ended) == list(range(5))
+
+
 def test_a_call_too_large_for_the_device_is_made_in_pieces() -> None:
     @compiled()
     def hungry(x: jax.Array) -> jax.Array:

@@ -112,13 +112,14 @@ class Made(NamedTuple):
 
 
 class Together:
-    """The meeting point of `lenses` threads. Calls are made when every thread waits; the kind that most wait for goes first."""
+    """The meeting point of threads, one a lens. Calls are made when all wait; the kind that most wait for goes first."""
 
     def __init__(self, tasks: int, width: int, shared: Any, made: list[Made]) -> None:
         self.unfinished, self.width = tasks, min(width, tasks)
         self.shared = {id(leaf) for leaf in jax.tree.leaves(shared)}
         self.most: dict[Any, int] = {}
         self.waiting: list[Call] = []
+        self.in_hand: list[Call] = []
         self.given_up: BaseException | None = None
         self.changed = threading.Condition()
         self.made = made
@@ -143,8 +144,9 @@ class Together:
         """Let every thread end: whoever waits, or asks from now on, gets the error."""
         with self.changed:
             self.given_up = error
-            for call in self.waiting:
-                call.answer.set_exception(error)
+            for call in (*self.waiting, *self.in_hand):
+                if not call.answer.done():
+                    call.answer.set_exception(error)
 
     def serve(self) -> None:
         """Make calls until every task is done."""
@@ -153,9 +155,9 @@ class Together:
                 self.changed.wait_for(lambda: len(self.waiting) == min(self.width, self.unfinished))
                 if not self.unfinished:
                     return
-                calls = self._commonest()
-                self.waiting = [call for call in self.waiting if call not in calls]
-            self._make(calls)
+                self.in_hand = self._commonest()
+                self.waiting = [call for call in self.waiting if call not in self.in_hand]
+            self._make(self.in_hand)
 
     def _commonest(self) -> list[Call]:
         kinds: dict[Any, list[Call]] = {}
