@@ -93,3 +93,12 @@ def test_lenses_too_large_for_their_cutout_are_drawn_again(request: pytest.Fixtu
     table = prior_table(load_priors(config.priors))
     reach = ROOM * 0.5 * 40 * simulate.pixel_scale
     assert max(simulate_lens(config, table, f"m-{i:04d}").truth["theta_E"] for i in range(4)) < reach
+
+
+def test_the_bulge_s_cusp_is_seen_over_cells() -> None:
+    light = realism.draw_elliptical(Realism(), np.random.default_rng(3))
+    at = (light.center_x[None], light.center_y[None])
+    area = jnp.asarray(1e-4)
+    point, cell = float(light.surface_brightness(*at)[0]), float(light.cell_brightness(*at, area)[0])
+    assert 0 < cell < 0.5 * point
+    assert float(light.cell_brightness(*at, 0 * area)[0]) == point

@@ -38,12 +38,18 @@ class Elliptical(AbstractLightProfile):
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
+        return self.cell_brightness(x, y, jnp.zeros((), FLOAT))
+
+    def cell_brightness(
+        self, x: Float[Array, "*grid"], y: Float[Array, "*grid"], area: Float[Array, "*#grid"]
+    ) -> Float[Array, "*grid"]:
+        """Its mean over cells of some `area` (arcsec^2) around positions, cusps included."""
         across, up = x - self.center_x, y - self.center_y
         decades = jnp.log10(jnp.hypot(across, up) / self.bulge.size + 1e-6)
         angle = self.twist * jnp.clip(decades, -1, 1)
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         turned = cos * across + sin * up, cos * up - sin * across
-        return self.bulge.surface_brightness(*turned) + self.envelope.surface_brightness(*turned)
+        return self.bulge.cell_brightness(*turned, area) + self.envelope.cell_brightness(*turned, area)
 
 
 def _sersic(**values: float) -> Sersic:

@@ -13,7 +13,7 @@ FAR, FAR_STAR, FARTHEST = (
     1.7,
     1.5,
     2.2,
-)  # ring radii: an image of the source is nearer, a star is none, joined to an arc
+)  # ring radii: nearer is an image of the source; a compact one; what is joined to one
 ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
 EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
