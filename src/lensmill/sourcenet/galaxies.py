@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmill.sourcenet.components import Arms, Bar, Component, Disc, Field, Knot, Plane, Spheroid
-from lensmill.sourcenet.stamps import COARSE, Shape, measure, stamp
+from lensmill.sourcenet.stamps import COARSE, Shape, UnmeasurableError, measure, stamp
 
 VERSION = 1  # of the generator: raise it when the galaxies of a seed change
 CORE = 0.08  # scale lengths: cusps are rounded there, below what a telescope resolves
+ATTEMPTS = 10
 STREAMS = {"training": 0, "held out": 1}
 
 Rng = np.random.Generator
@@ -201,8 +202,16 @@ def build(components: tuple[Component, ...], half_light_radius: float) -> Galaxy
 
 
 def draw(rng: Rng) -> Galaxy:
-    """A random galaxy; half-light radius log-normal about 0.30 arcsec (COSMOS, I < 23.6)."""
-    return build(draw_components(rng), lognormal(rng, 0.30, 0.6, 0.05, 1.5))
+    """A random galaxy; half-light radius log-normal about 0.30 arcsec (COSMOS, I < 23.6).
+
+    Parts that have no measurable shape together (one in tens of thousands) are drawn again.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return build(draw_components(rng), lognormal(rng, 0.30, 0.6, 0.05, 1.5))
+        except UnmeasurableError:
+            continue
+    raise UnmeasurableError(f"none of {ATTEMPTS} galaxies drawn in a row has a shape")
 
 
 def generator(seed: int, stream: str, index: int) -> Rng:
