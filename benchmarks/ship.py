@@ -1,6 +1,6 @@
 """Make a trained source network the one that ships: its weights, its card, and the sheets that show it.
 
-    python benchmarks/ship.py [--run results/prior] [--card]
+    python benchmarks/ship.py [--run results/prior] [--device NAME] [--commit HASH] [--card]
 
 Weights and card go into src/lensmill/weights, the sheets into docs/figures. `--card` writes the card's page anew, from the card
 and from what `sources.py` and `misfit.py` have measured of these weights.
@@ -27,7 +27,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def ship(source: Path) -> None:
+def ship(source: Path, device: str, commit: str | None) -> None:
     SHIPPED.mkdir(exist_ok=True)
     shutil.copyfile(source / "weights.msgpack", WEIGHTS)
     config, _, trained = load(WEIGHTS)
@@ -35,8 +35,10 @@ def ship(source: Path) -> None:
     best = min(losses, key=lambda one: one["held_out_misfit"] + one["held_out_divergence"])
     card = {
         "command": COMMAND, "sha256": sha256(WEIGHTS), "bytes": WEIGHTS.stat().st_size, "latents": config.latents,
-        "best": best, "losses": losses,
+        "device": device, "best": best, "losses": losses,
     } | {name: trained[name] for name in ("galaxies", "galaxies_sha256", "recipe", "epochs", "versions")}  # fmt: skip
+    if commit is not None:
+        card["versions"]["commit"] = commit
     CARD.write_text(json.dumps(card, indent=1) + "\n")
     for name in SHEETS:
         shutil.copyfile(source / f"{name}.png", FIGURES / f"source-{name}.png")
@@ -60,7 +62,7 @@ def page() -> str:
         f"{galaxies['seed']}), without PSF and noise; no image of a real galaxy. A "
         f"fraction of {recipe['holdout']:g} was held out.",
         f"- **Training:** `{card['command']}`; {card['epochs']} passes, seed {recipe['seed']}, commit "
-        f"{versions['commit'][:12]}, jax {versions['jax']}, Python {versions['python']}.",
+        f"{versions['commit'][:12]}, jax {versions['jax']}, Python {versions['python']}, on {card['device']}.",
         f"- **Network:** {card['latents']} latents, {card['bytes'] / 1e6:.1f} MB, SHA-256 {card['sha256'][:16]}...",
         f"- **Held out, best pass:** misfit {best['held_out_misfit']:.0f}, divergence {best['held_out_divergence']:.0f} nats a "
         "galaxy.",
@@ -87,10 +89,12 @@ def page() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=ROOT / "results" / "prior")
+    parser.add_argument("--device", default="a CPU", help="that it was trained on")
+    parser.add_argument("--commit", help="that trained it, where the weights do not say: a GPU node may have no git")
     parser.add_argument("--card", action="store_true", help="only write the card's page anew")
     given = parser.parse_args()
     if not given.card:
-        ship(given.run / "source")
+        ship(given.run / "source", given.device, given.commit)
     PAGE.write_text(page())
 
 
