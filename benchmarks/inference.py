@@ -148,7 +148,7 @@ class Document:
 
     def write(self) -> None:
         load = statistics.median(piece["load"] for piece in self.pieces.values())
-        machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(load, 1)}
+        machine = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "load": round(load, 1)}
         document = {"machine": machine, "versions": versions(), "mocks": self.mocks}
         self.out.write_text(json.dumps(document | {"pieces": list(self.pieces.values())}, indent=1) + "\n")
 
