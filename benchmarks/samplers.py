@@ -16,7 +16,6 @@ import numpy as np
 import optax
 from arviz_stats.base import array_stats
 from numpyro.infer.hmc import hmc
-from numpyro.infer.util import ParamInfo
 
 from lensmill.fitting import Effort, Maximum, Problem
 from lensmill.infer import nuts
@@ -65,13 +64,14 @@ class Clock:
 @functools.cache
 def _compiled(function: Callable, family: Family) -> Callable:
     """`function` of a family: a call gives its result and its seconds, compilation apart."""
-    made: list[Any] = []
+    made: dict[Any, Any] = {}
 
     def call(*given: Any) -> tuple[Any, float, float]:
-        if not made:
-            made.append(jax.jit(functools.partial(function, family)).lower(*given).compile())
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(given))
+        if shapes not in made:
+            made[shapes] = jax.jit(functools.partial(function, family)).lower(*given).compile()
         clock = Clock()
-        found = jax.block_until_ready(made[0](*given))
+        found = jax.block_until_ready(made[shapes](*given))
         return found, *clock.read()
 
     return call
@@ -143,7 +143,7 @@ def _numpyro(family: Family, target: Target, frame: Frame, keys: jax.Array, dens
         place, later = jax.random.split(key)
         y = nuts.OVERDISPERSION * jax.random.normal(place, (family.size,)) if dense else jnp.zeros(family.size)
         state = init(
-            ParamInfo(frame.center + frame.scale @ y),
+            frame.center + frame.scale @ y,
             num_warmup=ADAPTING,
             inverse_mass_matrix=metric,
             dense_mass=dense,
