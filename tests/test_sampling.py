@@ -87,7 +87,7 @@ def at(problem: fitting.Problem, **wrong: float) -> fitting.Maximum:
     base = unconstrain(problem.family, problem.target.beliefs, TRUTH | wrong)
     end = descend(problem.family, problem.target, jnp.clip(base, -4, 4), jnp.asarray(60))
     scale = np.asarray(whitening(end.curvature))
-    return fitting.Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], 0.0)
+    return fitting.Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0)
 
 
 @pytest.mark.slow

@@ -42,3 +42,16 @@ def test_a_finer_psf_goes_from_the_mock_through_the_door_into_the_likelihood(con
     assert (cutout.psf_supersampling, cutout.psf.shape) == (2, (31, 31))
     assert reduced_chi2(config, cutout, truth, 2) == pytest.approx(1, abs=0.1)
     assert reduced_chi2(config, cutout, truth, 1) > 2
+
+
+def test_a_mock_is_its_truth_and_noise_to_the_very_edge(config: Config) -> None:
+    """Bright lens light goes on beyond the frame, and so do arcs."""
+    model = config.model.model_copy(
+        update={"lens_light": ("sersic",), "core_supersampling": 20, "arc_supersampling": 8}
+    )
+    recipe = Simulate(lenses=3, source="sersic", snr=(99.0, 100.0))
+    bright = config.model_copy(update={"model": model, "simulate": recipe})
+    write_survey(bright)
+    for row in read_catalogue(bright.catalogue)[0]:
+        found = reduced_chi2(bright, read_cutout(row), read_truth(bright.catalogue)[row.lens_id], 1)
+        assert found == pytest.approx(1, abs=0.07)

@@ -10,22 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensmill.imaging import Sampling, kernel_reach
+from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer.gauss_newton import whitening
-from lensmill.likelihood import Observation, observe, traced
+from lensmill.likelihood import Observation, observe
 from lensmill.program import (
     Family,
     Target,
     believe,
     build_family,
-    constrain,
     unconstrain,
 )
-from lensmill.warmstart import Basin, carry_over, descend, search
+from lensmill.warmstart import Basin, carry_over, descend, named, search
 
 COARSE_SIDE = 48
 SEARCH_SOURCE = "sersic"
+FOLLOWED = 2  # basins of the search, into the full model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,10 @@ class Pixels(NamedTuple):
 
 
 class Maximum(NamedTuple):
-    """The maximum a posteriori, the Laplace approximation around it, and the other basins that were found."""
+    """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
+
+    `basins` are those of the search, best first; `followed` is where the first of them led to in the full model.
+    """
 
     base: np.ndarray
     whitening: np.ndarray
@@ -87,32 +90,27 @@ class Maximum(NamedTuple):
     converged: bool
     values: dict[str, np.ndarray]
     basins: list[Basin]
+    followed: list[Basin]
     seconds: float
 
 
 def crop(pixels: Pixels, radius: float | None) -> Pixels:
-    """The part that a fit within `radius` (arcsec) needs: the disc and half a PSF of light around it, or all.
-
-    Used are its pixels whose light comes from within. ValueError where none does.
-    """
+    """The square around the pixels within `radius` (arcsec) of the centre, which alone are used; or all. ValueError for none."""
     if radius is not None:
         pixels = _disc(pixels, radius)
-    kernel = coarsen_kernel(pixels.psf, pixels.psf_supersampling)
-    mask = pixels.mask & traced(pixels.image.shape, kernel)
-    if not mask.any():
+    if not pixels.mask.any():
         raise ValueError(
-            f"no pixel to fit: expected a cutout larger than its PSF with unmasked pixels, got {pixels.image.shape} pixels, "
-            f"a PSF of {kernel.shape}, {int(pixels.mask.sum())} unmasked"
+            f"no pixel to fit: {pixels.image.shape[0]} rows of {pixels.image.shape[1]} pixels are all masked, "
+            f"expected some that are not{'' if radius is None else f' within {radius:g} arcsec of the centre'}"
         )
-    return pixels._replace(mask=mask)
+    return pixels
 
 
 def _disc(pixels: Pixels, radius: float) -> Pixels:
     ny, nx = pixels.image.shape
     across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
-    farthest = radius / pixels.pixel_scale + kernel_reach(max(pixels.psf.shape), pixels.psf_supersampling)
-    cut = [max(0, int(np.ceil((n - 1) / 2 - farthest))) for n in (ny, nx)]
+    cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
     window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
     return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
 
@@ -170,18 +168,19 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
     basins = search(problem.search_family, problem.coarse, starts=starts, seed=seed)
     family, target = problem.family, problem.target
     ends = []
-    for basin in basins[:2]:
+    for basin in basins[:FOLLOWED]:
         start = unconstrain(family, target.beliefs, carry_over(basin.values, family))
         ends.append(descend(family, target, jnp.clip(start, -4, 4), 120))
     best = min(ends, key=lambda end: float(end.cost) if np.isfinite(end.cost) else np.inf)
-    values = {name: np.asarray(value) for name, value in constrain(family, target.beliefs, best.position).items()}
+    followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends if np.isfinite(end.cost)]
     return Maximum(
         np.asarray(best.position),
         np.asarray(whitening(best.curvature)),
         float(best.cost),
         sum(int(end.iterations) for end in ends),
         bool(best.converged),
-        values,
+        named(family, target, best.position),
         basins,
+        followed,
         time.perf_counter() - begin,
     )

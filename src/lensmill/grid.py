@@ -38,6 +38,13 @@ class PixelGrid(eqx.Module):
         to_first = 0.5 * (scale - self.pixel_scale)
         return PixelGrid(self.x_first + to_first, self.y_first + to_first, scale, (number * ny, number * nx))
 
+    def widened(self, rim: int) -> "PixelGrid":
+        """The grid with `rim` more pixels on each side."""
+        ny, nx = self.shape
+        outwards = rim * self.pixel_scale
+        shape = (ny + 2 * rim, nx + 2 * rim)
+        return PixelGrid(self.x_first - outwards, self.y_first - outwards, self.pixel_scale, shape)
+
     def around(self, x: Array, y: Array, side: int) -> tuple["PixelGrid", Int[Array, ""], Int[Array, ""]]:
         """The square of `side` pixels around (x, y) arcsec that lies within the image; its first row and column."""
         ny, nx = self.shape

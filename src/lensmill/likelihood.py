@@ -3,14 +3,13 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-import scipy.signal
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from lensmill.grid import PixelGrid, bucket_shape, centred_grid
-from lensmill.imaging import PSF, kernel_transform, transform_shape
+from lensmill.imaging import PSF, kernel_reach, kernel_transform, transform_shape
 
-TRACED = 0.95  # of the PSF of a pixel that is fitted must lie within the frame
+RIM_STEP = 4
 
 
 class Observation(eqx.Module):
@@ -28,15 +27,6 @@ def whitened_residuals(model: Float[Array, "ny nx"], observation: Observation) -
     return jnp.where(observation.mask, (model - observation.image) / observation.rms, 0)
 
 
-def traced(shape: tuple[int, int], kernel: np.ndarray) -> np.ndarray:
-    """True where nearly all light that the PSF gathers comes from within a frame of `shape`, whose surroundings are dark.
-
-    Elsewhere, in a pixel or two along the rim, a model of the frame alone has too little light.
-    """
-    share = scipy.signal.fftconvolve(np.ones(shape), kernel / kernel.sum(), mode="same")
-    return share >= TRACED
-
-
 def observe(
     image: np.ndarray,
     rms: np.ndarray,
@@ -48,18 +38,29 @@ def observe(
 ) -> Observation:
     """An `Observation` of plain arrays (ny, nx): padded to its bucket, masked pixels made harmless, kernel transformed.
 
-    `kernel` is on pixels `psf_supersampling` times finer than the image's.
+    `kernel` is on pixels `psf_supersampling` times finer than the image's. Light from as far beyond the frame as it reaches is
+    part of the model where it meets a pixel that is used.
     """
     shape = image.shape
     padded = bucket_shape((shape[0], shape[1]))
     margin = [(0, big - small) for big, small in zip(padded, shape, strict=True)]
     use = np.pad(mask.astype(bool), margin)
-    size = transform_shape(padded, (kernel.shape[0], kernel.shape[1]), psf_supersampling)
+    rim = _rim(mask, max(kernel_reach(side, psf_supersampling) for side in kernel.shape))
+    size = transform_shape(padded, (kernel.shape[0], kernel.shape[1]), psf_supersampling, rim)
     complex_type = jnp.result_type(dtype, jnp.complex64)
     return Observation(
         image=jnp.asarray(np.where(use, np.pad(image, margin), 0), dtype),
         rms=jnp.asarray(np.where(use, np.pad(rms, margin, constant_values=1), 1), dtype),
         mask=jnp.asarray(use),
         grid=centred_grid((shape[0], shape[1]), pixel_scale, dtype, padded),
-        psf=PSF(jnp.asarray(kernel_transform(kernel, size, psf_supersampling), complex_type), size),
+        psf=PSF(jnp.asarray(kernel_transform(kernel, size, psf_supersampling), complex_type), size, rim),
     )
+
+
+def _rim(mask: np.ndarray, reach: int) -> int:
+    """How many pixels beyond the frame a PSF of some reach makes a model need; none where no pixel near the edge is used.
+
+    A multiple of RIM_STEP, so that PSFs of nearly one size share a compilation.
+    """
+    inner = mask[reach : mask.shape[0] - reach, reach : mask.shape[1] - reach]
+    return -(-reach // RIM_STEP) * RIM_STEP if mask.sum() > inner.sum() else 0

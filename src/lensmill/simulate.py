@@ -193,11 +193,13 @@ def simulate_lens(
             "narrow theta_E or the source's centre"
         )
     snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
-    light = light * _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
+    scale = _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
+    light = scale * light
     gain = _gain(arcs, light, instrument, snr)
     clean = gain * (arcs + light)
     rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
-    truth = _truth(values, source, gain, snr, arcs, light, rms)
+    truth = _truth(values, source, gain, snr, arcs, rms)
+    truth |= {name: gain * scale * truth[name] for name in truth if name.startswith("light") and name.endswith("flux")}
     if recipe.realism is None:
         noisy = clean + rms * rng.normal(size=rms.shape)
     else:
@@ -303,15 +305,12 @@ def _truth(
     gain: float,
     snr: float,
     arcs: np.ndarray,
-    light: np.ndarray,
     rms: np.ndarray,
 ) -> dict[str, float]:
     """True values by the posterior's names; fluxes in image unit."""
     truth = {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
     truth["magnification"] = float(arcs.sum()) / truth["source_flux"]
     truth["source_flux"] *= gain
-    if "light_flux" in truth:
-        truth["light_flux"] = float(gain * light.sum())
     if galaxy is not None:
         del truth["source_n"]
         truth |= {"source_size": galaxy.half_light_radius, "source_e1": galaxy.e1, "source_e2": galaxy.e2}

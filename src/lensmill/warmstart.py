@@ -196,7 +196,7 @@ def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Ba
     found = _descend_all(family, coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
         found = distinct([*found, *_descend_all(family, coarse, light, excess, rounds[1:])], KEPT)
-    return [Basin(float(end.cost), _named(family, coarse, end.position)) for end in found]
+    return [Basin(float(end.cost), named(family, coarse, end.position)) for end in found]
 
 
 def _poor(target: Target, found: list[Descent]) -> bool:
@@ -217,7 +217,8 @@ def _descend_all(family: Family, coarse: Target, light: Array, excess: Array, ke
     return distinct(long, KEPT)
 
 
-def _named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:
+def named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:
+    """The parameters of a base-space position by their names."""
     return {name: np.asarray(value) for name, value in constrain(family, target.beliefs, base).items()}
 
 

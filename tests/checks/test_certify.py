@@ -54,20 +54,21 @@ def test_a_source_misfit_is_judged_only_where_there_is_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("basins", "passed"),
+    ("minima", "lowest", "passed"),
     [
-        ([(443.1, 1.2), (445.3, 0.72)], [False]),  # as good, and nowhere near the draws
-        ([(443.1, 0.72), (460.0, 1.2)], [False]),  # the draws are not in the best one
-        ([(443.1, 1.2), (460.0, 0.72)], [True]),
-        ([(443.1, 1.2), (444.0, 1.23)], []),  # within the posterior
-        ([(443.1, 1.2)], []),
-        ([], []),
+        ([(443.1, 1.2), (445.3, 0.72)], 452.0, [False]),  # as good, and nowhere near the draws
+        ([(443.1, 0.72), (460.0, 1.2)], 470.0, [False]),  # the draws are not in the best one
+        ([(443.1, 0.72)], 430.0, [True]),  # the ladder has led the draws to a better one
+        ([(443.1, 1.2), (460.0, 0.72)], 452.0, [True]),
+        ([(443.1, 1.2), (444.0, 1.23)], 452.0, []),  # within the posterior
+        ([(443.1, 1.2)], 452.0, []),
+        ([], 452.0, []),
     ],
 )
-def test_another_solution_as_good_is_no_certificate(basins: list, passed: list[bool]) -> None:
+def test_another_solution_as_good_is_no_certificate(minima: list, lowest: float, passed: list[bool]) -> None:
     draws = 1.2 + 0.01 * np.random.default_rng(0).normal(size=(4, 600))
     theta_E = certify.summarise(draws, 1.2, float("nan"))
-    found = certify.another_solution(basins, theta_E, Certificate().another_solution)
+    found = certify.another_solution(minima, lowest, theta_E, Certificate().another_solution)
     assert [check.passed for check in found] == passed
     assert all(check.stage is Stage.BASIN for check in found)
 

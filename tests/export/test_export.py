@@ -108,8 +108,10 @@ def test_lenstronomy_renders_the_same_image(name, tmp_path, make_store):
     assert content["left_out"] == []
     expected = store.model_image
     found = lenstronomy_image(content)
-    assert found.shape == (48, 48)
-    np.testing.assert_allclose(found[:44, :48], expected, rtol=0, atol=1e-6 * expected.max())
+    assert found.shape == (58, 58)
+    error = np.abs(found[5:49, 5:53] - expected) / expected.max()
+    assert error[5:-5, 5:-5].max() < 1e-6
+    assert error.max() < 1e-5  # beyond the frame lenstronomy has all its rays, and lensmill one a pixel
 
 
 def test_lenstronomy_s_file_says_what_it_lacks(tmp_path, make_store):

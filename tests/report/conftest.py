@@ -226,7 +226,9 @@ def _checks(rhat, ess, chi2, ppp):
 def _maximum(theta):
     plain = {"cost": 1830.25, "iterations": 34, "converged": True, "seconds": 19.0}
     arrays = {name: np.array(value) for name, value in plain.items()}
-    return arrays | {"basin_cost": np.array([905.0, 950.0]), "basin_theta_E": np.array([theta[0], 0.7 * theta[0]])}
+    radii = np.array([theta[0], 0.7 * theta[0]])
+    basins = {"basin_cost": np.array([905.0, 950.0]), "basin_theta_E": radii}
+    return arrays | basins | {"followed_cost": np.array([1830.25, 1890.0]), "followed_theta_E": radii}
 
 
 def _fitted(fake, lens_id, theta, status, rng):

@@ -175,11 +175,12 @@ def _certificate(
     looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
     misfit = prediction.source_misfit(problem.target.observation)
     warm = stored_maximum(work)
-    basins = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.basins]
+    minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
+    lowest = float(stats["potential"].min())
     made = certify.in_order(
         certify.input_checks(work.prepared.figures, limits)
         + plausible.checks(looks, summaries, limits.plausibility)
-        + certify.another_solution(basins, summaries["theta_E"], limits.another_solution)
+        + certify.another_solution(minima, lowest, summaries["theta_E"], limits.another_solution)
         + certify.checks(
             summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
         )

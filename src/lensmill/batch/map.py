@@ -1,6 +1,6 @@
 """The warm start of a batch: every lens's maximum a posteriori."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,15 @@ from lensmill.io.results import DamagedResult, read_arrays, write_arrays
 from lensmill.progress import Progress
 from lensmill.status import Status
 from lensmill.warmstart import Basin
+
+STORED = (
+    "key",
+    "base",
+    "whitening",
+    "cost",
+    "seconds",
+    *(f"{of}_{what}" for of in ("basin", "followed") for what in ("cost", "theta_E")),
+)
 
 
 def run_map(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
@@ -46,16 +55,28 @@ def _maximum_arrays(maximum: Maximum, key: str) -> dict[str, np.ndarray]:
         "iterations": np.array(maximum.iterations),
         "seconds": np.array(maximum.seconds),
         "converged": np.array(maximum.converged),
-        "basin_cost": np.array([basin.cost for basin in maximum.basins]),
-        "basin_theta_E": np.array([float(basin.values["theta_E"]) for basin in maximum.basins]),
+        **_basin_arrays("basin", maximum.basins),
+        **_basin_arrays("followed", maximum.followed),
         **{f"value_{name}": value for name, value in maximum.values.items()},
     }
+
+
+def _basin_arrays(name: str, basins: Sequence[Basin]) -> dict[str, np.ndarray]:
+    return {
+        f"{name}_cost": np.array([basin.cost for basin in basins]),
+        f"{name}_theta_E": np.array([float(basin.values["theta_E"]) for basin in basins]),
+    }
+
+
+def _basins(name: str, arrays: Mapping[str, np.ndarray]) -> list[Basin]:
+    both = zip(arrays[f"{name}_cost"], arrays[f"{name}_theta_E"], strict=True)
+    return [Basin(float(cost), {"theta_E": theta_E}) for cost, theta_E in both]
 
 
 def _stored_maximum(path: Path, key: str) -> Maximum | None:
     """The warm start on disk if it is whole and still current."""
     try:
-        arrays = read_arrays(path, ("key", "base", "whitening", "cost", "seconds", "basin_cost", "basin_theta_E"))
+        arrays = read_arrays(path, STORED)
     except (FileNotFoundError, DamagedResult):
         return None
     if str(arrays["key"]) != key:
@@ -68,10 +89,8 @@ def _stored_maximum(path: Path, key: str) -> Maximum | None:
         iterations=int(arrays["iterations"]),
         converged=bool(arrays["converged"]),
         values=values,
-        basins=[
-            Basin(float(cost), {"theta_E": theta_E})
-            for cost, theta_E in zip(arrays["basin_cost"], arrays["basin_theta_E"], strict=True)
-        ],
+        basins=_basins("basin", arrays),
+        followed=_basins("followed", arrays),
         seconds=float(arrays["seconds"]),
     )
 

@@ -137,13 +137,15 @@ def _source_checks(misfit: Misfit, limit: float | None) -> list[Check]:
     return [] if limit is None else [at_most(name, misfit.significance, limit, Stage.SOURCE)]
 
 
-def another_solution(basins: Sequence[tuple[float, float]], theta_E: ParameterSummary, limit: float) -> list[Check]:
-    """Whether the search found a solution as good that no draw is near, from (nats, theta_E in arcsec) of every basin.
+def another_solution(
+    minima: Sequence[tuple[float, float]], lowest: float, theta_E: ParameterSummary, limit: float
+) -> list[Check]:
+    """Whether there is a solution as good that no draw is near, from (nats, theta_E in arcsec) of the minima that were found.
 
-    Chains begin in one basin, and their agreement says nothing of another.
+    `lowest` are the nats of the best draw. Chains begin in one basin, and their agreement says nothing of another.
     """
-    best = min((cost for cost, _ in basins), default=0.0)
-    far = [cost - best for cost, theta in basins if _is_far(theta, theta_E)]
+    best = min((cost for cost, _ in minima), default=lowest)
+    far = [cost - min(best, lowest) for cost, theta in minima if _is_far(theta, theta_E)]
     return [at_least("another solution, above the best (nats)", min(far), limit, Stage.BASIN)] if far else []
 
 

@@ -11,7 +11,7 @@ from lensmill.config import Model
 from lensmill.conventions import lenstronomy as conventions
 from lensmill.conventions.exchange import Converted, Table
 from lensmill.export.model import Parts, about, require_fit, sort
-from lensmill.grid import bucket_shape
+from lensmill.imaging import kernel_reach
 from lensmill.io.files import write_json
 from lensmill.io.results import DamagedResult, file_name
 from lensmill.loading import Lens, Run
@@ -24,7 +24,8 @@ BLOCKS: dict[str, tuple[Table, str, str]] = {  # block: (its table, lenstronomy'
 NOTES = {
     "point": "maximum a posteriori",
     "sky_level": "image unit a pixel; add it to lenstronomy's image to compare with the data",
-    "frame": "the fitted pixels, continued right and upward to the square that lensmill renders; there likelihood_mask is 0",
+    "frame": "the fitted pixels, continued on all sides as far as the PSF reaches and to a square: lensmill's model goes on "
+    "there too, with one ray a pixel of the PSF, and lenstronomy's is dark beyond its frame; there likelihood_mask is 0",
     "core": "lens light near its centre was fitted with core_supersampling rays a pixel side; lenstronomy has one factor "
     "for all pixels",
     "psf": "on a PSF finer than the image lenstronomy casts one ray a pixel of the PSF",
@@ -62,17 +63,17 @@ def _model(model: Model, parts: Parts) -> dict[str, Any]:
 def _data(images: xr.Dataset, model: Model) -> dict[str, Any]:
     mask = images["mask"].to_numpy().astype(bool)
     scale = float(images.attrs["pixel_scale"])
-    frame = bucket_shape((mask.shape[0], mask.shape[1]))
-    margin = [(0, whole - part) for whole, part in zip(frame, mask.shape, strict=True)]
+    finer = int(images.attrs.get("psf_supersampling", 1))
+    rim = max(kernel_reach(side, finer) for side in images["psf"].shape)
+    margin = [(rim, rim + max(mask.shape) - side) for side in mask.shape]
     noise = float(images["rms"].median())
     data = {
         "image_data": np.pad(np.where(mask, images["data"], 0.0), margin),
         "noise_map": np.pad(np.where(mask, images["rms"], noise), margin, constant_values=noise),
-        "ra_at_xy_0": float(images["x"][0]),
-        "dec_at_xy_0": float(images["y"][0]),
+        "ra_at_xy_0": float(images["x"][0]) - rim * scale,
+        "dec_at_xy_0": float(images["y"][0]) - rim * scale,
         "transform_pix2angle": np.diag([scale, scale]),
     }
-    finer = int(images.attrs.get("psf_supersampling", 1))
     kernel = {"psf_type": "PIXEL", "point_source_supersampling_factor": finer}
     return {
         "kwargs_data": _plain(data),

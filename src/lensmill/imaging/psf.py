@@ -33,10 +33,15 @@ def pixel_kernels(kernel: np.ndarray, supersampling: int) -> np.ndarray:
     return np.einsum("pya,qxb,ab->pqyx", *sums, kernel, optimize=True)
 
 
-def transform_shape(shape: tuple[int, int], kernel_shape: tuple[int, int], supersampling: int = 1) -> tuple[int, int]:
-    """The smallest good FFT size at which the circular wrap of half a kernel does not reach the image of `shape` pixels."""
+def transform_shape(
+    shape: tuple[int, int], kernel_shape: tuple[int, int], supersampling: int = 1, rim: int = 0
+) -> tuple[int, int]:
+    """The smallest good FFT size at which the circular wrap of half a kernel does not reach the image of `shape` pixels.
+
+    With a `rim` there is light so many pixels beyond the image, too; it reaches into the image, not around it.
+    """
     far = (kernel_reach(side, supersampling) for side in kernel_shape)
-    sizes = [scipy.fft.next_fast_len(n + k, real=True) for n, k in zip(shape, far, strict=True)]
+    sizes = [scipy.fft.next_fast_len(n + rim + max(rim, k), real=True) for n, k in zip(shape, far, strict=True)]
     return sizes[0], sizes[1]
 
 
@@ -50,12 +55,15 @@ def kernel_transform(kernel: np.ndarray, size: tuple[int, int], supersampling: i
 
 
 def convolve(
-    fine: Float[Array, "my mx"], transform: Complex[Array, "k k fy fx"], size: tuple[int, int]
+    fine: Float[Array, "my mx"], transform: Complex[Array, "k k fy fx"], size: tuple[int, int], rim: int = 0
 ) -> Float[Array, "ny nx"]:
-    """Flux on the PSF's pixels (dark outside the frame), convolved with the PSF behind `transform`, on the image's pixels."""
+    """Flux on the PSF's pixels (dark outside them), convolved with the PSF behind `transform`, on the image's pixels.
+
+    `fine` reaches `rim` of the image's pixels beyond the image.
+    """
     k = transform.shape[0]
     ny, nx = fine.shape[0] // k, fine.shape[1] // k
     # without the barrier XLA:CPU merges ray-tracing into the padding, and compiles for minutes instead of seconds
     places = jax.lax.optimization_barrier(fine).reshape(ny, k, nx, k).transpose(1, 3, 0, 2)
     spectrum = jnp.sum(jnp.fft.rfft2(places, size) * transform, axis=(0, 1))
-    return jnp.fft.irfft2(spectrum, size)[:ny, :nx]
+    return jnp.fft.irfft2(spectrum, size)[rim : ny - rim, rim : nx - rim]

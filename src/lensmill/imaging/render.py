@@ -1,11 +1,14 @@
 """From the physical state of a lens to the image that a telescope would take of it, without noise."""
 
+import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from lensmill.grid import PixelGrid, bin_pixels
@@ -18,6 +21,8 @@ from lensmill.mass import MassModel
 CORE = 8  # pixels along the side of the square around the lens light's centre that is integrated more finely,
 CUSP, CUSP_RAYS = 2, 4  # and of the one at its very centre, and how many times more finely that is integrated again
 STEEP = 0.05  # of the pixels: those where the lensed source is steepest, which are integrated more finely
+
+Brightness = Callable[[Float[Array, "*grid"], Float[Array, "*grid"]], Float[Array, "*grid"]]
 
 
 class LensSystem(eqx.Module):
@@ -41,10 +46,14 @@ class Sampling(NamedTuple):
 
 
 class PSF(eqx.Module):
-    """A kernel's transforms at the FFT size that suits the image; see `psf.kernel_transform`."""
+    """A kernel's transforms at the FFT size that suits the image; see `psf.kernel_transform`.
+
+    Light of `rim` pixels beyond the frame is part of the model, too: the PSF brings it in.
+    """
 
     transform: Complex[Array, "k k fy fx"]
     size: tuple[int, int] = eqx.field(static=True)
+    rim: int = eqx.field(static=True, default=0)
 
     @property
     def supersampling(self) -> int:
@@ -146,17 +155,36 @@ def _joined(split: Float[Array, "k k pixel"], grid: PixelGrid) -> Float[Array, "
     return split.reshape(k, k, ny, nx).transpose(2, 0, 3, 1).reshape(ny * k, nx * k)
 
 
+def _seen(inside: Float[Array, "my mx"], brightness: Brightness, grid: PixelGrid, psf: PSF) -> Float[Array, "ny nx"]:
+    """Flux a pixel of the PSF within the frame, and light of some `brightness` around it, one ray a pixel, convolved."""
+    if not psf.rim:
+        return convolve(inside, psf.transform, psf.size)
+    fine = grid.widened(psf.rim).subdivided(psf.supersampling)
+    width = psf.rim * psf.supersampling
+    outside = np.ones(fine.shape, bool)
+    outside[width:-width, width:-width] = False
+    places = np.nonzero(outside)
+    light = brightness(*(axis[places] for axis in fine.rays(1))) * fine.pixel_scale**2
+    # as in `convolve`, ray-tracing and padding are kept apart
+    wide = jnp.pad(jax.lax.optimization_barrier(inside), width).at[places].set(light, unique_indices=True)
+    return convolve(wide, psf.transform, psf.size, psf.rim)
+
+
 def render_source(system: LensSystem, grid: PixelGrid, psf: PSF, sampling: Sampling) -> Float[Array, "ny nx"]:
     """The lensed, convolved source alone, image unit a pixel."""
-    return convolve(_arc_flux(system, grid, psf, sampling), psf.transform, psf.size)
+    return _seen(_arc_flux(system, grid, psf, sampling), functools.partial(_arcs, system), grid, psf)
 
 
 def render_lens_light(system: LensSystem, grid: PixelGrid, psf: PSF, sampling: Sampling) -> Float[Array, "ny nx"]:
     """The lens's own convolved light alone, image unit a pixel."""
-    return convolve(_light_flux(system, grid, psf, sampling), psf.transform, psf.size)
+    return _seen(_light_flux(system, grid, psf, sampling), system.lens_light.surface_brightness, grid, psf)
 
 
 def render(system: LensSystem, grid: PixelGrid, psf: PSF, sampling: Sampling) -> Float[Array, "ny nx"]:
     """Lens light, lensed source and sky, image unit a pixel: all light is added before the one convolution."""
+
+    def brightness(x: Array, y: Array) -> Array:
+        return _arcs(system, x, y) + system.lens_light.surface_brightness(x, y)
+
     light = _arc_flux(system, grid, psf, sampling) + _light_flux(system, grid, psf, sampling)
-    return convolve(light, psf.transform, psf.size) + system.sky
+    return _seen(light, brightness, grid, psf) + system.sky

@@ -12,7 +12,9 @@ import xarray as xr
 from lensmill.io.results import read_arrays
 from lensmill.report.tables import NOTHING, count, duration, number
 
-SEARCHED = ("basin_cost", "basin_theta_E", "iterations", "converged", "cost", "seconds")
+SEARCHED = (
+    "basin_cost", "basin_theta_E", "followed_cost", "followed_theta_E", "iterations", "converged", "cost", "seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,21 @@ def search(path: Path) -> list[Attempt]:
     arrays = read_arrays(path)
     if any(name not in arrays for name in SEARCHED):
         return []
-    costs, radii = np.atleast_1d(arrays["basin_cost"]), np.atleast_1d(arrays["basin_theta_E"])
-    found = []
-    for place, (cost, radius) in enumerate(zip(costs, radii, strict=True), start=1):
-        behind = "the best" if place == 1 else f"{number(float(cost - costs.min()), 3)} nats behind the best"
-        found.append(Attempt(f"basin {place} of the search", f"θ_E {number(float(radius))} arcsec, {behind}", NOTHING))
+    found = _basins("basin {} of the search", arrays["basin_cost"], arrays["basin_theta_E"])
+    found += _basins("basin {} in the full model", arrays["followed_cost"], arrays["followed_theta_E"])
     verdict = "converged" if bool(arrays["converged"]) else "stopped before it converged"
     misfit = f"{number(float(arrays['cost']), 5)} nats, {verdict}"
     effort = f"{count(float(arrays['iterations']))} iterations, {duration(float(arrays['seconds']))}"
     return [*found, Attempt("maximum a posteriori of the full model", misfit, effort)]
+
+
+def _basins(what: str, costs: np.ndarray, radii: np.ndarray) -> list[Attempt]:
+    found = []
+    for place, (cost, radius) in enumerate(zip(costs, radii, strict=True), start=1):
+        above = float(cost - costs.min())
+        behind = f"{number(above, 3)} nats behind the best" if above else "the best"
+        found.append(Attempt(what.format(place), f"θ_E {number(float(radius))} arcsec, {behind}", NOTHING))
+    return found
 
 
 def sampling(posterior: xr.DataTree) -> list[Attempt]:
