@@ -13,6 +13,7 @@ from typing import Any
 
 import table_inference
 from source_table import misfit_part, sources_part
+from table_calibration import calibration_part
 from table_confusion import confusion_part
 from table_throughput import throughput_part
 
@@ -336,6 +337,7 @@ def page() -> str:
         *population_part(load("population")),
         *misfit_part(load("misfit")),
         *confusion_part(load("confusion"), grid),
+        *calibration_part(load("calibration"), grid),
         *throughput_part(load("throughput"), grid),
     ]
     return "\n".join(parts)
