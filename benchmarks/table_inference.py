@@ -61,7 +61,7 @@ def _peer_rows(pieces: list[dict[str, Any]]) -> Iterable[list[str]]:
             yield [piece["method"], piece["failed"], *["-"] * 9]
             continue
         gradients = piece.get("sample_evals")
-        ratios = [own[k] / piece[k] for k in ("ess_per_s_cold", "ess_per_s")]
+        ratios = [own[k] / piece[k] if k in own else None for k in ("ess_per_s_cold", "ess_per_s")]
         yield [
             piece["method"],
             *(_number(piece.get(k)) for k in ("map_evals", "frame", "warmup_evals", "sample_evals", "min_ess")),
