@@ -68,7 +68,7 @@ def test_a_source_misfit_is_judged_only_where_there_is_a_limit() -> None:
 def test_another_solution_as_good_is_no_certificate(minima: list, lowest: float, passed: list[bool]) -> None:
     draws = 1.2 + 0.01 * np.random.default_rng(0).normal(size=(4, 600))
     theta_E = certify.summarise(draws, 1.2, float("nan"))
-    found = certify.another_solution(minima, lowest, theta_E, Certificate().another_solution)
+    found = certify.another_solution(minima, lambda: lowest, theta_E, Certificate().another_solution)
     assert [check.passed for check in found] == passed
     assert all(check.stage is Stage.BASIN for check in found)
 

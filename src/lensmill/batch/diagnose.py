@@ -1,5 +1,6 @@
 """The certificate, the images and the page of every lens of a batch, from its draws."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,12 +31,14 @@ from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.priors import ARGUMENTS
 from lensmill.program import constrain, system_at, unconstrain
 from lensmill.progress import Progress
+from lensmill.warmstart import descend
 
 CAUSE_NAMES = {
     "long_name": "why a pixel is not used",
     "flag_values": list(range(len(CAUSES))),
     "flag_meanings": "; ".join(CAUSES),
 }
+DESCENT = 120  # iterations, at most
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
 
 
@@ -92,9 +95,13 @@ def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
     """Base-space positions of evenly spaced draws of all chains."""
     flat = posterior.stack(sample=("chain", "draw"))
     chosen = np.linspace(0, flat.sizes["sample"] - 1, PREDICTED_DRAWS).astype(int)
+    return np.stack([_base(problem, flat.isel(sample=i)) for i in chosen])
+
+
+def _base(problem: Problem, draw: xr.Dataset) -> np.ndarray:
+    """The base-space position of one draw."""
     names = [*problem.family.names, *(site.name for site in problem.family.vectors)]
-    rows = [{name: flat[name].values[..., i] for name in names} for i in chosen]
-    return np.stack([np.asarray(unconstrain(problem.family, problem.target.beliefs, row)) for row in rows])
+    return np.asarray(unconstrain(problem.family, problem.target.beliefs, {name: draw[name].values for name in names}))
 
 
 def _images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
@@ -176,11 +183,11 @@ def _certificate(
     misfit = prediction.source_misfit(problem.target.observation)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
-    lowest = float(stats["potential"].min())
+    below = functools.partial(_minimum_below, problem, posterior, stats)
     made = certify.in_order(
         certify.input_checks(work.prepared.figures, limits)
         + plausible.checks(looks, summaries, limits.plausibility)
-        + certify.another_solution(minima, lowest, summaries["theta_E"], limits.another_solution)
+        + certify.another_solution(minima, below, summaries["theta_E"], limits.another_solution)
         + certify.checks(
             summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
         )
@@ -199,6 +206,13 @@ def _certificate(
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip
+
+
+def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -> float:
+    """Half the squared residuals at the minimum that the best draw descends to."""
+    lowest = stats["potential"].argmin(...)
+    base = _base(problem, posterior.isel(lowest))
+    return float(descend(problem.family, problem.target, jnp.asarray(base), DESCENT).cost)
 
 
 def _fitted_radius(work: Work) -> float:

@@ -1,7 +1,7 @@
 """The certificate of a lens: what ArviZ and the residuals say, held against the thresholds of the configuration."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import arviz_stats
@@ -138,15 +138,19 @@ def _source_checks(misfit: Misfit, limit: float | None) -> list[Check]:
 
 
 def another_solution(
-    minima: Sequence[tuple[float, float]], lowest: float, theta_E: ParameterSummary, limit: float
+    minima: Sequence[tuple[float, float]], below: Callable[[], float], theta_E: ParameterSummary, limit: float
 ) -> list[Check]:
     """Whether there is a solution as good that no draw is near, from (nats, theta_E in arcsec) of the minima that were found.
 
-    `lowest` are the nats of the best draw. Chains begin in one basin, and their agreement says nothing of another.
+    `below` finds the nats of the minimum below the draws, where it is needed. Chains begin in one basin, and their agreement says
+    nothing of another.
     """
-    best = min((cost for cost, _ in minima), default=lowest)
-    far = [cost - min(best, lowest) for cost, theta in minima if _is_far(theta, theta_E)]
-    return [at_least("another solution, above the best (nats)", min(far), limit, Stage.BASIN)] if far else []
+    costs = [cost for cost, theta in minima if _is_far(theta, theta_E)]
+    if not costs:
+        return []
+    best = min(below(), *(cost for cost, _ in minima))
+    far = [cost - best for cost in costs]
+    return [at_least("another solution, above the best (nats)", min(far), limit, Stage.BASIN)]
 
 
 def _is_far(theta: float, posterior: ParameterSummary) -> bool:
