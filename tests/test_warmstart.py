@@ -1,12 +1,19 @@
 """The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
 
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
 
 from lensmill import fitting, warmstart
-from lensmill.program import unconstrain
+from lensmill.config import SHIPPED
+from lensmill.config.models import SourceNetwork
+from lensmill.program import potential, unconstrain
+from lensmill.source import Network
+from lensmill.source.decoder import load
 from small_mock import TRUTH, mock
 
 MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
@@ -72,3 +79,40 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
     problem = fitting.pose(mock(priors, truth=truth), MODEL, priors)
     assert warmstart.search(problem.search_family, problem.coarse, starts=starts, seed=0)
     return drawn
+
+
+@pytest.mark.slow
+def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
+    priors: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture, weights, _ = load(SourceNetwork(weights=SHIPPED).weights)
+    network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, "float32"), weights), architecture)
+    pixels = mock(priors, truth=BRIGHT)
+    basin = warmstart.Basin(0.0, {name: np.asarray(value) for name, value in BRIGHT.items()})
+    alone = []
+    descend_some = warmstart.descend_some
+
+    def watched(family, target, base, free, iterations):
+        end = descend_some(family, target, base, free, iterations)
+        alone.append((np.asarray(free) > 0, np.asarray(base), end[0]))
+        return end
+
+    monkeypatch.setattr(warmstart, "descend_some", watched)
+    parametric = fitting.pose(pixels, MODEL, priors)
+    assert len(warmstart.follow(parametric.family, parametric.target, basin)) == 1
+    assert not alone
+
+    problem = fitting.pose(pixels, dataclasses.replace(MODEL, source="neural"), priors, network)
+    family, target = problem.family, problem.target
+    together, staged = warmstart.follow(family, target, basin)
+    ((free, start, first),) = alone
+    named = [site.name for site, is_free in zip(family.coordinates, free, strict=True) if is_free]
+    assert len(named) == architecture.latents + 4
+    assert all(name.startswith(("source", "latent")) for name in named)
+    np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
+    begun = float(potential(family, target, jnp.asarray(start)))
+    after_one = float(potential(family, target, first.position))
+    lowest = [float(potential(family, target, end.position)) for end in (together, staged)]
+    assert after_one < begun - 100
+    assert max(lowest) < after_one + 1e-3
+    assert int(staged.iterations) > int(first.iterations)

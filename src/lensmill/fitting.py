@@ -7,21 +7,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
 from lensmill.infer.gauss_newton import whitening
 from lensmill.likelihood import Observation, observe
-from lensmill.program import (
-    Family,
-    Target,
-    believe,
-    build_family,
-    unconstrain,
-)
-from lensmill.warmstart import Basin, carry_over, descend, named, search
+from lensmill.program import Family, Target, believe, build_family
+from lensmill.warmstart import Basin, follow, named, search
 
 COARSE_SIDE = 48
 SEARCH_SOURCE = "sersic"
@@ -167,10 +160,7 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
     begin = time.perf_counter()
     basins = search(problem.search_family, problem.coarse, starts=starts, seed=seed)
     family, target = problem.family, problem.target
-    ends = []
-    for basin in basins[:FOLLOWED]:
-        start = unconstrain(family, target.beliefs, carry_over(basin.values, family))
-        ends.append(descend(family, target, jnp.clip(start, -4, 4), 120))
+    ends = [end for basin in basins[:FOLLOWED] for end in follow(family, target, basin)]
     best = min(ends, key=lambda end: float(end.cost) if np.isfinite(end.cost) else np.inf)
     followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends if np.isfinite(end.cost)]
     return Maximum(

@@ -20,11 +20,8 @@ from lensmill.program import Family, Site, Target, assemble, constrain, linearis
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -8.0
 SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
-WARM, SHORT, LONG = (
-    30,
-    20,
-    60,
-)  # iterations of a descent in the softened image, in the image itself, and of one that goes on
+# Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
+WARM, SHORT, LONG, FULL = 30, 20, 60, 120
 CONTINUED, KEPT = 8, 3
 GROUP = 8  # starts drawn at once where width pays
 SOFT = 8.0  # S/N that the brightest arcs have in the softened image
@@ -197,6 +194,22 @@ def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Ba
     if _poor(coarse, found):
         found = distinct([*found, *_descend_all(family, coarse, light, excess, rounds[1:])], KEPT)
     return [Basin(float(end.cost), named(family, coarse, end.position)) for end in found]
+
+
+def follow(family: Family, target: Target, basin: Basin) -> list[Descent]:
+    """The minima of the full model that a basin of the search leads to.
+
+    All parameters descend together. A source network's latents begin at their median, the blandest galaxy there is, and mass
+    and lens light bend to make up for it, sometimes for good: from there the source alone descends first, too.
+    """
+    start = jnp.clip(unconstrain(family, target.beliefs, carry_over(basin.values, family)), -4, 4)
+    ends = [descend(family, target, start, FULL)]
+    if family.vectors:
+        source = jnp.asarray([float(site.component[0] == "source") for site in family.coordinates])
+        alone, _ = descend_some(family, target, start, source, LONG)
+        both = descend(family, target, alone.position, FULL)
+        ends.append(both._replace(iterations=both.iterations + alone.iterations))
+    return ends
 
 
 def _poor(target: Target, found: list[Descent]) -> bool:

@@ -34,7 +34,7 @@ def search(path: Path) -> list[Attempt]:
     if any(name not in arrays for name in SEARCHED):
         return []
     found = _basins("basin {} of the search", arrays["basin_cost"], arrays["basin_theta_E"])
-    found += _basins("basin {} in the full model", arrays["followed_cost"], arrays["followed_theta_E"])
+    found += _basins("descent {} into the full model", arrays["followed_cost"], arrays["followed_theta_E"])
     verdict = "converged" if bool(arrays["converged"]) else "stopped before it converged"
     misfit = f"{number(float(arrays['cost']), 5)} nats, {verdict}"
     effort = f"{count(float(arrays['iterations']))} iterations, {duration(float(arrays['seconds']))}"
