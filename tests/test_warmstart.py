@@ -1,6 +1,7 @@
 """The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,7 @@ import pytest
 import yaml
 
 from lensmill import fitting, warmstart
-from lensmill.config import SHIPPED
-from lensmill.config.models import SourceNetwork
+from lensmill.config import Config
 from lensmill.program import potential, unconstrain
 from lensmill.source import Network
 from lensmill.source.decoder import load
@@ -85,7 +85,7 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
 def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
     priors: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    architecture, weights, _ = load(SourceNetwork(weights=SHIPPED).weights)
+    architecture, weights, _ = load(Config(run="r", catalogue=Path("c.ecsv")).weights)
     network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, "float32"), weights), architecture)
     pixels = mock(priors, truth=BRIGHT)
     basin = warmstart.Basin(0.0, {name: np.asarray(value) for name, value in BRIGHT.items()})
@@ -107,7 +107,7 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
     together, staged = warmstart.follow(family, target, basin)
     ((free, start, first),) = alone
     named = [site.name for site, is_free in zip(family.coordinates, free, strict=True) if is_free]
-    assert len(named) == architecture.latents + 4
+    assert len(named) == architecture.latents + 6
     assert all(name.startswith(("source", "latent")) for name in named)
     np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
     begun = float(potential(family, target, jnp.asarray(start)))
