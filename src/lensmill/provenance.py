@@ -15,10 +15,12 @@ CORE = (
     "grid.py", "mass", "light", "source", "lensing.py", "imaging", "likelihood.py", "priors.py", "program.py", "infer",
     "warmstart.py", "fitting.py",
 )  # fmt: skip
+MAPPED = (*CORE, "preparation", "batch/common.py", "batch/map.py")
+SAMPLED = (*MAPPED, "sampling.py", "batch/sample.py")
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "map": (*CORE, "preparation"),
-    "sample": (*CORE, "preparation", "sampling.py"),
-    "diagnose": (*CORE, "preparation", "sampling.py", "checks"),
+    "map": MAPPED,
+    "sample": SAMPLED,
+    "diagnose": (*SAMPLED, "batch/diagnose.py", "checks"),
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "realism.py", "simulate.py"),
@@ -33,7 +35,10 @@ PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "nump
 def code_fingerprint(stage: str) -> str:
     """SHA-256 over the source files that a stage runs, so that a change of code is seen where Snakemake cannot see it."""
     roots = [PACKAGE / name for name in STAGES[stage]]
-    files = sorted(file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py")))
+    found = (file for root in roots for file in ([root] if root.is_file() else root.rglob("*")))
+    files = sorted(
+        file for file in found if file.is_file() and file.parent.name != "__pycache__" and file.name[0] != "."
+    )
     return json_sha256({str(file.relative_to(PACKAGE)): file_sha256(file) for file in files})
 
 

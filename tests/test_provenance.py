@@ -1,0 +1,64 @@
+"""What a result was made of: a change of the code of a stage is seen, whatever kind of file it is in."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lensmill import provenance
+
+FITS = {"map", "sample", "diagnose"}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package, whose files are hashed in place of the real ones'."""
+    copy = tmp_path / "lensmill"
+    shutil.copytree(provenance.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    monkeypatch.setattr(provenance, "code_fingerprint", provenance.code_fingerprint.__wrapped__)
+    return copy
+
+
+def stages_of(change: Path) -> set[str]:
+    """The stages whose code is another one after a change of a file."""
+    before = {stage: provenance.code_fingerprint(stage) for stage in provenance.STAGES}
+    change.write_bytes((change.read_bytes() if change.exists() else b"") + b"\n")
+    return {stage for stage in before if provenance.code_fingerprint(stage) != before[stage]}
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("warmstart.py", FITS),
+        ("preparation/__init__.py", FITS),
+        ("batch/common.py", FITS),
+        ("batch/map.py", FITS),
+        ("batch/sample.py", {"sample", "diagnose"}),
+        ("sampling.py", {"sample", "diagnose"}),
+        ("batch/diagnose.py", {"diagnose"}),
+        ("checks/certify.py", {"diagnose"}),
+        ("report/templates/lens.html.j2", set()),
+        ("report/templates/index.js", set()),
+        ("cli/__init__.py", set()),
+    ],
+)
+def test_a_change_of_code_concerns_the_fits_that_run_it(package: Path, name: str, fits: set[str]) -> None:
+    assert (package / name).exists()
+    assert stages_of(package / name) & FITS == fits
+
+
+def test_a_template_s_change_concerns_pages_alone(package: Path) -> None:
+    assert stages_of(package / "report" / "templates" / "style.css") == {"pages", "calibration", "population"}
+
+
+def test_what_python_and_editors_leave_is_no_code(package: Path) -> None:
+    (package / "report" / "__pycache__").mkdir()
+    assert not stages_of(package / "report" / "__pycache__" / "pages.cpython-313.pyc")
+    assert not stages_of(package / "report" / ".pages.py.swp")
+
+
+def test_every_batch_step_is_the_code_of_its_stage() -> None:
+    for step in FITS:
+        assert f"batch/{step}.py" in provenance.STAGES[step]
+    assert all((provenance.PACKAGE / name).exists() for names in provenance.STAGES.values() for name in names)
