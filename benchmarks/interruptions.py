@@ -1,4 +1,4 @@
-"""A survey killed again and again, grown and changed: what is fitted, and how often; writes benchmarks/results/interruptions.json.
+"""A survey killed again and again, grown and changed: what is fitted, how often; writes benchmarks/results/interruptions.json.
 
 python benchmarks/interruptions.py [--lenses 500] [--more 50] [--sample 50] [--kills 5] [--cores 2] [--folder FOLDER]
 python benchmarks/interruptions.py --changes [--cores 2]
@@ -159,7 +159,7 @@ def interrupted(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     rng = np.random.default_rng(arguments.seed)
     moments = np.sort(rng.uniform(0.02, 0.95, arguments.kills)) * len(STEPS) * arguments.lenses
-    kills, twice, finished = [], {step: 0 for step in STEPS}, survey.stamps()
+    kills, twice, finished = [], dict.fromkeys(STEPS, 0), survey.stamps()
     for moment in moments:
         kill = survey.killed(int(moment), rng.uniform(0, WAIT))
         if kill is None:
@@ -198,7 +198,7 @@ def compared(survey: Survey, rows: Any) -> dict[str, Any]:
     same = 0
     for lens_id in rows["lens_id"]:
         trees = [read_posterior(one.folder.posterior(lens_id)) for one in (survey, whole)]
-        same += all(trees[0][group].to_dataset().identical(trees[1][group].to_dataset()) for group in trees[0].children)
+        same += all(trees[0][group].to_dataset().equals(trees[1][group].to_dataset()) for group in trees[0].children)
     return {"lenses": len(rows), "identical_posteriors": same, "wall_s": round(wall, 1)}
 
 
