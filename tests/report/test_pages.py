@@ -19,7 +19,7 @@ from lensmill.io.results import (
     write_images,
     write_posterior,
 )
-from lensmill.report import write_index, write_lens_page
+from lensmill.report import is_current, write_index, write_lens_page
 from lensmill.report.draws import CELL, Sheet
 from lensmill.report.panels import north_and_east, stretch
 from lensmill.report.tables import duration, number, parameter_row
@@ -315,3 +315,22 @@ def test_the_page_says_what_was_fitted_and_outlines_what_was_not(fake):
     svg = re.search(r'<svg[^>]*id="data".*?</svg>|<svg.*?</svg>', text, re.DOTALL)[0]
     assert "#9be564" in svg
     assert "#ff5c7a" not in svg
+
+
+def test_a_page_is_current_until_what_it_shows_or_its_code_changes(tmp_path, make, monkeypatch):
+    fake = make(tmp_path, {"a": Status.CERTIFIED, "b": Status.FAILED})
+    about = {"truth": {"theta_E": 1.2}, "command": "run a"}
+    assert not is_current(fake.run, "a", **about)
+    for lens_id in "ab":
+        write_lens_page(fake.run, lens_id, **about)
+        assert is_current(fake.run, lens_id, **about)
+    assert not is_current(fake.run, "a", truth={"theta_E": 1.3}, command="run a")
+    assert not is_current(fake.run, "a", truth={"theta_E": 1.2}, command="run b")
+    with monkeypatch.context() as other:
+        other.setattr("lensmill.provenance.code_fingerprint", lambda stage: f"another {stage}")
+        assert not is_current(fake.run, "a", **about)
+    fake.run.thumbnail("a").unlink()
+    assert not is_current(fake.run, "a", **about)
+    certificate = read_certificate(fake.run.certificate("b"))
+    write_certificate(fake.run.certificate("b"), certificate.model_copy(update={"seed": 5}))
+    assert not is_current(fake.run, "b", **about)

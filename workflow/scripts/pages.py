@@ -7,7 +7,7 @@ from lensmill.io.certificate import Manifest
 from lensmill.io.mock import read_truth
 from lensmill.io.results import RunFolder, read_manifest, write_manifest
 from lensmill.progress import progress
-from lensmill.report import write_lens_page
+from lensmill.report import is_current, write_lens_page
 from lensmill.status import Status
 
 if __name__ == "__main__":
@@ -15,12 +15,17 @@ if __name__ == "__main__":
     run, truths = RunFolder(config.folder), read_truth(config.catalogue)
     rows = read_manifest(Path(snakemake.input.diagnosed)).lenses
     with progress("pages", len(rows), snakemake.log[0]) as report:
+        made = []
         for row in rows:
-            if row.status is not Status.INVALID_INPUT:
+            reused = row.status is Status.INVALID_INPUT
+            if not reused:
                 again = f"snakemake --cores all --configfile {snakemake.params.config}"
                 command = f"rm -r {run.lens(row.lens_id)} && {again}"
-                write_lens_page(run, row.lens_id, truth=truths.get(row.lens_id), command=command)
-            report.lens(row.lens_id, "page written", 1.0)
-            report.finish(row.lens_id, computed=True)
+                about = {"truth": truths.get(row.lens_id), "command": command}
+                if not (reused := is_current(run, row.lens_id, **about)):
+                    write_lens_page(run, row.lens_id, **about)
+            made.append(row.model_copy(update={"extra": row.extra | {"reused": reused}}))
+            report.lens(row.lens_id, "page there already" if reused else "page written", 1.0)
+            report.finish(row.lens_id, computed=not reused)
     batch = snakemake.wildcards.batch
-    write_manifest(run.manifest("pages", batch), Manifest(batch=batch, step="pages", lenses=rows))
+    write_manifest(run.manifest("pages", batch), Manifest(batch=batch, step="pages", lenses=tuple(made)))

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lensmill import provenance
 from lensmill.io.catalogue_out import LensRecord
 from lensmill.io.certificate import Certificate
-from lensmill.io.files import atomic_path, write_text
+from lensmill.io.files import atomic_path, file_sha256, write_text
 from lensmill.io.problems import Problem
 from lensmill.io.results import RunFolder, file_name, read_certificate, read_images, read_posterior
 from lensmill.report import attempts, tables
@@ -31,8 +32,9 @@ from lensmill.status import Status
 ABSENT: Mapping[str, Any] = {
     "certificate": None, "groups": {}, "problems": (), "images": (), "sources": (), "draws": (), "corner": None,
     "traces": (), "energy": None, "attempts": (), "has_prior_draws": False,
-    "has_truth": False, "has_prior": False, "preparation": (), "command": None, "files": (),
+    "has_truth": False, "has_prior": False, "preparation": (), "command": None, "files": (), "made_of": "",
 }  # fmt: skip
+HEAD = 1000  # bytes at the beginning of a page that say what it was made of
 
 
 def kind(status: Status) -> str:
@@ -93,6 +95,25 @@ def _write_thumbnail(path: Path, images: xr.Dataset | None) -> None:
         thumbnail(images).save(whole, "WEBP", quality=70, method=4)
 
 
+def _made_of(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, command: str | None) -> str:
+    """The hash of what a page shows and of the code that writes it; a certificate tells apart all that lies beside it."""
+    return provenance.key(
+        certificate=file_sha256(run.certificate(lens_id)), truth=dict(truth or {}), command=command,
+        code=provenance.code_fingerprint("pages"),
+    )  # fmt: skip
+
+
+def is_current(
+    run: RunFolder, lens_id: str, *, truth: Mapping[str, float] | None = None, command: str | None = None
+) -> bool:
+    """Whether `write_lens_page` would write what is there already; FileNotFoundError where the lens has no certificate."""
+    page = run.page(lens_id)
+    if not page.exists() or (run.images(lens_id).exists() and not run.thumbnail(lens_id).exists()):
+        return False
+    with page.open("rb") as stream:
+        return _made_of(run, lens_id, truth, command).encode() in stream.read(HEAD)
+
+
 def write_lens_page(
     run: RunFolder, lens_id: str, *, truth: Mapping[str, float] | None = None, command: str | None = None
 ) -> Path:
@@ -108,6 +129,7 @@ def write_lens_page(
     rows = [row for group in groups.values() for row in group]
     known = {row.name: row.truth for row in rows if math.isfinite(row.truth)}
     shown: dict[str, Any] = {"certificate": certificate, "groups": groups, "command": command}
+    shown["made_of"] = _made_of(run, lens_id, truth, command)
     shown |= {"has_truth": bool(known), "has_prior": any(row.summary.prior for row in rows)}
     shown |= {"files": _files(run, lens_id), "preparation": tables.preparation(certificate)}
     with themed():
