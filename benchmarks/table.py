@@ -16,6 +16,7 @@ from source_table import misfit_part, sources_part
 from table_calibration import calibration_part
 from table_confusion import confusion_part
 from table_throughput import throughput_part
+from table_workflow import interruptions_part, workflow_part
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -205,53 +206,6 @@ def integration_parts() -> Iterable[str]:
     yield choices_table(document["records"])
 
 
-WORKFLOW = """## The workflow beside the fits
-
-`benchmarks/orchestration.py`: the real workflow with sleep for the fits, and a finished run of many lenses. Overhead is what a
-lens takes of all cores beyond the sleep: starts of jobs, imports, reading and writing of results.
-"""
-LOOKS = {
-    "dry_run_nothing_done": "`snakemake --dry-run` before the run",
-    "dry_run_all_done": "`snakemake --dry-run` after it",
-    "status_first": "`lensmill status`, the first time",
-    "status": "`lensmill status`, again",
-    "catalogue": "rule `catalogue`",
-    "report": "rule `report`",
-    "aggregate": "`snakemake`, both rules",
-}
-
-
-def workflow_tables(document: dict[str, Any]) -> Iterable[str]:
-    yield WORKFLOW
-    runs, stores = document["overhead"].values(), document["store"].values()
-    machine = next(iter(stores))["machine"]
-    yield f"Measured on {machine['cores']} cores ({machine['processor']}), shared with other programs.\n"
-    rows = [
-        [
-            *(str(r[k]) for k in ("lenses", "jobs")),
-            f"{r['sleep_s']:g}",
-            *(f"{r[k]:.2f}" for k in ("overhead_wall_s_per_lens", "overhead_cpu_s_per_lens")),
-            f"{r['nothing_to_do']['wall_s']:.1f}",
-        ]
-        for r in runs
-    ]
-    head = ["lenses", "jobs", "sleep a step, s", "overhead a lens, s", "CPU a lens, s", "`--dry-run` afterwards, s"]
-    if rows:
-        yield grid(head, rows)
-    rows = [[words, *(f"{s[name]['wall_s']:.1f}" for s in stores)] for name, words in LOOKS.items()]
-    rows.append(["peak memory of `catalogue`, `report`, MB", *(memory(s) for s in stores)])
-    rows.append(["files and folders a lens", *(str(s["inodes_per_lens"]) for s in stores)])
-    yield grid(["wall time, s", *(f"{s['lenses']:,} lenses" for s in stores)], rows)
-    files = document["files"]
-    names = {"write": "write, a lens", "read_one": "read one lens", "replace_one": "replace one lens"}
-    rows = [[words, *(f"{files[k][name]:.2f}" for k in ("apart_s", "one_s"))] for name, words in names.items()]
-    yield grid([f"draws of {files['lenses']} lenses, s", "a file each", "groups of one file"], rows)
-
-
-def memory(store: dict[str, Any]) -> str:
-    return ", ".join(f"{store[rule]['peak_rss_mb']:.0f}" for rule in ("catalogue", "report"))
-
-
 def hardware(document: dict[str, Any]) -> str:
     machine, versions = document["machine"], document["versions"]
     return (
@@ -332,7 +286,8 @@ def page() -> str:
     if (RESULTS / "inference.json").exists():  # it takes an hour, and not everyone has it
         parts += [*table_inference.parts(load("inference"), grid)]
     parts += [
-        *workflow_tables(load("orchestration")),
+        *workflow_part(load("orchestration"), grid),
+        *interruptions_part(load("interruptions"), grid),
         report_part(load("report")),
         *population_part(load("population")),
         *misfit_part(load("misfit")),

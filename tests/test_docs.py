@@ -110,3 +110,13 @@ def test_every_command_that_is_named_exists(page: str) -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     named = set(re.findall(r"lensmill ([a-z]+)\b", (ROOT / "docs" / page).read_text()))
     assert named <= known, named - known
+
+
+def test_every_fault_is_injected_by_the_test_that_its_row_names() -> None:
+    text = (ROOT / "docs" / "how-to" / "faults.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", text)
+    assert len(named) == len(rows) >= 15
+    assert f"{len(rows)} faults" in text
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), (path, name)
