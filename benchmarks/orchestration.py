@@ -60,7 +60,7 @@ def template(folder: Path) -> Path:
     rng, path = np.random.default_rng(0), folder / "template.fits"
     y, x = np.mgrid[-1:1:21j, -1:1:21j]
     psf = np.exp(-8 * (x**2 + y**2))
-    write_mock_cutout(path, rng.normal(size=(64, 64)), np.ones((64, 64)), psf / psf.sum(), 0.08)
+    write_mock_cutout(path, rng.normal(size=(64, 64)), np.ones((64, 64)), psf / psf.sum(), 0.08, 1)
     return path
 
 

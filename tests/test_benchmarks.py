@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lensmill.config import load
+from lensmill.io.catalogue import read_catalogue
+from lensmill.io.cutout import read_cutout
+
 
 def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
     script = Path(request.config.rootpath, "benchmarks", "table.py")
@@ -28,3 +32,12 @@ def test_the_page_opens_fast(request: pytest.FixtureRequest, tmp_path: Path, chr
     found = script["measure"](tmp_path, 2000, chromium, 1)
     assert found["rows"] == 50
     assert 0 < found["interactive_ms"] < 10_000  # a page that blocks for seconds would be a defect on any machine
+
+
+def test_a_survey_is_rehearsed(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    script = runpy.run_path(str(Path(request.config.rootpath, "benchmarks", "orchestration.py")))
+    config = script["configure"](tmp_path, 3)
+    found, problems = read_catalogue(load(config).catalogue)
+    assert not problems
+    assert [row.path.exists() for row in found] == [True] * 3
+    assert read_cutout(found[0]).image.shape == (64, 64)
