@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import jax.numpy as jnp
 import pytest
+import yaml
 
 from lensmill import runtime
 
@@ -50,6 +51,12 @@ def precision(pytestconfig: pytest.Config) -> str:
 def dtype(precision: str) -> jnp.dtype:
     """The floating-point type of this run's pixels."""
     return jnp.dtype(precision)
+
+
+@pytest.fixture(scope="module")
+def priors(pytestconfig: pytest.Config) -> dict:
+    """The priors that come with lensmill; a test may change its copy."""
+    return yaml.safe_load((pytestconfig.rootpath / "config" / "priors.yaml").read_text())
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,11 @@ import functools
 import jax
 import numpy as np
 import pytest
-import yaml
 
 from lensmill import fitting
 from lensmill.program import Family, Target, potential, stack
 
 MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32", 8)
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> fitting.Pixels:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-import yaml
 
 from lensmill.imaging import Sampling, render
 from lensmill.likelihood import Observation, observe
@@ -19,11 +17,6 @@ FLUX = 1000.0
 SIGNAL_TO_NOISE = 300.0  # of the brightest pixel
 BACKGROUND = 0.1  # of the noise in the brightest pixel: the rest of it is the Poisson noise of the light
 LARGEST_ERROR = 0.05  # nats
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 def kernel() -> np.ndarray:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
 from lensmill import fitting, sampling
 from lensmill.imaging import Sampling, render
@@ -35,11 +34,6 @@ from lensmill.source import Network
 from lensmill.source.decoder import DecoderConfig, init
 from lensmill.warmstart import descend, fit_lens_light
 from small_mock import SCALE, SIDE, TRUTH, kernel, mock
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 def neural_target(priors: dict, precision: str) -> tuple:

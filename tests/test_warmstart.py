@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
 from lensmill import fitting, warmstart
 from lensmill.config import Config
@@ -29,11 +28,6 @@ HARD = {
         "source_flux": 60.0,
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 @pytest.mark.parametrize("kind", HARD)

@@ -5,7 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
 from lensmill.checks import certify, plausible
 from lensmill.checks.predict import predict
@@ -17,11 +16,6 @@ from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 
 MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float64")
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 def judged(priors: dict, pixels: Pixels, **wrong: float) -> dict[str, Any]:

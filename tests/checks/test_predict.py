@@ -3,7 +3,6 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 
 from lensmill.checks.predict import derive, fluxes_at
 from lensmill.imaging import Sampling
@@ -17,11 +16,6 @@ VALUES = {
     "gamma2": 0.0, "source_size": 0.15, "source_e1": 0.1, "source_e2": -0.1, "source_center_x": 0.08,
     "source_center_y": 0.05, "source_flux": 3.0, "source_n": 1.0,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def priors(request: pytest.FixtureRequest) -> dict:
-    return yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
 
 
 def posed(priors: dict, source: str, **vectors: np.ndarray) -> tuple[Family, Target, np.ndarray, dict]:
