@@ -92,14 +92,21 @@ class Survey:
         }
 
     def found(self, name: str) -> dict[str, int]:
-        """When a file of each lens was written, ns."""
-        return {path.parent.name: path.stat().st_mtime_ns for path in self.folder.root.glob(f"lenses/*/{name}")}
+        """When a file of each lens of the catalogue was written, ns."""
+        return self.of_the_catalogue({path.parent.name: path for path in self.folder.root.glob(f"lenses/*/{name}")})
+
+    def of_the_catalogue(self, paths: dict[str, Path]) -> dict[str, int]:
+        """When files were written, of those lenses that the catalogue has now."""
+        from lensmill.io.catalogue import read_ids
+
+        known = {lens_id for lens_id, _ in read_ids(self.catalogue)}
+        return {name: path.stat().st_mtime_ns for name, path in paths.items() if name in known}
 
     def stamps(self) -> Stamps:
         """When each result of each lens was written, by step."""
-        pages = self.folder.root.glob("report/lenses/*.html")
+        pages = {path.stem: path for path in self.folder.root.glob("report/lenses/*.html")}
         made = {step: self.found(name) for step, name in STEPS.items() if step != "pages"}
-        return made | {"pages": {path.stem: path.stat().st_mtime_ns for path in pages}}
+        return made | {"pages": self.of_the_catalogue(pages)}
 
 
 def again(before: Stamps, after: Stamps) -> dict[str, list[str]]:
@@ -158,8 +165,9 @@ def interrupted(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     rows[: arguments.lenses].write(survey.catalogue, overwrite=True)
 
     rng = np.random.default_rng(arguments.seed)
-    moments = np.sort(rng.uniform(0.02, 0.95, arguments.kills)) * len(STEPS) * arguments.lenses
     kills, twice, finished = [], dict.fromkeys(STEPS, 0), survey.stamps()
+    begun = sum(map(len, finished.values()))
+    moments = begun + np.sort(rng.uniform(0.02, 0.95, arguments.kills)) * (len(STEPS) * arguments.lenses - begun)
     for moment in moments:
         kill = survey.killed(int(moment), rng.uniform(0, WAIT))
         if kill is None:
