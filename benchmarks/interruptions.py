@@ -151,8 +151,8 @@ def place(folder: Path | None) -> Iterator[Path]:
         shutil.rmtree(made)
 
 
-def interrupted(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Kills, the run's end, a sample of lenses without interruption, and lenses that are added."""
+def interrupted(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
+    """Kills and the run's end; then a sample of lenses without interruption; then lenses that are added."""
     from astropy.table import Table
 
     total = arguments.lenses + arguments.more
@@ -187,9 +187,10 @@ def interrupted(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "status": {str(name): int(sum(outcome["status"] == name)) for name in sorted(set(outcome["status"]))},
         "finished_results_written_again": twice,
     }  # fmt: skip
-    print(json.dumps(found), flush=True)
+    yield found
     chosen = np.sort(rng.choice(arguments.lenses, arguments.sample, replace=False))
-    return found | {"uninterrupted": compared(survey, rows[chosen]), "added": added(survey, rows, arguments.lenses)}
+    yield {"uninterrupted": compared(survey, rows[chosen])}
+    yield {"added": added(survey, rows, arguments.lenses)}
 
 
 def compared(survey: Survey, rows: Any) -> dict[str, Any]:
@@ -353,8 +354,12 @@ def main() -> None:
         } | about
     else:
         arguments.lenses = arguments.lenses or 500
+        found["interrupted"] = about
         with place(arguments.folder) as folder:
-            found["interrupted"] = interrupted(arguments, folder) | about
+            for part in interrupted(arguments, folder):
+                print(json.dumps(part), flush=True)
+                found["interrupted"] |= part
+                RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
 

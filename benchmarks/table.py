@@ -16,7 +16,7 @@ from source_table import misfit_part, sources_part
 from table_calibration import calibration_part
 from table_confusion import confusion_part
 from table_throughput import throughput_part
-from table_workflow import workflow_part
+from table_workflow import interruptions_part, workflow_part
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -287,6 +287,7 @@ def page() -> str:
         parts += [*table_inference.parts(load("inference"), grid)]
     parts += [
         *workflow_part(load("orchestration"), grid),
+        *interruptions_part(load("interruptions"), grid),
         report_part(load("report")),
         *population_part(load("population")),
         *misfit_part(load("misfit")),

@@ -65,37 +65,39 @@ STEPS = {"map": "maxima", "sample": "posteriors", "diagnose": "certificates", "p
 
 def interruptions_part(document: dict[str, Any], grid: Any) -> Iterable[str]:
     """Kills, what was fitted twice, what additions and changes run again."""
-    found, changed = document["interrupted"], document["changes"]
+    found = document["interrupted"]
     yield INTERRUPTIONS.format(lenses=found["lenses"], kills=len(found["kills"]))
     rows = [
         [str(i), f"{kill['after_s']:.0f}", *(str(kill["finished"][step]) for step in STEPS), str(kill["chains_begun"])]
         for i, kill in enumerate(found["kills"], 1)
     ]
     yield grid(["kill", "after, s", *STEPS.values(), "lenses with draws half done"], rows)
-    again, whole, added = (found[name] for name in ("finished_results_written_again", "uninterrupted", "added"))
+    again = found["finished_results_written_again"]
     status = ", ".join(f"{number} {name}" for name, number in found["status"].items())
-    yield grid(
-        ["what", "figure"],
-        [
-            ["rows of the catalogue", f"{found['rows']} ({status})"],
-            [
-                "finished results written again, by step",
-                ", ".join(f"{again[step]} {name}" for step, name in STEPS.items()),
-            ],
-            [
-                f"of {whole['lenses']} lenses run alone and undisturbed, posteriors equal in every draw",
-                str(whole["identical_posteriors"]),
-            ],
-            [
-                f"{added['lenses']} lenses added: new results",
-                ", ".join(f"{added['fits'][step]} {name}" for step, name in STEPS.items()),
-            ],
-            [
-                "earlier results written again",
-                ", ".join(f"{added['written_again'][step]} {name}" for step, name in STEPS.items()),
-            ],
-        ],
-    )
+    rows = [
+        ["rows of the catalogue", f"{found['rows']} ({status})"],
+        ["finished results written again", counted(again)],
+    ]
+    if whole := found.get("uninterrupted"):
+        words = f"of {whole['lenses']} lenses run alone and undisturbed, posteriors equal in every draw"
+        rows.append([words, str(whole["identical_posteriors"])])
+    if added := found.get("added"):
+        rows.append([f"{added['lenses']} lenses added: new results", counted(added["fits"])])
+        rows.append(["earlier results written again then", counted(added["written_again"])])
+    yield grid(["what", "figure"], rows)
+    machine = found["machine"]
+    yield f"{machine['cores']} cores ({machine['processor']}), at commit {found['commit'][:9]}.\n"
+    if "changes" in document:
+        yield from changes_part(document["changes"], grid)
+
+
+def counted(steps: dict[str, int]) -> str:
+    """Numbers of results, step by step, in words."""
+    return ", ".join(f"{steps[step]} {name}" for step, name in STEPS.items())
+
+
+def changes_part(changed: dict[str, Any], grid: Any) -> Iterable[str]:
+    """What each kind of change makes the next run write again."""
     yield CHANGES.format(survey=changed["survey"])
     rows = [
         [
@@ -106,5 +108,4 @@ def interruptions_part(document: dict[str, Any], grid: Any) -> Iterable[str]:
         for row in changed["rows"]
     ]
     yield grid(["change", *STEPS.values(), "catalogue", "survey page"], rows)
-    machine = found["machine"]
-    yield f"{machine['cores']} cores ({machine['processor']}), at commits {found['commit'][:9]} and {changed['commit'][:9]}.\n"
+    yield f"At commit {changed['commit'][:9]}.\n"
