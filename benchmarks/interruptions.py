@@ -161,36 +161,64 @@ def interrupted(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[st
     kept = folder / "all.ecsv"
     if not kept.exists():
         shutil.copy(survey.catalogue, kept)
-    rows = Table.read(kept)
-    rows[: arguments.lenses].write(survey.catalogue, overwrite=True)
-
+    rows, diary = Table.read(kept), read_diary(folder)
     rng = np.random.default_rng(arguments.seed)
-    kills, twice, finished = [], dict.fromkeys(STEPS, 0), survey.stamps()
-    begun = sum(map(len, finished.values()))
-    moments = begun + np.sort(rng.uniform(0.02, 0.95, arguments.kills)) * (len(STEPS) * arguments.lenses - begun)
-    for moment in moments:
-        kill = survey.killed(int(moment), rng.uniform(0, WAIT))
-        if kill is None:
-            raise RuntimeError("the run ended before it was killed")
-        now = survey.stamps()
-        twice = {step: twice[step] + len(names) for step, names in again(finished, now).items()}
-        finished = now
-        kills.append(kill)
-        print(json.dumps(kill), flush=True)
-    wall = survey.run()
-    now = survey.stamps()
-    twice = {step: twice[step] + len(names) for step, names in again(finished, now).items()}
-    outcome = Table.read(survey.folder.catalogue_ecsv)
-    found = {
-        "lenses": arguments.lenses, "seed": arguments.seed, "kills": kills, "last_run_s": round(wall, 1),
-        "rows": len(outcome), "same_lenses": set(outcome["lens_id"]) == set(rows["lens_id"][: arguments.lenses]),
-        "status": {str(name): int(sum(outcome["status"] == name)) for name in sorted(set(outcome["status"]))},
-        "finished_results_written_again": twice,
-    }  # fmt: skip
-    yield found
+    moments = np.sort(rng.uniform(0.02, 0.95, arguments.kills)) * len(STEPS) * arguments.lenses
+    pauses = rng.uniform(0, WAIT, arguments.kills)
     chosen = np.sort(rng.choice(arguments.lenses, arguments.sample, replace=False))
-    yield {"uninterrupted": compared(survey, rows[chosen])}
-    yield {"added": added(survey, rows, arguments.lenses)}
+    first = rows[: arguments.lenses]
+    if "rows" not in diary:
+        first.write(survey.catalogue, overwrite=True)
+        _run_and_kill(survey, diary, list(zip(moments, pauses, strict=True)))
+        outcome = Table.read(survey.folder.catalogue_ecsv)
+        diary |= {
+            "lenses": arguments.lenses, "seed": arguments.seed, "rows": len(outcome),
+            "same_lenses": set(outcome["lens_id"]) == set(first["lens_id"]),
+            "status": {str(name): int(sum(outcome["status"] == name)) for name in sorted(set(outcome["status"]))},
+        }  # fmt: skip
+        yield diary
+    if "uninterrupted" not in diary:
+        diary["uninterrupted"] = compared(survey, rows[chosen])
+        yield diary
+    diary["added"] = added(survey, rows, arguments.lenses)
+    yield diary
+
+
+def _run_and_kill(survey: Survey, diary: dict[str, Any], kills: list[tuple[float, float]]) -> None:
+    """Run to the end, killed at the moments (results that are there, then seconds) that the diary does not have yet."""
+    finished = diary.get("stamps") or survey.stamps()
+    while True:
+        done = len(diary["kills"])
+        if done < len(kills):
+            moment, pause = kills[done]
+            kill = survey.killed(int(moment), pause)
+            if kill is None:
+                raise RuntimeError("the run ended before it was killed")
+            diary["kills"].append(kill)
+        else:
+            diary["last_run_s"] = round(survey.run(), 1)
+        now = survey.stamps()
+        for step, names in again(finished, now).items():
+            diary["finished_results_written_again"][step] += len(names)
+        diary["stamps"] = finished = now
+        write_diary(survey.config.parent, diary)
+        print(json.dumps(diary["kills"][-1] | {"written_again": diary["finished_results_written_again"]}), flush=True)
+        if done == len(kills):
+            return
+
+
+def read_diary(folder: Path) -> dict[str, Any]:
+    """What is known already of a survey in a folder that is kept."""
+    path = folder / "diary.json"
+    fresh = {"kills": [], "finished_results_written_again": dict.fromkeys(STEPS, 0)}
+    return json.loads(path.read_text()) if path.exists() else fresh
+
+
+def write_diary(folder: Path, diary: dict[str, Any]) -> None:
+    """Keep it: a benchmark that is stopped goes on from here."""
+    path = folder / "diary.json"
+    path.with_suffix(".new").write_text(json.dumps(diary))
+    path.with_suffix(".new").replace(path)
 
 
 def compared(survey: Survey, rows: Any) -> dict[str, Any]:
@@ -354,11 +382,10 @@ def main() -> None:
         } | about
     else:
         arguments.lenses = arguments.lenses or 500
-        found["interrupted"] = about
         with place(arguments.folder) as folder:
-            for part in interrupted(arguments, folder):
-                print(json.dumps(part), flush=True)
-                found["interrupted"] |= part
+            for diary in interrupted(arguments, folder):
+                write_diary(folder, diary)
+                found["interrupted"] = about | {name: value for name, value in diary.items() if name != "stamps"}
                 RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
