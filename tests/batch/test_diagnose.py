@@ -34,7 +34,7 @@ def test_the_minimum_below_the_draws_is_that_of_the_best_of_them(priors: dict, m
         return float(descend(family, target, jnp.asarray(start), iterations).cost)
 
     assert below(900.0, 800.0) == pytest.approx(descended(truth, FULL), abs=0.01)
-    monkeypatch.setattr(diagnose, "DESCENT", 1)  # so that it matters where a descent begins
+    monkeypatch.setattr(diagnose, "FULL", 1)  # so that it matters where a descent begins
     assert below(900.0, 800.0) == pytest.approx(descended(base[1], 1), rel=1e-3)
     assert below(800.0, 900.0) == pytest.approx(descended(base[0], 1), rel=1e-3)
     assert below(800.0, 900.0) > below(900.0, 800.0) + 10

@@ -31,14 +31,13 @@ from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.priors import ARGUMENTS
 from lensmill.program import constrain, system_at, unconstrain
 from lensmill.progress import Progress
-from lensmill.warmstart import descend
+from lensmill.warmstart import FULL, descend
 
 CAUSE_NAMES = {
     "long_name": "why a pixel is not used",
     "flag_values": list(range(len(CAUSES))),
     "flag_meanings": "; ".join(CAUSES),
 }
-DESCENT = 120  # iterations, at most
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
 
 
@@ -212,7 +211,7 @@ def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -
     """Half the squared residuals at the minimum that the best draw descends to."""
     lowest = stats["potential"].argmin(...)
     base = _base(problem, posterior.isel(lowest))
-    return float(descend(problem.family, problem.target, jnp.asarray(base), DESCENT).cost)
+    return float(descend(problem.family, problem.target, jnp.asarray(base), FULL).cost)
 
 
 def _fitted_radius(work: Work) -> float:
