@@ -120,6 +120,21 @@ def test_shared_noise_inflates_rms_to_that_of_smooth_features() -> None:
     assert found.noise.power == pytest.approx(np.sum(correlation**2) / correlation.max() ** 2, rel=0.15)
 
 
+@pytest.mark.parametrize(("width", "known"), [(0.6, True), (3.0, False)])
+def test_light_in_the_sky_is_not_taken_for_noise(width: float, known: bool) -> None:
+    rng = np.random.default_rng(3)
+    bumps = gaussian_filter(rng.normal(size=(SIDE, SIDE)), width, mode="wrap")
+    background = rng.normal(size=(SIDE, SIDE)) + bumps / bumps.std()
+    found = prepare(make(elliptical() + arc(1.0, 0.15), noise=background), Preparation(noise="inflated"), None, EXPECTED)
+    assert found.noise.known == known
+    if known:
+        assert found.noise_factor > 1.4
+    else:
+        assert found.noise_factor == found.noise_chi2 == 1
+        assert np.isnan(found.figures["noise_scale"])
+        assert any("holds light" in note for note in found.notes)
+
+
 def test_the_psf_is_measured() -> None:
     found = prepare(make(elliptical() + arc(1.0, 0.15)), AUTO, None, EXPECTED).figures
     assert found["psf_fwhm"] == pytest.approx(2.3548 * PSF_SIGMA * SCALE, rel=0.05)

@@ -12,6 +12,7 @@ import numpy as np
 
 LONGEST = 3  # pixels: noise that drizzling shares ends there
 FAR = (6, 9)  # pixels: what is still correlated there is no noise, but light that was not subtracted
+STRUCTURE = 0.15  # of the variance: pixels that share more of it between LONGEST and FAR hold an object, not sky
 LEAST = 400  # blank pixels, fewer tell nothing
 OUTLIER = 4.0  # standard deviations
 BLOCKS = 6  # along each side, for the errors by jackknife
@@ -19,11 +20,11 @@ WHITE, CERTAIN = 0.05, 3.0  # smallest relative difference from 1 that matters, 
 
 
 class Noise(NamedTuple):
-    """Noise of blank sky in units of rms, each with its standard deviation; NaN where there is too little sky.
+    """Noise of blank sky in units of rms, each with its standard deviation; NaN where there is too little sky, or light in it.
 
     scale: standard deviation of a pixel; correlation: square root of the sum of the autocorrelation; total: their product, the
     noise of features as wide as the PSF; power: sum of the squared autocorrelation, the pixels that count for one in a
-    chi-squared; pixels: blank ones.
+    chi-squared; pixels: blank ones; structure: autocorrelation where noise has none and an object that was not found has.
     """
 
     scale: float
@@ -34,10 +35,11 @@ class Noise(NamedTuple):
     total_sd: float
     power: float
     pixels: int
+    structure: float
 
     @property
     def known(self) -> bool:
-        """Whether there was enough sky."""
+        """Whether there was enough sky, and nothing in it."""
         return bool(np.isfinite(self.scale) and np.isfinite(self.total_sd))
 
     def off(self, name: str) -> bool:
@@ -49,12 +51,13 @@ class Noise(NamedTuple):
 UNKNOWN = (np.nan,) * 7
 
 
-def _lags() -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Half of all lags (the other half is the same) with noise in common, and of some so far that they have none."""
+def _lags() -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[tuple[int, int]]]:
+    """Half of all lags (the other half is the same): with noise in common, of objects only, of light as wide as the cutout."""
     steps = [(dy, dx) for dy in range(FAR[1] + 1) for dx in range(-FAR[1], FAR[1] + 1) if dy > 0 or dx > 0]
     near = [lag for lag in steps if np.hypot(*lag) <= LONGEST + 0.5]
+    middle = [lag for lag in steps if LONGEST + 0.5 < np.hypot(*lag) < FAR[0]]
     far = [lag for lag in steps if FAR[0] <= np.hypot(*lag) <= FAR[1]]
-    return near, far[::4]
+    return near, middle[::4], far[::4]
 
 
 def _products(values: np.ndarray, blank: np.ndarray, lag: tuple[int, int], block: np.ndarray) -> np.ndarray:
@@ -74,23 +77,27 @@ def measure_noise(residual: np.ndarray, rms: np.ndarray, blank: np.ndarray) -> N
     """Noise in the pixels marked `blank`, of an image without sky and without light."""
     values = np.where(blank, residual / rms, 0.0)
     if blank.sum() < LEAST:
-        return Noise(*UNKNOWN, int(blank.sum()))
+        return Noise(*UNKNOWN, int(blank.sum()), np.nan)
     spread = 1.4826 * np.median(np.abs(values[blank] - np.median(values[blank])))
     blank = blank & (np.abs(values - np.median(values[blank])) < OUTLIER * spread)
     values = np.where(blank, values - values[blank].mean(), 0.0)
     rows, columns = np.indices(values.shape)
     block = (rows * BLOCKS // values.shape[0]) * BLOCKS + columns * BLOCKS // values.shape[1]
-    near, far = _lags()
-    tables = [_products(values, blank, lag, block) for lag in [(0, 0), *near, *far]]
-    sums = np.stack(tables)  # (lag, 2, block)
+    near, middle, far = _lags()
+    tables = [_products(values, blank, lag, block) for lag in [(0, 0), *near, *far, *middle]]
+    between = np.stack(tables[-len(middle) :]).sum(-1)
+    sums = np.stack(tables[: -len(middle)])  # (lag, 2, block)
     occupied = sums[0, 1] > 0
     whole = sums.sum(-1)
+    structure = _structure(whole, between, len(near))
+    if not structure <= STRUCTURE:
+        return Noise(*UNKNOWN, int(blank.sum()), structure)
     found = _figures(whole, len(near))
     without = np.array([_figures(whole - sums[..., b], len(near)) for b in np.flatnonzero(occupied)])
     n = len(without)
     sd = np.sqrt((n - 1) / n * np.sum((without - without.mean(0)) ** 2, axis=0)) if n > 1 else np.full(4, np.nan)
     scale, correlation, total, power = found
-    return Noise(scale, float(sd[0]), correlation, float(sd[1]), total, float(sd[2]), power, int(blank.sum()))
+    return Noise(scale, float(sd[0]), correlation, float(sd[1]), total, float(sd[2]), power, int(blank.sum()), structure)
 
 
 def _figures(sums: np.ndarray, near: int) -> tuple[float, float, float, float]:
@@ -103,3 +110,11 @@ def _figures(sums: np.ndarray, near: int) -> tuple[float, float, float, float]:
     shared = (covariance[1 : 1 + near] - light) / variance
     scale, correlation = float(np.sqrt(variance)), float(np.sqrt(max(1 + 2 * shared.sum(), 0.0)))
     return scale, correlation, scale * correlation, float(1 + 2 * np.sum(shared**2))
+
+
+def _structure(sums: np.ndarray, between: np.ndarray, near: int) -> float:
+    """What pixels share of the variance at lags `between` noise and wide light."""
+    covariance = sums[:, 0] / np.maximum(sums[:, 1], 1)
+    light = covariance[1 + near :].mean()
+    shared = (between[:, 0] / np.maximum(between[:, 1], 1)).mean() - light
+    return float(shared / (covariance[0] - light)) if covariance[0] > light else 1.0

@@ -13,7 +13,7 @@ from lensmill.io.psf import light_centre, stamp_fwhm
 from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
 from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
-from lensmill.preparation.noise import Noise, measure_noise
+from lensmill.preparation.noise import LEAST, Noise, measure_noise
 
 CAUSES = ("used", "left out by MASK", "bad pixel or cosmic ray", "neighbour or star", "outside the fitted region")
 GIVEN, BAD, NEIGHBOUR, OUTSIDE = 1, 2, 3, 4
@@ -245,7 +245,9 @@ def _notes(
 
 def _noise_notes(noise: Noise, factor: float) -> list[str]:
     if not noise.known:
-        return [f"noise not measured: {noise.pixels} pixels of blank sky are too few"]
+        few = f"{noise.pixels} pixels of blank sky are too few"
+        seen = f"what passes for blank sky holds light (pixels share {noise.structure:.2f} of their variance beyond drizzling)"
+        return [f"noise not measured: {few if noise.pixels < LEAST else seen}"]
     found = []
     if noise.off("scale"):
         found.append(f"blank sky scatters by {noise.scale:.2f} ± {noise.scale_sd:.2f} rms")

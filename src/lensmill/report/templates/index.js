@@ -93,7 +93,7 @@ function picture(i) {
 function verdict(i) {
   const { kind, value } = data.statuses[data.status[i]], stage = data.stages[data.stage[i]];
   const shown = [element("span", { class: `status ${kind}`, text: value })];
-  if (stage && stage !== "input") shown.push(element("span", { class: "soft small", text: ` · ${stage}` }));
+  if (stage && value !== "invalid input") shown.push(element("span", { class: "soft small", text: ` · ${stage}` }));
   if (data.reason[i]) shown.push(element("div", { class: "reason", title: data.reason[i], text: data.reason[i] }));
   return shown;
 }
