@@ -125,7 +125,9 @@ def test_light_in_the_sky_is_not_taken_for_noise(width: float, known: bool) -> N
     rng = np.random.default_rng(3)
     bumps = gaussian_filter(rng.normal(size=(SIDE, SIDE)), width, mode="wrap")
     background = rng.normal(size=(SIDE, SIDE)) + bumps / bumps.std()
-    found = prepare(make(elliptical() + arc(1.0, 0.15), noise=background), Preparation(noise="inflated"), None, EXPECTED)
+    found = prepare(
+        make(elliptical() + arc(1.0, 0.15), noise=background), Preparation(noise="inflated"), None, EXPECTED
+    )
     assert found.noise.known == known
     if known:
         assert found.noise_factor > 1.4

@@ -97,7 +97,9 @@ def measure_noise(residual: np.ndarray, rms: np.ndarray, blank: np.ndarray) -> N
     n = len(without)
     sd = np.sqrt((n - 1) / n * np.sum((without - without.mean(0)) ** 2, axis=0)) if n > 1 else np.full(4, np.nan)
     scale, correlation, total, power = found
-    return Noise(scale, float(sd[0]), correlation, float(sd[1]), total, float(sd[2]), power, int(blank.sum()), structure)
+    return Noise(
+        scale, float(sd[0]), correlation, float(sd[1]), total, float(sd[2]), power, int(blank.sum()), structure
+    )
 
 
 def _figures(sums: np.ndarray, near: int) -> tuple[float, float, float, float]:
