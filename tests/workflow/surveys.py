@@ -28,7 +28,7 @@ def survey(folder: Path, name: str, *, lenses: int = 3, batch_size: int = 2) -> 
         f"priors: {ROOT}/config/priors.yaml\nbatch_size: {batch_size}\n"
         f"simulate: {{lenses: {lenses}, source: sersic, shape: [40, 40], pixel_scale: 0.12, psf_size: 9}}\n"
         "model: {source: sersic, supersampling: 1}\n"
-        "inference: {starts: 8, chains: 2, warmup: 20, round: 20, max_rounds: 2, max_tree_depth: 4}\n"
+        "inference: {starts: 8, chains: 2, warmup: 20, round: 20, max_rounds: 2, rungs: 0, max_tree_depth: 4}\n"
     )
     return [*SNAKEMAKE, "--directory", str(ROOT), "--configfile", str(config)], RunFolder(folder / "results" / name)
 
