@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.infer.abreast import OUT_OF_MEMORY, Made, abreast, compiled
+from lensmill.infer import abreast as module
+from lensmill.infer.abreast import OUT_OF_MEMORY, Made, abreast, compiled, over
 
 
 @compiled(0)
@@ -124,3 +125,22 @@ def test_a_call_too_large_for_the_device_is_made_in_pieces() -> None:
     answers = abreast(lambda number: float(hungry(jnp.asarray(float(number)))), range(40), width=40, made=made)
     assert answers == [number + 1.0 for number in range(40)]
     assert [one.lenses for one in made] == [16, 16, 8]
+
+
+@pytest.mark.parametrize("group", [None, 2, 3, 8])
+def test_items_in_groups_give_what_they_give_in_turn(group: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the function is compiled for groups of one size alone."""
+    traced = []
+
+    def spread(item: tuple[jax.Array, jax.Array]) -> dict[str, jax.Array]:
+        traced.append(item)
+        return {"x": item[0] * jax.random.normal(item[1], (2,))}
+
+    items = jnp.arange(7.0), jax.random.split(jax.random.key(0), 7)
+    expected = over(spread, items, group)
+    monkeypatch.setattr(module, "wide_device", lambda: True)
+    traced.clear()
+    found = over(spread, items, group)
+    assert found["x"].shape == (7, 2)
+    np.testing.assert_array_equal(found["x"], expected["x"])
+    assert len(traced) == 1

@@ -29,6 +29,38 @@ def test_a_step_into_nan_is_taken_back() -> None:
     assert float(end.position[0]) == pytest.approx(np.exp(2), rel=1e-5)
 
 
+def test_a_descent_that_begins_where_nothing_is_finite_ends_there() -> None:
+    start = jnp.asarray([-1.0, 2.0])
+    end = gauss_newton.minimise(lambda x: gauss_newton.linearise(jnp.log, x), start, 100, 1e-2)
+    np.testing.assert_array_equal(end.position, start)
+    assert not np.isfinite(end.cost)
+    assert not bool(end.converged)
+
+
+def test_a_descent_of_no_steps_knows_its_cost() -> None:
+    start = jnp.asarray([-1.2, 1.0])
+    end = gauss_newton.minimise(lambda x: gauss_newton.linearise(rosenbrock, x), start, 0)
+    jacobian = np.asarray([[24.0, 10.0], [-1.0, 0.0]])
+    residuals = np.asarray([-4.4, 2.2])
+    assert int(end.iterations) == 0
+    assert float(end.damping) == pytest.approx(gauss_newton.FIRST_DAMPING)
+    np.testing.assert_array_equal(end.position, start)
+    np.testing.assert_allclose(end.cost, 0.5 * residuals @ residuals)
+    np.testing.assert_allclose(end.gradient, jacobian.T @ residuals)
+    np.testing.assert_allclose(end.curvature, jacobian.T @ jacobian)
+
+
+def test_residuals_are_compiled_once_for_a_descent() -> None:
+    seen = []
+
+    def counted(x: jax.Array) -> jax.Array:
+        seen.append(x)
+        return rosenbrock(x)
+
+    jax.make_jaxpr(lambda x: gauss_newton.minimise(lambda at: gauss_newton.linearise(counted, at), x, 9))(jnp.ones(2))
+    assert len(seen) == 1
+
+
 def test_a_step_is_not_so_long_that_it_leaves_what_can_be_seen() -> None:
     """Far out the residual is flat: there a whole Gauss-Newton step leaps across the minimum to where it is flat again."""
 

@@ -36,10 +36,18 @@ def device_width() -> int:
 
 
 def over(function: Callable[[Any], Any], items: Any, group: int | None = None) -> Any:
-    """`function` of every item along the leading axis: one after the other on a CPU, else all, or `group`, at once."""
-    if wide_device():
-        return jax.vmap(function)(items) if group is None else jax.lax.map(function, items, batch_size=group)
-    return jax.lax.map(function, items)
+    """`function` of every item along the leading axis: one after the other on a CPU, else all, or `group`, at once.
+
+    Groups are filled up with items over again: a last one of another size would be compiled apart.
+    """
+    if not wide_device():
+        return jax.lax.map(function, items)
+    if group is None:
+        return jax.vmap(function)(items)
+    number = len(jax.tree.leaves(items)[0])
+    filled = np.arange(-(-number // group) * group) % number
+    found = jax.lax.map(function, jax.tree.map(lambda leaf: leaf[filled], items), batch_size=group)
+    return jax.tree.map(lambda leaf: leaf[:number], found)
 
 
 class Compiled:

@@ -19,7 +19,10 @@ from lensmill.infer.gauss_newton import Residuals
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 
 SHARPEST = 20.0  # whitened units a squared one
-BENDS, JUDGED = (1.0, 0.5, 0.0), 32  # shares of a bend that are tried, and draws that they are judged by
+BENDS, JUDGED = (
+    (1.0, 0.5, 0.0),
+    31,
+)  # shares of a bend that are tried, and draws that, with the centre, they are judged by
 GROUP = 8  # second derivatives and heights that are taken at once where width pays
 CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 
@@ -114,12 +117,12 @@ def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
     Judged by how far the `potential` departs from half the squared distance, in the median over draws of that Gaussian.
     """
     y = jax.random.normal(key, (JUDGED, frame.center.size), frame.center.dtype)
-    nats = 0.5 * jnp.sum(y * y, axis=1)
+    nats, centre = 0.5 * jnp.sum(y * y, axis=1), jnp.zeros_like(y[:1])
 
     def departure(share: Array) -> Array:
         bent = frame._replace(bend=share * frame.bend)
-        rise = over(lambda at: potential(to_base(bent, at)), y, GROUP) - potential(frame.center)
-        return jnp.median(jnp.nan_to_num(jnp.abs(rise - nats), nan=jnp.inf))
+        height = over(lambda at: potential(to_base(bent, at)), jnp.concatenate([centre, y]), GROUP)
+        return jnp.median(jnp.nan_to_num(jnp.abs(height[1:] - height[0] - nats), nan=jnp.inf))
 
     shares = jnp.asarray(BENDS, frame.bend.dtype)
     return frame._replace(bend=frame.bend * shares[jnp.argmin(jax.lax.map(departure, shares))])

@@ -40,7 +40,8 @@ class Descent(NamedTuple):
         return jnp.asarray(self.small_steps >= 2)
 
 
-LARGEST_DAMPING = 1e8
+FIRST_DAMPING, LARGEST_DAMPING = 1e-2, 1e8
+LEAST_SHARE = 1 / 3  # of the damping that is kept after a step as good as predicted, or better
 LONGEST_STEP = 1.0  # in any coordinate: a standard deviation of its prior, where positions are in base space
 
 
@@ -56,12 +57,18 @@ def _normal(linear: Linearisation) -> tuple[Array, Array, Array]:
     return 0.5 * value @ value, jacobian @ value, jacobian @ jacobian.T
 
 
-def begin(linear: Linearise, position: Float[Array, " parameter"], damping: float = 1e-2) -> Descent:
-    """The state before the first step."""
-    cost, gradient, curvature = _normal(linear(position))
-    one = jnp.ones_like(cost)
-    zero = jnp.zeros((), jnp.int32)
-    return Descent(position, cost, gradient, curvature, damping * one, 2 * one, zero, zero)
+def begin(position: Float[Array, " parameter"]) -> Descent:
+    """The state before the cost at `position` is known: a first step of no length finds it, and counts as none.
+
+    So the residuals are compiled once, in the step, and not once more before it.
+    """
+    nothing, size = jnp.zeros_like(position), position.size
+    one = jnp.ones((), position.dtype)
+    damping = FIRST_DAMPING * LEAST_SHARE**-1 * one  # the first step divides it
+    count = jnp.zeros((), jnp.int32)
+    return Descent(
+        position, jnp.inf * one, nothing, jnp.eye(size, dtype=position.dtype), damping, 2 * one, count - 1, count
+    )
 
 
 def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
@@ -81,9 +88,10 @@ def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
     accepted = sound & (cost < state.cost)
     gain = jnp.where(accepted, (state.cost - cost) / jnp.maximum(predicted, 1e-30), 0)
     damping = jnp.where(
-        accepted, state.damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), state.damping * state.growth
+        accepted, state.damping * jnp.maximum(LEAST_SHARE, 1 - (2 * gain - 1) ** 3), state.damping * state.growth
     )
-    small = jnp.where(accepted, state.cost - cost < tolerance, predicted < tolerance)
+    small = jnp.where(accepted, state.cost - cost, predicted) < tolerance
+    small &= jnp.isfinite(state.cost)
 
     def keep(new: Array, old: Array) -> Array:
         return jnp.where(accepted, new, old)
@@ -108,7 +116,7 @@ def minimise(
     def unfinished(state: Descent) -> Bool[Array, ""]:
         return ~state.converged & (state.iterations < iterations) & (state.damping < LARGEST_DAMPING)
 
-    return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(linear, position))
+    return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(position))
 
 
 @compiled()

@@ -13,14 +13,12 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import ParamInfo
 
-from lensmill.infer.abreast import over
 from lensmill.infer.frame import Frame, Potential, to_base
 
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4
-NEARER = 2.0 ** -np.arange(
-    8
-)  # shares of a start's distance from the centre that are tried until it is no impossible one
+# shares of a start's distance from the centre, at last the centre itself, that are tried until it is no impossible one
+NEARER = np.append(2.0 ** -np.arange(8), 0)
 POSSIBLE = 3.0  # nats above the centre for each parameter; a Gaussian has half a nat
 
 
@@ -58,11 +56,9 @@ def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
     """
     place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
-    shares = jnp.asarray(NEARER, y.dtype)
-    height = over(lambda share: whitened(potential, frame)(share * y), shares) - potential(frame.center)
-    possible = height < POSSIBLE * y.size
-    share = jnp.where(possible.any(), shares[jnp.argmax(possible)], 0)
-    return chain_at(potential, frame, share * y, later)
+    tried = jax.lax.map(lambda share: chain_at(potential, frame, share * y, later), jnp.asarray(NEARER, y.dtype))
+    possible = tried.potential - tried.potential[-1] < POSSIBLE * y.size
+    return jax.tree.map(lambda leaf: leaf[jnp.where(possible.any(), jnp.argmax(possible), -1)], tried)
 
 
 def chain_at(potential: Potential, frame: Frame, y: Float[Array, " parameter"], key: Array) -> Chain:
