@@ -32,7 +32,7 @@ def test_every_lens_is_in_one_batch(number: int, size: int) -> None:
     assert number / len(batches) <= 2 * size
 
 
-@pytest.mark.parametrize(("number", "batches"), [(3, 1), (8, 2), (1000, 256), (20_000, 256)])
+@pytest.mark.parametrize(("number", "batches"), [(3, 1), (8, 2), (100, 32), (1000, 64), (20_000, 256), (100_000, 256)])
 def test_without_a_size_batches_are_small_but_not_too_many(number: int, batches: int) -> None:
     assert len(batch_lenses([f"lens-{i}" for i in range(number)], None)) == batches
 

@@ -134,11 +134,12 @@ def result_path(folder: RunFolder, step: str, row: ManifestRow) -> Path:
 def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[str, ...]]:
     """Batches of about `size` lenses: a lens's batch follows from its id, so that a new lens changes one batch.
 
-    The number of batches is a power of two, so that a growing survey seldom deals its lenses anew; without a `size` it is
-    at most MOST_BATCHES, since Snakemake needs time for every job and a cluster for every start.
+    The number of batches is a power of two, so that a growing survey seldom deals its lenses anew. Without a `size` it
+    grows as the square root of the survey: few lenses share out among cores, and of many a start is a small part.
     """
-    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / (size or SIZE))))
-    number = number if size else min(number, MOST_BATCHES)
+    if size is None:
+        size = max(SIZE, len(lens_ids) / MOST_BATCHES, math.sqrt(len(lens_ids)) / 2)
+    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / size)))
     found: dict[str, list[str]] = {}
     for lens_id in lens_ids:
         found.setdefault(f"{zlib.crc32(lens_id.encode()) % number:04d}", []).append(lens_id)
