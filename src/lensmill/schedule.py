@@ -137,9 +137,8 @@ def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[s
     The number of batches is a power of two, so that a growing survey seldom deals its lenses anew. Without a `size` it
     grows as the square root of the survey: few lenses share out among cores, and of many a start is a small part.
     """
-    if size is None:
-        size = max(SIZE, len(lens_ids) / MOST_BATCHES, math.sqrt(len(lens_ids)) / 2)
-    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / size)))
+    share = size or max(SIZE, len(lens_ids) / MOST_BATCHES, math.sqrt(len(lens_ids)) / 2)
+    number = 2 ** max(0, math.ceil(math.log2(max(len(lens_ids), 1) / share)))
     found: dict[str, list[str]] = {}
     for lens_id in lens_ids:
         found.setdefault(f"{zlib.crc32(lens_id.encode()) % number:04d}", []).append(lens_id)
