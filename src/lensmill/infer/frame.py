@@ -19,10 +19,8 @@ from lensmill.infer.gauss_newton import Residuals
 Potential = Callable[[Float[Array, " parameter"]], Float[Array, ""]]
 
 SHARPEST = 20.0  # whitened units a squared one
-BENDS, JUDGED = (
-    (1.0, 0.5, 0.0),
-    31,
-)  # shares of a bend that are tried, and draws that, with the centre, they are judged by
+BENDS = 1.0, 0.5, 0.0  # shares of a bend that are tried
+JUDGED = 31  # draws that they are judged by, beside the centre
 GROUP = 8  # second derivatives and heights that are taken at once where width pays
 CORRELATED = 2.0  # draws of the warm-up that count as one independent draw
 

@@ -64,7 +64,7 @@ def begin(position: Float[Array, " parameter"]) -> Descent:
     """
     nothing, size = jnp.zeros_like(position), position.size
     one = jnp.ones((), position.dtype)
-    damping = FIRST_DAMPING * LEAST_SHARE**-1 * one  # the first step divides it
+    damping = FIRST_DAMPING / LEAST_SHARE * one  # the first step divides it
     count = jnp.zeros((), jnp.int32)
     return Descent(
         position, jnp.inf * one, nothing, jnp.eye(size, dtype=position.dtype), damping, 2 * one, count - 1, count
