@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import table_inference
-from source_table import misfit_part, sources_part
+from source_table import lensing_part, misfit_part, sources_part
 from table_calibration import calibration_part
 from table_confusion import confusion_part
 from table_throughput import throughput_part
@@ -290,6 +290,7 @@ def page() -> str:
         *interruptions_part(load("interruptions"), grid),
         report_part(load("report")),
         *population_part(load("population")),
+        *lensing_part(load("lensing")),
         *misfit_part(load("misfit")),
         *confusion_part(load("confusion"), grid),
         *calibration_part(load("calibration"), grid),
