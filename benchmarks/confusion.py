@@ -41,7 +41,8 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "region": {"model": {"fit_radius": None}},
     "noise": {"preparation": {"noise": "given"}},
     "light": {"preparation": {"mass_follows_light": None}},
-    "two": {"model": {"lens_light": ("sersic",)}},
+    "three": {"model": {"lens_light": ("sersic",)}},
+    "neural": {"model": {"source": "sersic"}},
 }
 MEANT = {
     "": "everything on",
@@ -49,7 +50,8 @@ MEANT = {
     "region": "all pixels fitted",
     "noise": "rms as given",
     "light": "mass free of the light's shape",
-    "two": "one Sersic profile of lens light",
+    "three": "one Sersic profile of lens light",
+    "neural": "a Sersic profile as source",
 }
 
 
@@ -103,7 +105,8 @@ def summaries(found: Mapping[str, np.ndarray], prediction: Prediction) -> dict[s
 
 def fit_all(config: Config, piece: str, known: dict[str, Any], end: float) -> Iterator[None]:
     """Judge the lenses that `known` lacks until the time is `end`, yielding after each."""
-    survey = open_survey(without(config, piece), None)
+    config = without(config, piece)
+    survey = open_survey(config, config.weights)
     for lens_id in survey.rows:
         if lens_id not in known and time.monotonic() < end:
             known[lens_id] = judged(survey, lens_id)

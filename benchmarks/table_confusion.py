@@ -6,9 +6,9 @@ from typing import Any
 CONFUSION = """## Right, flagged and wrong
 
 Written by `benchmarks/confusion.py`: mocks of `config/slacs-like.yaml`, with twisted ellipticals, neighbours and cosmic rays in
-no mask, noise that pixels share, a PSF wrong by five per cent and galaxies as sources. Each is prepared and fitted hands off with
-a Sersic source, and judged at its maximum a posteriori: right is an Einstein radius within {right:.0%} of the truth, flagged is
-a lens that fails a check of the certificate's other than those of the sampling.
+no mask, noise that pixels share, a PSF wrong by five per cent and galaxies as sources. Each is prepared and fitted hands off, and
+judged at its maximum a posteriori: right is an Einstein radius within {right:.0%} of the truth, flagged is a lens that fails a
+check of the certificate's other than those of the sampling.
 """
 COUNTS = ("right", "right, flagged", "wrong, flagged", "wrong, not flagged")
 
