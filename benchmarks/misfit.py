@@ -4,8 +4,8 @@
 
 Mock lenses are a mock survey's defaults, their sources generated galaxies never trained on (familiar) or one of four kinds of
 things that no galaxy of the training is like (strange): a merger of two discs, a ring, knots without a disc, a letter E.
-Each is fitted with the neural source by its maximum a posteriori; the descent begins at the true lens with a source of
-latents zero, as after a search that has found the right basin. Fits are kept in the folder, so that it goes on where it was.
+Each is fitted with the neural source by its maximum a posteriori, as a survey follows a basin: from the true lens with a source
+of latents zero on. Fits are kept in the folder, so that it goes on where it was.
 """
 
 import argparse
@@ -24,22 +24,24 @@ from core import ROOT
 from peers import processor
 
 from lensmill import fitting, runtime
-from lensmill.checks.misfit import source_misfit
+from lensmill.checks.misfit import source_misfit, strangeness
 from lensmill.checks.predict import images_at
-from lensmill.config import Config, Simulate, load_priors, prior_table
+from lensmill.config import Certificate, Config, Simulate, load_priors, prior_table
+from lensmill.infer.gauss_newton import whitening
 from lensmill.io.files import atomic_path, file_sha256
 from lensmill.likelihood import whitened_residuals
-from lensmill.program import residuals, unconstrain
+from lensmill.program import constrain, residuals
 from lensmill.provenance import versions
 from lensmill.simulate import held_out, simulate_lens
 from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.components import Bar, Component, Disc, Field, Knot, Plane
 from lensmill.sourcenet.galaxies import CORE, Galaxy, angle, build, draw_plane, lognormal
-from lensmill.warmstart import descend
+from lensmill.warmstart import Basin, follow
 
 QUANTILE = 0.98  # of the familiar ones that must not raise an alarm
-ITERATIONS = 150
+NAMES = ("theta_E", "gamma", "gamma1", "gamma2")
+WRONG = 4.0  # standard deviations by which a parameter of the lens is off
 
 
 class Ring(Component):
@@ -119,14 +121,23 @@ def fit(config: Config, priors: dict, network: Network, name: str, kind: str) ->
     pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump() | {"fit_radius": None}), priors, network)
     family, target = problem.family, problem.target
-    base = unconstrain(family, target.beliefs, mock.truth | {"sky_level": 0.0})
-    end = descend(family, target, jnp.clip(base, -4, 4), ITERATIONS)
+    truth = mock.truth | {"sky_level": 0.0}
+    ends = follow(family, target, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))
+    end = min(ends, key=lambda one: float(one.cost) if np.isfinite(one.cost) else np.inf)
+    covariance = np.asarray(whitening(end.curvature) @ whitening(end.curvature).T)
     image, seen = images_at(family, target, end.position), target.observation
     maps = {"residual": -whitened_residuals(image.model, seen), "arcs": image.arcs / seen.rms, "mask": seen.mask}
-    latents = end.position[family.size - family.latents :]
+    latents = slice(family.size - family.latents, family.size)
+    found = constrain(family, target.beliefs, end.position)
+    slopes = jax.jacfwd(lambda at: jnp.stack([constrain(family, target.beliefs, at)[name] for name in NAMES]))(
+        end.position
+    )
+    errors = np.array([float(found[name]) - truth[name] for name in NAMES])
     whole = residuals(family, target, end.position)
     return {key: np.asarray(value) for key, value in maps.items()} | {
-        "latents": np.asarray(latents), "chi2": float(whole[: seen.image.size] @ whole[: seen.image.size]),
+        "latents": np.asarray(end.position[latents]), "variance": np.diag(covariance)[latents],
+        "pulls": errors / np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes)),
+        "chi2": float(whole[: seen.image.size] @ whole[: seen.image.size]),
         "iterations": int(end.iterations), "converged": bool(end.converged),
         "snr": mock.truth["peak_snr"], "arc_snr": mock.truth["arc_snr"], "size": mock.truth["source_size"],
         "seconds": time.perf_counter() - began,
@@ -139,17 +150,35 @@ def record(name: str, kind: str, path: Path) -> dict[str, Any]:
         return {
             "lens": name, "kind": kind, "significance": found.significance, "power": found.power,
             "correlation": found.correlation, "pixels": found.pixels,
-            "chi2_reduced": float(file["chi2"]) / int(file["mask"].sum()), "latents2": float(np.sum(file["latents"] ** 2)),
+            "chi2_reduced": float(file["chi2"]) / int(file["mask"].sum()),
+            "strangeness": strangeness(file["latents"], file["variance"]),
+            "pulls": dict(zip(NAMES, file["pulls"].tolist(), strict=True)),
             **{key: float(file[key]) for key in ("snr", "arc_snr", "size")},
             "iterations": int(file["iterations"]), "converged": bool(file["converged"]),
         }  # fmt: skip
 
 
-def rates(records: list[dict[str, Any]], threshold: float) -> dict[str, Any]:
-    """How many of each kind lie above the threshold."""
-    kinds = dict.fromkeys(r["kind"] for r in records)
-    above = {kind: [r["significance"] > threshold for r in records if r["kind"] == kind] for kind in kinds}
-    return {kind: {"number": len(hits), "flagged": sum(hits)} for kind, hits in above.items()}
+def raised(one: dict[str, Any], limits: Certificate) -> list[str]:
+    """The checks of the source that a mock fails."""
+    figures = {"source_misfit": one["significance"], "source_strangeness": one["strangeness"]}
+    return [name for name, value in figures.items() if value > getattr(limits, name)]
+
+
+def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
+    """How many of each kind are flagged, by which check, and in how many a parameter of the lens is wrong."""
+    found: dict[str, Any] = {}
+    for kind in dict.fromkeys(one["kind"] for one in records):
+        some = [
+            (raised(one, limits), max(map(abs, one["pulls"].values())) > WRONG)
+            for one in records
+            if one["kind"] == kind
+        ]
+        found[kind] = {
+            "number": len(some), "flagged": sum(bool(by) for by, _ in some),
+            **{name: sum(name in by for by, _ in some) for name in ("source_misfit", "source_strangeness")},
+            "wrong": sum(wrong for _, wrong in some), "wrong, not flagged": sum(wrong and not by for by, wrong in some),
+        }  # fmt: skip
+    return found
 
 
 def main() -> None:
@@ -179,11 +208,16 @@ def main() -> None:
                 np.savez(whole, **found)
         records.append(record(name, kind, path))
         print(json.dumps(records[-1]), flush=True)
-    limit = config.certificate.source_misfit
+    limits = config.certificate
+    familiar = [one for one in records if one["kind"] == "familiar"]
     document = {
         "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(config.weights),
-        "simulate": recipe.model_dump(mode="json"), "threshold": limit, "rates": rates(records, limit),
-        "familiar_quantile": float(np.quantile([r["significance"] for r in records if r["kind"] == "familiar"], QUANTILE)),
+        "simulate": recipe.model_dump(mode="json"), "wrong": WRONG,
+        "limits": {"source_misfit": limits.source_misfit, "source_strangeness": limits.source_strangeness},
+        "rates": rates(records, limits),
+        "familiar_quantiles": {
+            name: float(np.quantile([one[name] for one in familiar], QUANTILE)) for name in ("significance", "strangeness")
+        },
         "records": records,
     }  # fmt: skip
     given.out.write_text(json.dumps(document, indent=0) + "\n")

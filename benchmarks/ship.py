@@ -78,7 +78,9 @@ def page() -> str:
         )
     if misfit := measured("misfit", card["sha256"]):
         rates = "; ".join(f"{kind} {r['flagged']} of {r['number']}" for kind, r in misfit["rates"].items())
-        lines.append(f"- **Flagged as misfits** (`certificate.source_misfit` {misfit['threshold']:g}): {rates}.")
+        lines.append(
+            f"- **Flagged as misfits or strange** (`certificate.source_misfit`, `source_strangeness`): {rates}."
+        )
     lines.append(
         "- **Where it does not hold:** galaxies unlike the generated ones: mergers, rings, knots without a disc; cusps within "
         "about a seventh of the half-light radius. The certificate's check of the source's misfit says where data see it."

@@ -18,8 +18,10 @@ given their fluxes, sizes, ellipticities, PSFs and noise.
 GRADIENTS = """What the decoder takes of the posterior's value and gradient, 64 x 64 pixels with two rays along a side, float32.
 """
 MISFIT = """`benchmarks/misfit.py`: mock lenses of a mock survey's defaults, fitted with the neural source by their maximum a
-posteriori from the true lens on; how many exceed `certificate.source_misfit` = {threshold:g}. Familiar sources are generated
-galaxies never trained on.
+posteriori from the true lens on; how many exceed `certificate.source_misfit` = {source_misfit:g} (what the network cannot make)
+or `certificate.source_strangeness` = {source_strangeness:g} (what it can make, though hardly a galaxy looks like it). Familiar
+sources are generated galaxies never trained on. A lens is wrong where Einstein radius, slope or shear is off by more than
+{wrong:g} standard deviations of its Laplace approximation.
 """
 LENSING = """`benchmarks/lensing.py`: {mocks} mock lenses of a mock survey's defaults, their sources generated galaxies never
 trained on. Each is fitted with three kinds of source by its maximum a posteriori from the true lens on, with the Laplace
@@ -63,11 +65,13 @@ def milliseconds(document: dict[str, Any]) -> str:
 
 
 def alarms(document: dict[str, Any]) -> str:
+    columns = ("number", "flagged", "source_misfit", "source_strangeness", "wrong", "wrong, not flagged")
     rows = [
-        [kind, str(found["number"]), str(found["flagged"]), f"{100 * found['flagged'] / found['number']:.0f} %"]
+        [kind, *(str(found[name]) for name in columns), f"{100 * found['flagged'] / found['number']:.0f} %"]
         for kind, found in document["rates"].items()
     ]
-    return grid(["source", "mocks", "flagged", "share"], rows)
+    head = ("mocks", "flagged", "by misfit", "by strangeness", "lens wrong", "wrong, not flagged")
+    return grid(["source", *head, "share flagged"], rows)
 
 
 def lensing_part(document: dict[str, Any]) -> Iterable[str]:
@@ -98,7 +102,7 @@ def _errors(one: dict[str, float]) -> tuple[str, str]:
 
 def misfit_part(misfit: dict[str, Any]) -> Iterable[str]:
     yield "## How often the misfit of a source is seen\n"
-    yield MISFIT.format(**misfit)
+    yield MISFIT.format(**misfit["limits"], wrong=misfit["wrong"])
     yield alarms(misfit)
 
 

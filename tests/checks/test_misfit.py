@@ -1,9 +1,9 @@
-"""The misfit of a source: quiet on noise, loud on what is left of a galaxy."""
+"""The source's checks: the misfit is quiet on noise and loud on what is left of a galaxy; strangeness knows the prior."""
 
 import numpy as np
 import pytest
 
-from lensmill.checks.misfit import NEIGHBOURS, source_misfit
+from lensmill.checks.misfit import NEIGHBOURS, source_misfit, strangeness
 
 SHAPE = (60, 50)
 INSIDE = np.hypot(*np.meshgrid(np.arange(50) - 25, np.arange(60) - 30)) < 18
@@ -56,3 +56,22 @@ def test_the_figures_are_those_of_their_definition() -> None:
 
 def test_without_arcs_there_is_no_misfit() -> None:
     assert source_misfit(noise(4), 0 * ARCS, EVERYWHERE) == (0.0, 0.0, 0)
+
+
+@pytest.mark.parametrize("noise_sd", [0.1, 1.0, 5.0])
+def test_sources_drawn_from_the_prior_are_not_strange_however_little_is_seen_of_them(noise_sd: float) -> None:
+    rng = np.random.default_rng(5)
+    variance = np.full(64, noise_sd**2 / (1 + noise_sd**2))
+    found = []
+    for _ in range(400):
+        latents = rng.normal(size=64)
+        seen = latents + noise_sd * rng.normal(size=64)
+        found.append(strangeness(seen / (1 + noise_sd**2), variance))
+    assert np.mean(found) == pytest.approx(1, abs=0.05)
+
+
+def test_latents_that_the_data_leave_free_do_not_dilute_a_strange_source() -> None:
+    mean, variance = np.zeros(64), np.ones(64)
+    mean[:4], variance[:4] = 3.0, 0.0
+    assert strangeness(mean, variance) == pytest.approx(9)
+    assert strangeness(np.zeros(64), np.ones(64)) == 0

@@ -13,6 +13,7 @@ from lensmill import provenance, runtime
 from lensmill.batch.common import EarlierFailure, Survey, Work, result_key, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.checks import certify, plausible
+from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Problem, crop
 from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
@@ -29,7 +30,7 @@ from lensmill.io.results import (
 from lensmill.io.sky import moved
 from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.priors import ARGUMENTS
-from lensmill.program import constrain, system_at, unconstrain
+from lensmill.program import LATENTS, constrain, system_at, unconstrain
 from lensmill.progress import Progress
 from lensmill.warmstart import FULL, descend
 
@@ -188,8 +189,9 @@ def _certificate(
         + plausible.checks(looks, summaries, limits.plausibility)
         + certify.another_solution(minima, below, summaries["theta_E"], limits.another_solution)
         + certify.checks(
-            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, misfit, limits, reach
+            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
         )
+        + certify.source_checks(misfit, _strangeness(problem, posterior), limits)
     )
     status, stage, reason = certify.verdict(made)
     return Certificate(
@@ -205,6 +207,14 @@ def _certificate(
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip
+
+
+def _strangeness(problem: Problem, posterior: xr.Dataset) -> float | None:
+    """How far the source lies from what the network has learnt; None without a network."""
+    if not problem.family.latents:
+        return None
+    draws = posterior[LATENTS].values.reshape(-1, problem.family.latents)
+    return strangeness(draws.mean(axis=0), draws.var(axis=0))
 
 
 def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -> float:

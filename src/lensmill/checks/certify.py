@@ -103,11 +103,10 @@ def checks(
     size: int,
     chi2_reduced: float,
     ppp: float,
-    misfit: Misfit,
     limits: Any,
     reach: float,
 ) -> list[Check]:
-    """Every check, in the order of the stages it blames: basin, source model, sampling.
+    """What draws and chi-squared say, in the order of the stages that are blamed: basin, source model, sampling.
 
     `reach` is the radius in arcsec of the pixels that were fitted: an Einstein radius beyond it is no lens that was seen.
     """
@@ -123,7 +122,6 @@ def checks(
         ),
         within("reduced chi-squared", chi2_reduced, limits.chi2, Stage.SOURCE),
         within("posterior predictive p", ppp, limits.ppp, Stage.SOURCE),
-        *_source_checks(misfit, limits.source_misfit),
         at_most("largest R-hat", max(s.rhat for s in lens), limits.rhat, Stage.SAMPLING),
         at_least("least bulk ESS", min(s.ess_bulk for s in lens), limits.ess, Stage.SAMPLING),
         at_least("least tail ESS", min(s.ess_tail for s in lens), limits.ess, Stage.SAMPLING),
@@ -132,9 +130,17 @@ def checks(
     ]
 
 
-def _source_checks(misfit: Misfit, limit: float | None) -> list[Check]:
-    name = "source misfit in the arcs (sd)"
-    return [] if limit is None else [at_most(name, misfit.significance, limit, Stage.SOURCE)]
+def source_checks(misfit: Misfit, strangeness: float | None, limits: Any) -> list[Check]:
+    """Whether the model can make the source, and whether the source is one that the network knows (None: no network)."""
+    figures = {
+        "source misfit in the arcs (sd)": (misfit.significance, limits.source_misfit),
+        "source unlike the network's galaxies (mean square of latents)": (strangeness, limits.source_strangeness),
+    }
+    return [
+        at_most(name, value, limit, Stage.SOURCE)
+        for name, (value, limit) in figures.items()
+        if value is not None and limit is not None
+    ]
 
 
 def another_solution(

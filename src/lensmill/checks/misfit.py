@@ -1,6 +1,7 @@
-"""How badly a source model fits the arcs: the power of the residuals where the arcs shine, and its spatial correlation.
+"""Whether a source is one that its model can make, and whether it is one that the network has learnt to expect.
 
-Noise is independent from pixel to pixel; light that the model of the source cannot make is not.
+What a model cannot make is left in the residuals where the arcs shine: noise is independent from pixel to pixel, light is not.
+What a network can make, though hardly any galaxy looks like it, has latents far from their prior.
 """
 
 from typing import NamedTuple
@@ -41,6 +42,16 @@ def source_misfit(residual: Map, arcs: Map, mask: Bool[np.ndarray, "ny nx"]) -> 
     products, number = (sum(part) for part in zip(*pairs, strict=True))
     power = (float(np.sum(kept**2)) - pixels) / np.sqrt(2 * pixels)
     return Misfit(float(power), float(products / np.sqrt(max(number, 1.0))), pixels)
+
+
+def strangeness(mean: Float[np.ndarray, " latent"], variance: Float[np.ndarray, " latent"]) -> float:
+    """Mean square of those latents of a source that the data determine, from the posterior's mean and variance of each.
+
+    1 on average for sources drawn from the network's prior, N(0, 1) in every latent: where the posterior's variance is v, that
+    of its mean over such sources is 1 - v.
+    """
+    determined = float(np.sum(np.maximum(1 - variance, 0.0)))
+    return float(np.sum(mean**2)) / max(determined, 1.0)
 
 
 def _product(image: Map, down: int, across: int) -> float:

@@ -299,6 +299,11 @@ class Certificate(Section):
         "deviations of pure noise, which exceeds the default in 6 of 1,000; null: not judged, "
         "where pixels share their noise (plausibility then compares the arcs with what is around them)",
     )
+    source_strangeness: float | None = Field(
+        default=2.5,
+        description="largest mean square of those latents of a neural source that the data determine, 1 for galaxies drawn from "
+        "the network's prior; null: not judged",
+    )
     plausibility: Plausibility = Field(
         default=Plausibility(), description="what a solution must look like to be that of a strong lens"
     )
