@@ -47,8 +47,11 @@ def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, i
     ("state", "rungs", "ends"),
     [
         (block(2, 1.5, 10, 0), 1, False),
-        (block(3, 1.5, 10, 0), 1, True),  # half-way, and the chains do not come together
-        (block(3, 1.5, 10, 0), 0, False),  # no other rung: the rounds are used up
+        (block(3, 1.5, 60, 0), 1, True),  # half-way, and the chains do not come together
+        (block(3, 1.5, 60, 0), 0, False),  # no other rung: the rounds are used up
+        (block(3, 1.1, 30, 0), 0, True),  # half-way, and three times as many would not be enough
+        (block(2, 1.1, 10, 0), 0, False),
+        (block(8, 1.1, 50, 0, rung=1, inherited=200), 1, True),  # what was inherited has its share of the ESS
         (block(5, 1.1, 190, 0), 1, False),
         (block(6, 1.1, 190, 0), 1, True),
         (block(8, 1.1, 190, 0, rung=1, inherited=150), 1, False),  # what was inherited is not of this rung
@@ -59,6 +62,15 @@ def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, i
 )
 def test_a_rung_ends_where_its_draws_can_earn_no_certificate(state: sampling.Block, rungs: int, ends: bool) -> None:
     assert sampling._spent(state, effort(rungs=rungs)) is ends
+
+
+@pytest.mark.parametrize(
+    ("steps", "then"),
+    [((0.15, 0.05, 0.1), (0.05, 0.05, 0.05)), ((0.3, 0.1, 0.3), (0.1, 0.1, 0.1)), ((0.3, 0.25, 0.4), (0.3, 0.25, 0.4))],
+)
+def test_chains_walk_in_step_where_one_must_be_careful(steps: tuple, then: tuple) -> None:
+    chains = nuts.Chain(*[jnp.zeros((3, 2))] * 6)._replace(step_size=jnp.asarray(steps))
+    np.testing.assert_allclose(sampling._in_step(chains).step_size, then)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whit
 CAREFUL = 4.0  # how many times fewer proposals may be refused on each higher rung
 NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
+LUCK = 3.0  # times as fast as so far: an ESS that would not be reached even so is given up half-way
 NAMED_AT_ONCE = 500  # draws
 DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
 
@@ -161,8 +162,18 @@ def _refined(problem: Problem, block: Block, draws: Array) -> Block:
 
 def _depth(block: Block, most: int) -> int:
     """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
-    reach = float(jnp.mean(block.chains.step_size)) * (2**SHORT - 1)
-    return min(SHORT, most) if reach >= FAR_ENOUGH and block.rung == 0 else most
+    reaches = jnp.mean(block.chains.step_size) >= FAR_ENOUGH / (2**SHORT - 1)
+    return min(SHORT, most) if reaches and block.rung == 0 else most
+
+
+def _in_step(chains: nuts.Chain) -> nuts.Chain:
+    """The chains with the smallest of their steps where that is a small one: each comes to the others' narrow places."""
+    least = jnp.min(chains.step_size)
+    return chains._replace(
+        step_size=jnp.where(
+            least < FAR_ENOUGH / (2**SHORT - 1), jnp.full_like(chains.step_size, least), chains.step_size
+        )
+    )
 
 
 def _extend(
@@ -170,7 +181,9 @@ def _extend(
 ) -> Block:
     leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
     if adapting:
-        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
+        warmed = block.warmed + effort.round
+        chains = _in_step(chains) if warmed >= effort.warmup else chains
+        return block._replace(chains=chains, warmed=warmed, leapfrogs=leapfrogs, recent=taken.base)
     draws = (
         taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
     )
@@ -191,13 +204,17 @@ def _enough(block: Block, effort: Effort) -> bool:
 
 
 def _spent(block: Block, effort: Effort) -> bool:
-    """Whether a rung is at its end: rounds used up, or, where there is another one, no hope of a certificate with its draws."""
+    """Whether a rung is at its end: rounds used up, ESS out of reach, or, where there is another one, its draws past hope."""
     if block.draws is None or block.converged is None:
         return False
-    rounds = (block.draws.base.shape[1] - block.inherited) / effort.round
+    drawn, reached = block.draws.base.shape[1], block.converged
+    rounds = (drawn - block.inherited) / effort.round
+    half_way = 2 * rounds >= effort.max_rounds
+    in_the_end = min(reached.ess_bulk, reached.ess_tail) * (block.inherited + effort.max_rounds * effort.round) / drawn
+    slow = half_way and LUCK * in_the_end < effort.ess
     hopeless = block.divergent > effort.divergences if rounds >= 2 else False
-    hopeless |= block.converged.rhat > HOPELESS and 2 * rounds >= effort.max_rounds
-    return rounds >= effort.max_rounds or (hopeless and block.rung < effort.rungs)
+    hopeless |= half_way and reached.rhat > HOPELESS
+    return rounds >= effort.max_rounds or slow or (hopeless and block.rung < effort.rungs)
 
 
 def _stuck(block: Block, effort: Effort) -> bool:

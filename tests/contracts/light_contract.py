@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensmill.light import MGE, AbstractLightProfile, CoreSersic, Gaussian, Sersic
+from lensmill.light import MGE, AbstractLightProfile, CoreSersic, Gaussian, Sersic, TwistedMGE
 from lensmill.source import Pixels, Shapelets
 
 TOLERANCE = {"float64": 1e-9, "float32": 3e-5}
 FLOAT64 = jnp.dtype("float64")
 LENGTHS = ("center_x", "center_y", "size", "size_min", "size_max", "core_size")
 EDGES = {
-    "e1": (-0.6, 0.6), "e2": (-0.6, 0.6), "n": (0.6, 8.0), "core_slope": (0.0, 0.9), "core_size": (1e-4, 0.5),
+    **dict.fromkeys(("e1", "e2", "outer_e1", "outer_e2"), (-0.6, 0.6)),
+    "n": (0.6, 8.0), "core_slope": (0.0, 0.9), "core_size": (1e-4, 0.5),
     "size": (0.01, 10.0), "size_min": (0.01, 0.1), "size_max": (1.0, 10.0),
 }  # fmt: skip
 Values = Mapping[str, object]
@@ -44,6 +45,17 @@ ROWS = {
     "mge": Row(
         MGE,
         {"fluxes": np.array([0.5, 1.0, 0.7, 0.1]), "size_min": 0.05, "size_max": 1.5} | ELLIPSE,
+    ),
+    "twisted_mge": Row(
+        TwistedMGE,
+        {
+            "coefficients": np.array([0.5, 1.0, 0.7, -0.1]),
+            "size_min": 0.05,
+            "size_max": 1.5,
+            "outer_e1": -0.1,
+            "outer_e2": -0.3,
+        }
+        | ELLIPSE,
     ),
     "shapelets": Row(Shapelets, {"coefficients": RNG.normal(size=10), "size": 0.3} | ELLIPSE, turns=False),
     "pixels": Row(
@@ -103,9 +115,10 @@ def positions_may_be_moved_turned_and_scaled(row: Row, dtype: jnp.dtype) -> None
     shift, angle, scale = 0.4 - 0.3j, 0.7 if row.turns else 0.0, 1.6
     before, turn = dict(row.values), np.exp(1j * angle)
     after = {name: scale * value if name in LENGTHS else value for name, value in before.items()}
-    if "e1" in before:
-        e = (before["e1"] + 1j * before["e2"]) * turn**2
-        after |= {"e1": e.real, "e2": e.imag}
+    for first, second in (("e1", "e2"), ("outer_e1", "outer_e2")):
+        if first in before:
+            e = (before[first] + 1j * before[second]) * turn**2
+            after |= {first: e.real, second: e.imag}
     centre = scale * (before["center_x"] + 1j * before["center_y"]) * turn + shift
     after |= {"center_x": centre.real, "center_y": centre.imag}
     x, y = points(dtype)

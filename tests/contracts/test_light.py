@@ -82,6 +82,17 @@ def test_an_expansion_is_the_sum_of_its_gaussians() -> None:
     np.testing.assert_allclose(shine(whole, x, y), sum(shine(part, x, y) for part in parts), rtol=1e-12)
 
 
+def test_a_twisted_expansion_is_the_sum_of_its_gaussians() -> None:
+    x, y = points(FLOAT64)
+    whole = make(ROWS["twisted_mge"], FLOAT64)
+    shapes = [np.linspace(getattr(whole, name), getattr(whole, f"outer_{name}"), 4) for name in ("e1", "e2")]
+    parts = [
+        Gaussian(flux, *(jnp.asarray(value) for value in own), whole.center_x, whole.center_y)
+        for flux, *own in zip(whole.coefficients, np.geomspace(0.05, 1.5, 4), *shapes, strict=True)
+    ]
+    np.testing.assert_allclose(shine(whole, x, y), sum(shine(part, x, y) for part in parts), rtol=1e-12)
+
+
 def test_shapelets_are_hermite_functions() -> None:
     x, y = points(FLOAT64)
     beta = 0.3 / HALF_LIGHT

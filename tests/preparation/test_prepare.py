@@ -105,6 +105,19 @@ def test_a_wrong_rms_is_found_and_scaled_where_asked(error: float) -> None:
     assert scaled.noise_chi2 == pytest.approx(1)
 
 
+def test_the_error_of_the_lens_light_s_model_is_noise_where_that_light_is() -> None:
+    galaxy, ring = elliptical(), arc(1.1, 0.15)
+    found = prepare(make(galaxy + ring), Preparation(light_error=0.03), None, EXPECTED)
+    added = np.sqrt(found.cutout.rms**2 - RMS**2)
+    near, far = np.hypot(*grid()) < 0.3, np.hypot(*grid()) > 2.2
+    np.testing.assert_allclose(added[near], 0.03 * galaxy[near], rtol=0.1)
+    assert np.all(added[far] < 0.03 * galaxy[far] + 0.1 * RMS)
+    bright = ring > 10 * RMS
+    assert np.all(added[bright] < 0.03 * (galaxy + 0.5 * ring)[bright])  # of the lens's light, not of the arcs
+    assert "3.0% of the lens light" in " ".join(found.notes)
+    assert prepare(make(galaxy + ring), AUTO, None, EXPECTED).cutout.rms == pytest.approx(RMS)
+
+
 def test_shared_noise_inflates_rms_to_that_of_smooth_features() -> None:
     # A Gaussian of sigma 0.6 leaves a fraction of the pixels' variance and all of that of large areas.
     smoothed = gaussian_filter(np.random.default_rng(2).normal(size=(SIDE, SIDE)), 0.6, mode="wrap")

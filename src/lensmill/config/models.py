@@ -160,6 +160,11 @@ class Preparation(Section):
         description="auto: besides what MASK leaves out, bad pixels and cosmic rays are not used, nor neighbours and "
         "stars farther out than any image of the source; given: MASK alone",
     )
+    light_error: Fraction = Field(
+        default=0.0,
+        description="relative error of the model's lens light, of its profiles and of the PSF: that much of the lens light is "
+        "added to rms in quadrature; a few hundredths for a real galaxy",
+    )
     mass_follows_light: Positive | None = Field(
         default=None,
         description="the priors of the main mass profile's centre and ellipticity are centred on the lens light's at the arcs, "
@@ -294,15 +299,15 @@ class Certificate(Section):
         default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"
     )
     source_misfit: float | None = Field(
-        default=2.5,
+        default=4.5,
         description="largest excess of power and spatial correlation of the residuals where the arcs shine, in standard "
-        "deviations of pure noise, which exceeds the default in 6 of 1,000; null: not judged, "
-        "where pixels share their noise (plausibility then compares the arcs with what is around them)",
+        "deviations of pure noise; galaxies like those that the network learnt from exceed the default in 2 of 100; null: not "
+        "judged, where pixels share their noise (plausibility then compares the arcs with what is around them)",
     )
     source_strangeness: float | None = Field(
-        default=2.5,
+        default=3.5,
         description="largest mean square of those latents of a neural source that the data determine, 1 for galaxies drawn from "
-        "the network's prior; null: not judged",
+        "the network's prior; galaxies like those that it learnt from exceed the default in 2 of 100; null: not judged",
     )
     plausibility: Plausibility = Field(
         default=Plausibility(), description="what a solution must look like to be that of a strong lens"

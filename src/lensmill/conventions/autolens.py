@@ -187,6 +187,7 @@ def light(pixel_scale: float) -> Table:
         "sersic": Row("Sersic", to_sersic, from_sersic),
         "core_sersic": Row("SersicCore", to_core_sersic, from_core_sersic),
         "gaussian": Row("Gaussian", to_gaussian, from_gaussian),
+        "twisted_mge": lacking("PyAutoLens has no one profile for it, but a basis of Gaussians"),
         "mge": lacking("PyAutoLens has no one profile for it, but a basis of Gaussians"),
         "shapelets": lacking("PyAutoLens has no one profile for it, but a basis of shapelets"),
         "pixels": lacking("PyAutoLens has meshes of pixels, which are no profile"),

@@ -24,6 +24,8 @@ DOMAINS = {
     "gamma": Domain("", 1, 3),
     "e1": Domain("", -1, 1),
     "e2": Domain("", -1, 1),
+    "outer_e1": Domain("", -1, 1),
+    "outer_e2": Domain("", -1, 1),
     "theta_s": Domain("arcsec", 0, INFINITY),
     "alpha_s": Domain("arcsec", 0, INFINITY),
     "kappa": Domain("", -INFINITY, INFINITY),

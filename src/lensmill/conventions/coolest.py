@@ -108,6 +108,7 @@ LIGHT = Table(
         "sersic": Row("Sersic", _to_sersic, _from_sersic),
         "core_sersic": lacking("COOLEST has no core-Sersic profile"),
         "gaussian": Row("Sersic", _gaussian_to_sersic),
+        "twisted_mge": lacking("COOLEST has no Gaussian, and its Sersic profiles do not share their centre"),
         "mge": lacking("COOLEST has no Gaussian, and its Sersic profiles do not share their shape"),
         "shapelets": lacking("COOLEST's shapelets are round, lensmill's elliptical"),
         "pixels": lacking("COOLEST's pixels are values on a grid in a file, lensmill's coefficients of cubic splines"),

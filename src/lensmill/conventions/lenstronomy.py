@@ -171,6 +171,7 @@ LIGHT = Table(
         "sersic": Row("SERSIC_ELLIPSE", _to_sersic, _from_sersic),
         "core_sersic": Row("CORE_SERSIC", _to_core_sersic, _from_core_sersic),
         "gaussian": Row("GAUSSIAN_ELLIPSE", _to_gaussian, _from_gaussian),
+        "twisted_mge": lacking("MULTI_GAUSSIAN_ELLIPSE has one shape, and a Gaussian of it no twist"),
         "mge": Row("MULTI_GAUSSIAN_ELLIPSE", _to_mge, _from_mge),
         "shapelets": Row("SHAPELETS_ELLIPSE", _to_shapelets, _from_shapelets),
         "pixels": lacking("lenstronomy reads pixels linearly, lensmill by cubic splines"),

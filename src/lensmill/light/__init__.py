@@ -5,12 +5,14 @@ from lensmill.light.core_sersic import CoreSersic
 from lensmill.light.gaussian import Gaussian
 from lensmill.light.mge import MGE
 from lensmill.light.sersic import Sersic
+from lensmill.light.twisted_mge import TwistedMGE
 
 PROFILES: dict[str, type[AbstractLightProfile]] = {
     "core_sersic": CoreSersic,
     "gaussian": Gaussian,
     "mge": MGE,
     "sersic": Sersic,
+    "twisted_mge": TwistedMGE,
 }
 
 __all__ = [
@@ -21,4 +23,5 @@ __all__ = [
     "Gaussian",
     "LightModel",
     "Sersic",
+    "TwistedMGE",
 ]

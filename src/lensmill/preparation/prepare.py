@@ -32,8 +32,8 @@ class Prepared:
     """A cutout as it is fitted, and what was found.
 
     cutout: with `mask` and `rms` as the fit takes them. fit_radius: arcsec, None for all. causes: (ny, nx), index in CAUSES of
-    why a pixel is not used. noise_factor: what rms was multiplied by; policy: what the settings say of noise. figures: what was
-    found in numbers, by name.
+    why a pixel is not used. noise_factor: what rms was multiplied by, before the error of the lens
+    light's model was added; policy: what the settings say of noise. figures: what was found in numbers, by name.
     """
 
     cutout: Cutout
@@ -80,7 +80,9 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
     fwhm = stamp_fwhm(cutout.psf) / cutout.psf_supersampling * cutout.pixel_scale
     radius = _region(cutout, arcs, fwhm) if isinstance(fit_radius, str) else fit_radius
     causes = _causes(cutout, others, radius)
-    used = dataclasses.replace(cutout, rms=cutout.rms * factor, mask=cutout.mask & ~others)
+    above = light.image - light.image.min()  # its widest Gaussian and the sky share a level between them
+    rms = np.hypot(cutout.rms * factor, settings.light_error * above).astype(cutout.rms.dtype)
+    used = dataclasses.replace(cutout, rms=rms, mask=cutout.mask & ~others)
     offset = _psf_offset(cutout)
     bright = arcs.radius if np.isfinite(arcs.radius) else math.sqrt(expected.low * expected.high)
     e1, e2 = isophote(light, bright / cutout.pixel_scale)
@@ -93,6 +95,8 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
         "psf_fwhm": fwhm, "psf_offset": offset, "psf_modelled": float(bool(cutout.psf_model)),
     }  # fmt: skip
     notes = _notes(cutout, arcs, noise, factor, causes, radius, light)
+    if settings.light_error:
+        notes = (*notes, f"rms holds {settings.light_error:.1%} of the lens light, the error of its model")
     return Prepared(used, radius, light, arcs, noise, factor, causes, figures, notes, settings.noise)
 
 
