@@ -73,6 +73,43 @@ def test_chains_walk_in_step_where_one_must_be_careful(steps: tuple, then: tuple
     np.testing.assert_allclose(sampling._in_step(chains).step_size, then)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "stays"),
+    [({0: -10.0, 1: -12.0, 2: -40.0}, [True, True, False]), ({0: -10.0, 1: -12.0, 2: -13.0}, [True, True, True])],
+)
+def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
+    monkeypatch: pytest.MonkeyPatch, evidence: dict, stays: list[bool]
+) -> None:
+    """Three chains, the last 30 nats above the others; what its basin weighs decides, not how high it lies."""
+    recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
+    monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
+    monkeypatch.setattr(sampling, "_chains_at", lambda f, t, frame, bases, keys: nuts.Chain(bases, *[jnp.zeros(3)] * 5))
+    chains = nuts.Chain(recent[:, -1], *[jnp.asarray([0.3, 0.2, 0.1])] * 5)
+    warm = block(1, 1.0, 0.0, 0)._replace(chains=chains, recent=recent)
+    height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
+    problem = fitting.Problem(None, None, None, None)
+    found = sampling._gathered(problem, warm, height).chains
+    for i in range(3):
+        assert np.array_equal(found.position[i], chains.position[i]) is stays[i]
+    if not stays[2]:
+        assert int(found.position[2][0]) == 0
+        assert float(found.step_size[2]) == pytest.approx(0.3)
+
+
+@pytest.mark.slow
+def test_a_chain_stuck_in_a_side_basin_comes_back(problem: fitting.Problem) -> None:
+    right = at(problem)
+    wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
+    begun = sampling.begin_sampling(problem, right, chains=4, seed=5)
+    bases = jnp.asarray([right.base, right.base, right.base, wrong.base])
+    astray = sampling._chains_at(problem.family, problem.target, begun.frame, bases, begun.chains.key)
+    steps = begun.chains.step_size
+    begun = begun._replace(chains=astray._replace(step_size=0.1 * steps))
+    first = next(sampling.sample(problem, begun, effort(warmup=50)))
+    assert np.asarray(first.recent)[3, -1] == pytest.approx(wrong.base, abs=1.5)
+    assert float(first.chains.potential.max() - first.chains.potential.min()) < 60
+
+
 @pytest.mark.slow
 def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: fitting.Problem) -> None:
     maximum = fitting.find_maximum(problem, starts=16, seed=1)
@@ -110,7 +147,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: fitting
     assert wrong.cost > right.cost + 100
     assert np.abs(wrong.base - right.base).max() > 1
     begun = sampling.begin_sampling(problem, wrong, chains=4, seed=5)
-    hurried = effort(max_rounds=2, warmup=50, rungs=1, ess=1e6)
+    hurried = effort(max_rounds=2, warmup=50, rungs=1, ess=600.0)
     blocks = list(sampling.sample(problem, begun, hurried))
     last = blocks[-1]
     assert (last.finished, last.rung, last.begun) == (True, 1, sampling.ANOTHER_MAXIMUM)
@@ -125,7 +162,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: fitting
 def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: fitting.Problem) -> None:
     maximum = at(problem)
     begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
-    blocks = list(sampling.sample(problem, begun, effort(max_rounds=3, rungs=1, ess=1e6)))
+    blocks = list(sampling.sample(problem, begun, effort(max_rounds=3, rungs=1, ess=900.0)))
     last, kept = blocks[-1], [block for block in blocks if block.rung == 0][-1]
     assert (last.begun, last.inherited, last.draws.base.shape[1]) == (sampling.MORE_CARE, 150, 300)
     np.testing.assert_array_equal(last.draws.base[:, :150], kept.draws.base)

@@ -25,6 +25,7 @@ NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
 LUCK = 3.0  # times as fast as so far: an ESS that would not be reached even so is given up half-way
 NAMED_AT_ONCE = 500  # draws
+WEIGHTLESS = 5.0  # nats of evidence: a basin that much worse than another holds less than a hundredth of the posterior
 DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
 
 
@@ -150,6 +151,9 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
             _depth(block, effort.max_tree_depth),
         )
         block = _extend(problem.family, block, chains, taken, adapting, effort)
+        if adapting and block.warmed >= effort.warmup:
+            block = _gathered(problem, block, np.asarray(taken.potential))
+            block = block._replace(chains=_in_step(block.chains))
         yield block
 
 
@@ -164,6 +168,37 @@ def _depth(block: Block, most: int) -> int:
     """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
     reaches = jnp.mean(block.chains.step_size) >= FAR_ENOUGH / (2**SHORT - 1)
     return min(SHORT, most) if reaches and block.rung == 0 else most
+
+
+def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
+    """The block with chains that are stuck in a basin of no weight moved to draws of the chain that lies lowest.
+
+    `potential` is that of the warm-up's last round, `block.recent` its draws. A chain that lies higher than the lowest by more
+    than draws of one basin scatter is suspected; the evidence of the minima below them, by Laplace, decides.
+    """
+    recent, height = block.recent, potential[:, potential.shape[1] // 2 :].mean(axis=1)
+    if recent is None:
+        raise RuntimeError("no draws of the warm-up to gather by")
+    lowest, scatter = int(np.argmin(height)), np.sqrt(recent.shape[-1] / 2)
+    suspected = [i for i in range(len(height)) if height[i] - height[lowest] > scatter]
+    if not suspected:
+        return block
+    best = _evidence(problem, recent[lowest, -1])
+    stuck = [i for i in suspected if best - _evidence(problem, recent[i, -1]) > WEIGHTLESS]
+    places, steps = jnp.asarray(recent)[:, -1], block.chains.step_size
+    for number, i in enumerate(stuck, 1):
+        earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
+        places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
+    if not stuck:
+        return block
+    moved = _chains_at(problem.family, problem.target, block.frame, places, block.chains.key)
+    return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
+
+
+def _evidence(problem: Problem, base: Array) -> float:
+    """Log evidence, but for a constant, of the basin that a base-space position lies in, by Laplace's approximation."""
+    end = descend(problem.family, problem.target, jnp.asarray(base), jnp.asarray(120))
+    return float(jnp.linalg.slogdet(whitening(end.curvature))[1] - end.cost)
 
 
 def _in_step(chains: nuts.Chain) -> nuts.Chain:
@@ -181,9 +216,7 @@ def _extend(
 ) -> Block:
     leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
     if adapting:
-        warmed = block.warmed + effort.round
-        chains = _in_step(chains) if warmed >= effort.warmup else chains
-        return block._replace(chains=chains, warmed=warmed, leapfrogs=leapfrogs, recent=taken.base)
+        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
     draws = (
         taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
     )
