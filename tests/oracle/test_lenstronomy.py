@@ -58,6 +58,17 @@ def exported(table: Table, part: Part) -> Component:
     return found.components[0]
 
 
+def gaussians(part: Part) -> list[Part]:
+    """The Gaussians that a twisted expansion consists of."""
+    values, number = part[1], len(part[1]["coefficients"])
+    series = {
+        "flux": values["coefficients"], "size": np.geomspace(values["size_min"], values["size_max"], number),
+        **{name: np.linspace(values[name], values[f"outer_{name}"], number) for name in ("e1", "e2")},
+    }  # fmt: skip
+    place = {name: values[name] for name in ("center_x", "center_y")}
+    return [("gaussian", place | {name: column[i] for name, column in series.items()}) for i in range(number)]
+
+
 class Drawn:
     """Random values for every profile."""
 
@@ -94,6 +105,9 @@ class Drawn:
             one |= {"core_size": rng.uniform(0.02, 0.3), "core_slope": rng.uniform(0.05, 0.8)}
         if name == "mge":
             one = {"fluxes": rng.uniform(0, 10, 5), "size_min": 0.1 * size, "size_max": 3 * size}
+        if name == "twisted_mge":
+            outer = dict(zip(("outer_e1", "outer_e2"), rng.uniform(-0.3, 0.3, 2), strict=True))
+            one = {"coefficients": rng.uniform(-1, 10, 6), "size_min": 0.1 * size, "size_max": 3 * size} | outer
         if name == "shapelets":
             one = {"coefficients": rng.normal(size=10) + 5 * (np.arange(10) == 0), "size": size}
         if name == "pixels":
@@ -106,7 +120,8 @@ class Drawn:
         rng = self.rng
         mass = ["epl", "sie", "epl_multipoles", "nfw"][number % 4 : number % 4 + 1]
         mass += [name for name in ("shear", "sheet", "sis", "point_mass") if rng.uniform() < 0.4]
-        lens, source = list(LIGHT)[number % len(LIGHT)], sorted({*SOURCE, *LIGHT} - {"neural"})[number % 6]
+        sources = sorted({*SOURCE, *LIGHT} - {"neural"})
+        lens, source = list(LIGHT)[number % len(LIGHT)], sources[number % len(sources)]
         parts = [(name, self.mass(name)) for name in mass]
         return (
             parts,
@@ -145,15 +160,16 @@ def their_lens(mass: list[Part]) -> tuple[Any, list[Values]]:
 def their_light(part: Part) -> tuple[Any, list[Values]]:
     from lenstronomy.LightModel.light_model import LightModel as TheirLight
 
-    name, terms = exported(lenstronomy.LIGHT, part)
-    light = TheirLight([name])
-    if name == "INTERPOL":  # scipy's cubic spline takes the place of their bilinear one
-        image = np.pad(terms["image"], 8)
+    parts = gaussians(part) if part[0] == "twisted_mge" else [part]
+    names, terms = zip(*(exported(lenstronomy.LIGHT, one) for one in parts), strict=True)
+    light = TheirLight(list(names))
+    if names[0] == "INTERPOL":  # scipy's cubic spline takes the place of their bilinear one
+        image = np.pad(terms[0]["image"], 8)
         half = (len(image) - 1) / 2
         light.func_list[0]._image_interp = lambda y, x, grid: map_coordinates(
             image, [y + half, x + half], order=3, prefilter=False
         )
-    return light, [terms]
+    return light, list(terms)
 
 
 def uniform_shift(system: LensSystem, mass: list[Part]) -> tuple[float, float]:
