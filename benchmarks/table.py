@@ -14,7 +14,7 @@ from typing import Any
 import table_inference
 from source_table import lensing_part, misfit_part, sources_part
 from table_calibration import calibration_part
-from table_confusion import confusion_part
+from table_confusion import confusion_part, light_part, real_part
 from table_throughput import throughput_part
 from table_workflow import interruptions_part, workflow_part
 
@@ -293,9 +293,12 @@ def page() -> str:
         *lensing_part(load("lensing")),
         *misfit_part(load("misfit")),
         *confusion_part(load("confusion"), grid),
+        *real_part(load("real"), grid),
         *calibration_part(load("calibration"), grid),
         *throughput_part(load("throughput"), grid),
     ]
+    if (RESULTS / "light.json").exists():  # it takes half an hour, and not everyone has it
+        parts += [*light_part(load("light"), grid)]
     return "\n".join(parts)
 
 
