@@ -20,6 +20,7 @@ from lensmill.warmstart import descend
 
 MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
 SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
+SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
 CAREFUL = 4.0  # how many times fewer proposals may be refused on each higher rung
 NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
@@ -166,7 +167,7 @@ def _refined(problem: Problem, block: Block, draws: Array) -> Block:
 
 def _depth(block: Block, most: int) -> int:
     """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
-    reaches = jnp.mean(block.chains.step_size) >= FAR_ENOUGH / (2**SHORT - 1)
+    reaches = bool(jnp.mean(block.chains.step_size) >= SMALL)
     return min(SHORT, most) if reaches and block.rung == 0 else most
 
 
@@ -181,16 +182,14 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
         raise RuntimeError("no draws of the warm-up to gather by")
     lowest, scatter = int(np.argmin(height)), np.sqrt(recent.shape[-1] / 2)
     suspected = [i for i in range(len(height)) if height[i] - height[lowest] > scatter]
-    if not suspected:
-        return block
-    best = _evidence(problem, recent[lowest, -1])
+    best = _evidence(problem, recent[lowest, -1]) if suspected else 0.0
     stuck = [i for i in suspected if best - _evidence(problem, recent[i, -1]) > WEIGHTLESS]
+    if not stuck:
+        return block
     places, steps = jnp.asarray(recent)[:, -1], block.chains.step_size
     for number, i in enumerate(stuck, 1):
         earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
         places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
-    if not stuck:
-        return block
     moved = _chains_at(problem.family, problem.target, block.frame, places, block.chains.key)
     return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
 
@@ -204,11 +203,7 @@ def _evidence(problem: Problem, base: Array) -> float:
 def _in_step(chains: nuts.Chain) -> nuts.Chain:
     """The chains with the smallest of their steps where that is a small one: each comes to the others' narrow places."""
     least = jnp.min(chains.step_size)
-    return chains._replace(
-        step_size=jnp.where(
-            least < FAR_ENOUGH / (2**SHORT - 1), jnp.full_like(chains.step_size, least), chains.step_size
-        )
-    )
+    return chains._replace(step_size=jnp.where(least < SMALL, least, chains.step_size))
 
 
 def _extend(

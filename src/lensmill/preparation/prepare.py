@@ -32,8 +32,8 @@ class Prepared:
     """A cutout as it is fitted, and what was found.
 
     cutout: with `mask` and `rms` as the fit takes them. fit_radius: arcsec, None for all. causes: (ny, nx), index in CAUSES of
-    why a pixel is not used. noise_factor: what rms was multiplied by, before the error of the lens
-    light's model was added; policy: what the settings say of noise. figures: what was found in numbers, by name.
+    why a pixel is not used. noise_factor: what rms was multiplied by, before `light_error` was added; policy: what the settings
+    say of noise. figures: what was found in numbers, by name.
     """
 
     cutout: Cutout
