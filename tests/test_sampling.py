@@ -110,6 +110,19 @@ def test_a_chain_stuck_in_a_side_basin_comes_back(problem: fitting.Problem) -> N
     assert float(first.chains.potential.max() - first.chains.potential.min()) < 60
 
 
+def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a warm-up leaves is what the draws begin with, so both happen before the block is yielded."""
+    chains = nuts.Chain(*[jnp.zeros((2, 3))] * 6)._replace(step_size=jnp.asarray([0.15, 0.05]))
+    taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
+    monkeypatch.setattr(sampling, "_run_chains", lambda *_: (chains, taken))
+    fresh = block(1, 1.0, 0.0, 0)._replace(draws=None, converged=None, chains=chains, warmed=0)
+    problem = fitting.Problem(None, None, None, None)
+    steps = [
+        list(next(sampling.sample(problem, fresh, effort(warmup=warmup))).chains.step_size) for warmup in (100, 50)
+    ]
+    np.testing.assert_allclose(steps, [[0.15, 0.05], [0.05, 0.05]])
+
+
 @pytest.mark.slow
 def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: fitting.Problem) -> None:
     maximum = fitting.find_maximum(problem, starts=16, seed=1)
