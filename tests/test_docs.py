@@ -1,6 +1,7 @@
 """The commands and the code of the documentation, run as they stand."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -69,6 +70,9 @@ def test_the_tutorial_runs_as_it_stands(clone: Path) -> None:
     exported = {path.name for path in (results / "exports").iterdir()}
     assert exported == {"catalogue.fits", "coolest", "lenstronomy", "images"}
     assert {path.name for path in (results / "exports" / "images").iterdir()} == {"first.fits", "second.fits"}
+    lens = json.loads((results / "lenses" / "first" / "certificate.json").read_text())
+    judged = {check["name"] for check in lens["checks"] if check["name"].startswith("source ")}
+    assert judged >= {"source misfit in the arcs (sd)", "source unlike the network's galaxies (mean square of latents)"}
 
 
 def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:

@@ -7,12 +7,23 @@ import xarray as xr
 
 from lensmill import fitting
 from lensmill.batch import diagnose
-from lensmill.program import unconstrain
+from lensmill.program import build_family, unconstrain
 from lensmill.sampling import named_draws
 from lensmill.warmstart import FULL, descend
 from small_mock import TRUTH, mock
 
 MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+
+
+def test_a_source_is_as_strange_as_its_latents_over_all_chains(priors: dict) -> None:
+    family = build_family(("epl",), (), "neural", True, priors, latents=2)
+    problem = fitting.Problem(family, None, None, None)
+    draws = np.stack([np.full((2, 300), 3.0), np.random.default_rng(1).normal(size=(2, 300))], axis=-1)
+    draws[1, :, 0] = 1.0  # the chains differ: mean 2, variance 1
+    posterior = xr.Dataset({"latents": (("chain", "draw", "latent"), draws)})
+    assert diagnose._strangeness(problem, posterior) == pytest.approx(2.0**2, rel=0.05)
+    plain = build_family(("epl",), (), "sersic", True, priors)
+    assert diagnose._strangeness(fitting.Problem(plain, None, None, None), posterior) is None
 
 
 @pytest.mark.slow
