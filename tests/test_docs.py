@@ -71,8 +71,7 @@ def test_the_tutorial_runs_as_it_stands(clone: Path) -> None:
     assert exported == {"catalogue.fits", "coolest", "lenstronomy", "images"}
     assert {path.name for path in (results / "exports" / "images").iterdir()} == {"first.fits", "second.fits"}
     lens = json.loads((results / "lenses" / "first" / "certificate.json").read_text())
-    judged = {check["name"] for check in lens["checks"] if check["name"].startswith("source ")}
-    assert judged >= {"source misfit in the arcs (sd)", "source unlike the network's galaxies (mean square of latents)"}
+    assert "source misfit in the arcs (sd)" in {check["name"] for check in lens["checks"]}
 
 
 def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:
