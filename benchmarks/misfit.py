@@ -1,9 +1,11 @@
 """Measure how often the source's misfit is seen: false alarms on galaxies like those learnt from, hits on others.
 
-    python benchmarks/misfit.py --out benchmarks/results/misfit.json [--familiar 60] [--strange 15] [--folder FOLDER]
+    python benchmarks/misfit.py --out benchmarks/results/misfit.json [--familiar 60] [--strange 15] [--cosmos CATALOGUE]
+        [--folder FOLDER]
 
 Mock lenses are a mock survey's defaults, their sources generated galaxies never trained on (familiar) or one of four kinds of
 things that no galaxy of the training is like (strange): a merger of two discs, a ring, knots without a disc, a letter E.
+With a GalSim RealGalaxy catalogue, each of its galaxies that is bright enough is the source of a mock as well (real).
 Each is fitted with the neural source by its maximum a posteriori, as a survey follows a basin: from the true lens with a source
 of latents zero on. Fits are kept in the folder, so that it goes on where it was.
 """
@@ -37,10 +39,16 @@ from lensmill.source import Network
 from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.components import Bar, Component, Disc, Field, Knot, Plane
 from lensmill.sourcenet.galaxies import CORE, Galaxy, angle, build, draw_plane, lognormal
+from lensmill.sourcenet.realgalaxy import Catalogue, UnusableError, interpolated, standardise
+from lensmill.sourcenet.stamps import Shape
 from lensmill.warmstart import Basin, follow
 
 QUANTILE = 0.98  # of the familiar ones that must not raise an alarm
 NAMES = ("theta_E", "gamma", "gamma1", "gamma2")
+BRIGHT = (
+    22.5  # magnitude in F814W of the faintest real galaxy: COSMOS shows it at a signal-to-noise ratio above a hundred
+)
+EDGE = 3.0  # half-light radii within which a real galaxy is taken to be the only one
 WRONG = 4.0  # standard deviations by which a parameter of the lens is off
 
 
@@ -107,16 +115,42 @@ STRANGE: dict[str, Callable[[np.random.Generator], tuple[Component, ...]]] = {
 }  # fmt: skip
 
 
+class Image(Component):
+    """Pixels of a real galaxy, to three half-light radii from its centre; beyond are its neighbours and the sky."""
+
+    def __init__(self, image: np.ndarray, pixel_scale: float, shape: Shape) -> None:
+        self.pixels, self.shape = interpolated(image, pixel_scale), shape
+
+    def brightness(self, x: Field, y: Field) -> Field:
+        X, Y = self.shape.standardise(x, y)
+        return self.pixels(x, y) * np.clip(EDGE + 0.5 - np.hypot(X, Y), 0, 1)
+
+
+def real_galaxies(path: Path) -> dict[str, Galaxy]:
+    """The galaxies of a catalogue that are bright enough for their noise to be no part of their shape."""
+    found = {}
+    with Catalogue(path) as catalogue:
+        for index in range(len(catalogue)):
+            galaxy = catalogue[index]
+            try:
+                _, shape, _ = standardise(galaxy)
+            except UnusableError:
+                continue
+            if float(catalogue.columns["MAG"][index]) < BRIGHT:
+                pixels = (Image(galaxy.image, galaxy.pixel_scale, shape),)
+                found[f"real-{index:04d}"] = Galaxy(pixels, shape, shape.size)
+    return found
+
+
 def strange(kind: str, seed: int) -> Galaxy:
     rng = np.random.default_rng([seed, 77])
     return build(STRANGE[kind](rng), lognormal(rng, 0.30, 0.6, 0.05, 1.5))
 
 
-def fit(config: Config, priors: dict, network: Network, name: str, kind: str) -> dict[str, Any]:
+def fit(config: Config, priors: dict, network: Network, name: str, make: Callable[[int], Galaxy]) -> dict[str, Any]:
     """Maps of one mock at its maximum a posteriori: residuals and arcs in units of the noise, and which pixels are used."""
     began = time.perf_counter()
-    galaxies = held_out if kind == "familiar" else functools.partial(strange, kind)
-    mock = simulate_lens(config, priors, name, None, galaxies)
+    mock = simulate_lens(config, priors, name, None, make)
     mask = np.ones(mock.image.shape, bool)
     pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump() | {"fit_radius": None}), priors, network)
@@ -181,11 +215,18 @@ def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
     return found
 
 
+def quantiles(familiar: list[dict[str, Any]]) -> dict[str, float]:
+    """What all but two in a hundred familiar sources stay below."""
+    names = ("significance", "strangeness") if familiar else ()
+    return {name: float(np.quantile([one[name] for one in familiar], QUANTILE)) for name in names}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--familiar", type=int, default=60)
     parser.add_argument("--strange", type=int, default=15, help="of each kind")
+    parser.add_argument("--cosmos", type=Path, help="GalSim RealGalaxy catalogue")
     parser.add_argument("--folder", type=Path, default=ROOT / "results" / "misfit", help="where fits are kept")
     given = parser.parse_args()
     runtime.start()
@@ -196,14 +237,18 @@ def main() -> None:
     network = Network(jax.tree.map(lambda a: jnp.asarray(a, config.model.precision), params), decoder)
     given.folder.mkdir(parents=True, exist_ok=True)
     numbers = {"familiar": given.familiar} | dict.fromkeys(STRANGE, given.strange)
+    makers: dict[str, Callable[[int], Galaxy]] = {"familiar": held_out}
+    makers |= {kind: functools.partial(strange, kind) for kind in STRANGE}
     # in turns, so that an interrupted run has some of each
     order = sorted((i / number, kind, i) for kind, number in numbers.items() for i in range(number))
+    mocks = [(f"{kind.replace(' ', '-')}-{i:04d}", kind, makers[kind]) for _, kind, i in order]
+    real = real_galaxies(given.cosmos) if given.cosmos else {}
+    mocks += [(name, "real", lambda seed, galaxy=galaxy: galaxy) for name, galaxy in real.items()]
     records = []
-    for _, kind, i in order:
-        name = f"{kind.replace(' ', '-')}-{i:04d}"
+    for name, kind, make in mocks:
         path = given.folder / f"{name}.npz"
         if not path.exists():
-            found = fit(config, priors, network, name, kind)
+            found = fit(config, priors, network, name, make)
             with atomic_path(path) as whole:
                 np.savez(whole, **found)
         records.append(record(name, kind, path))
@@ -215,9 +260,7 @@ def main() -> None:
         "simulate": recipe.model_dump(mode="json"), "wrong": WRONG,
         "limits": {"source_misfit": limits.source_misfit, "source_strangeness": limits.source_strangeness},
         "rates": rates(records, limits),
-        "familiar_quantiles": {
-            name: float(np.quantile([one[name] for one in familiar], QUANTILE)) for name in ("significance", "strangeness")
-        },
+        "familiar_quantiles": quantiles(familiar),
         "records": records,
     }  # fmt: skip
     given.out.write_text(json.dumps(document, indent=0) + "\n")

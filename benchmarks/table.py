@@ -291,7 +291,7 @@ def page() -> str:
         report_part(load("report")),
         *population_part(load("population")),
         *lensing_part(load("lensing")),
-        *misfit_part(load("misfit")),
+        *misfit_part(load("misfit"), load("misfit-real")),
         *confusion_part(load("confusion"), grid),
         *real_part(load("real"), grid),
         *calibration_part(load("calibration"), grid),
