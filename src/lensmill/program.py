@@ -224,8 +224,9 @@ def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensS
         fixed = {"terms": family.series_terms} if "terms" in MASS[name].__dataclass_fields__ else {}
         mass.append(MASS[name](**grouped["mass", i], **fixed))
     light = [LIGHT[name](**grouped["lens_light", i]) for i, name in enumerate(family.lens_light)]
-    learned = {"network": network} if family.latents else {}
-    source = SOURCE[family.source](**grouped["source", 0], **learned)
+    source_values = grouped["source", 0]
+    learned = {"network": network.drawn(source_values["latents"])} if family.latents else {}
+    source = SOURCE[family.source](**source_values, **learned)
     sky = grouped.get(("sky", 0), {}).get("level", jnp.zeros((), family.precision))
     return LensSystem(MassModel(tuple(mass)), LightModel(tuple(light)), source, sky)
 

@@ -28,6 +28,7 @@ from lensmill.status import Stage, Status
 VALUES = {
     "theta_E": 1.15, "gamma": 2.08, "e1": 0.11, "e2": -0.07, "center_x": 0.02, "center_y": -0.03, "gamma1": 0.04,
     "gamma2": -0.02, "flux": 30.0, "size": 0.55, "n": 2.2, "size_min": 0.06, "size_max": 1.4, "kappa": 0.03,
+    "outer_e1": -0.05, "outer_e2": 0.12,
 }  # fmt: skip
 SOURCE_VALUES = {"flux": 6.0, "size": 0.17, "n": 1.3, "center_x": 0.05, "center_y": 0.04, "e1": 0.1, "e2": 0.15}
 SHAPE, SCALE = (44, 48), 0.08

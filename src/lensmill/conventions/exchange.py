@@ -9,6 +9,7 @@ import numpy as np
 
 Value = float | np.ndarray  # one number, or one a draw; a vector's elements lie along the last axis
 Parameters = dict[str, Any]
+Exported = Parameters | list[Parameters]  # of one profile, or of each of those that make up ours
 
 
 class Component(NamedTuple):
@@ -41,11 +42,12 @@ class NoEquivalent(Exception):
 class Row:
     """One profile: its name in the other package, and its parameters there (`export`) and back here (`adopt`).
 
-    Both functions name the parameters they take. Without `adopt`, another row reads that profile back.
+    Both functions name the parameters they take. `export` gives a list where it takes several of their profiles to make ours.
+    Without `adopt`, another row reads that profile back.
     """
 
     theirs: str
-    export: Callable[..., Parameters]
+    export: Callable[..., Exported]
     adopt: Callable[..., Parameters] | None = None
 
 
@@ -94,7 +96,7 @@ class Table:
         """Whether `adopt` knows the package's profile `theirs`."""
         return any(row.theirs == theirs and row.adopt is not None for row in self.rows.values())
 
-    def _exporter(self, ours: str) -> tuple[str, Callable[..., Parameters]]:
+    def _exporter(self, ours: str) -> tuple[str, Callable[..., Exported]]:
         if ours not in self.rows:
             raise NoEquivalent(f"there is no row for it in the table of {self.package}")
         return self.rows[ours].theirs, self.rows[ours].export
@@ -108,22 +110,24 @@ class Table:
 
 def _converted(
     components: Iterable[tuple[str, Mapping[str, Any]]],
-    find: Callable[[str], tuple[str, Callable[..., Parameters]]],
+    find: Callable[[str], tuple[str, Callable[..., Exported]]],
     defaults: Mapping[str, Any],
 ) -> Converted:
     found = Converted([], [])
     for place, (profile, parameters) in enumerate(components):
         try:
             name, convert = find(profile)
-            found.components.append(Component(name, _called(convert, profile, parameters, defaults)))
+            made = _called(convert, profile, parameters, defaults)
         except NoEquivalent as reason:
             found.left_out.append(LeftOut(place, profile, str(reason)))
+        else:
+            found.components.extend(Component(name, one) for one in (made if isinstance(made, list) else [made]))
     return found
 
 
 def _called(
-    convert: Callable[..., Parameters], profile: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> Parameters:
+    convert: Callable[..., Exported], profile: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Exported:
     signature = inspect.signature(convert)
     filled = {name: value for name, value in defaults.items() if name in signature.parameters} | dict(parameters)
     try:

@@ -117,6 +117,32 @@ def _to_mge(
     return {"amp": fluxes, "sigma": sigma, "e1": e1, "e2": e2, "center_x": center_x, "center_y": center_y}
 
 
+def _to_gaussians(
+    coefficients: Value,
+    size_min: Value,
+    size_max: Value,
+    e1: Value,
+    e2: Value,
+    outer_e1: Value,
+    outer_e2: Value,
+    center_x: Value,
+    center_y: Value,
+) -> list[Parameters]:
+    number = np.shape(coefficients)[-1]
+    sizes, outward = shapes.geometric(size_min, size_max, number), np.arange(number) / (number - 1)
+    return [
+        _to_gaussian(
+            np.asarray(coefficients)[..., i],
+            sizes[..., i],
+            e1 + share * (outer_e1 - e1),
+            e2 + share * (outer_e2 - e2),
+            center_x,
+            center_y,
+        )
+        for i, share in enumerate(outward)
+    ]
+
+
 def _from_mge(amp: Value, sigma: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
     sizes = np.asarray(sigma) * shapes.HALF_LIGHT
     first, last = sizes[..., 0], sizes[..., -1]
@@ -171,7 +197,7 @@ LIGHT = Table(
         "sersic": Row("SERSIC_ELLIPSE", _to_sersic, _from_sersic),
         "core_sersic": Row("CORE_SERSIC", _to_core_sersic, _from_core_sersic),
         "gaussian": Row("GAUSSIAN_ELLIPSE", _to_gaussian, _from_gaussian),
-        "twisted_mge": lacking("MULTI_GAUSSIAN_ELLIPSE has one shape, and a Gaussian of it no twist"),
+        "twisted_mge": Row("GAUSSIAN_ELLIPSE", _to_gaussians),
         "mge": Row("MULTI_GAUSSIAN_ELLIPSE", _to_mge, _from_mge),
         "shapelets": Row("SHAPELETS_ELLIPSE", _to_shapelets, _from_shapelets),
         "pixels": lacking("lenstronomy reads pixels linearly, lensmill by cubic splines"),

@@ -22,6 +22,10 @@ class AbstractNetwork(eqx.Module):
     def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
         """lift(f) / norm at stretched positions."""
 
+    def drawn(self, latents: Float[Array, " latent"]) -> "AbstractNetwork":
+        """The network with whatever depends on the latents alone computed: who looks several times decodes once."""
+        return self
+
 
 class Network(AbstractNetwork):
     """A decoder's weights and its architecture; the weights are values, so that new ones need no compilation."""
@@ -31,13 +35,28 @@ class Network(AbstractNetwork):
 
     def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
         """lift(f) / norm of the galaxy that the decoder draws."""
+        return self.drawn(latents).relative_brightness(latents, U, V)
+
+    def drawn(self, latents: Float[Array, " latent"]) -> "Drawing":
+        """The galaxy of these latents."""
         spline = coefficients(self.params, latents, self.config)
-        return frame.lift(frame.read_spline(spline, U, V)) / frame.norm(spline)
+        return Drawing(spline, frame.norm(spline))
 
     def linearised(self, latents: Float[Array, " latent"]) -> "LinearNetwork":
         """The decoder's first-order expansion about `latents`."""
         spline, push = jax.linearize(lambda z: coefficients(self.params, z, self.config), latents)
         return LinearNetwork(spline, jax.vmap(push, out_axes=-1)(jnp.eye(latents.size, dtype=latents.dtype)))
+
+
+class Drawing(AbstractNetwork):
+    """One galaxy, decoded: other latents change nothing."""
+
+    spline: Float[Array, "node node"]
+    norm: Float[Array, ""]
+
+    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm of the galaxy."""
+        return frame.lift(frame.read_spline(self.spline, U, V)) / self.norm
 
 
 class LinearNetwork(AbstractNetwork):
