@@ -30,8 +30,8 @@ from lensmill.program import (
     unconstrain,
 )
 from lensmill.source import PROFILES as SOURCE
-from lensmill.source import Network
-from lensmill.source.decoder import DecoderConfig, init
+from lensmill.source import Network, neural
+from lensmill.source.decoder import DecoderConfig, coefficients, init
 from lensmill.warmstart import descend, fit_lens_light
 from small_mock import SCALE, SIDE, TRUTH, kernel, mock
 
@@ -53,6 +53,31 @@ def test_half_the_squared_residuals_is_the_potential(priors: dict, precision: st
     found = [float(potential(family, target, x)) for x in places]
     halves = [0.5 * float(jnp.sum(residuals(family, target, x) ** 2)) for x in places]
     assert found[0] - found[1] == pytest.approx(halves[0] - halves[1], rel=1e-9 if precision == "float64" else 1e-5)
+
+
+def test_a_source_is_decoded_once_however_often_the_image_looks_at_it(
+    priors: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, target = neural_target(priors, "float64")
+    family = dataclasses.replace(family, sampling=Sampling(2, arcs=6))
+    decoded = []
+
+    def counting(*arguments: object) -> jax.Array:
+        decoded.append(arguments)
+        return coefficients(*arguments)
+
+    monkeypatch.setattr(neural, "coefficients", counting)
+    looked = []
+    looking = neural.Drawing.relative_brightness
+
+    def watching(self: neural.Drawing, *arguments: jax.Array) -> jax.Array:
+        looked.append(self)
+        return looking(self, *arguments)
+
+    monkeypatch.setattr(neural.Drawing, "relative_brightness", watching)
+    jax.make_jaxpr(functools.partial(residuals, family, target))(jnp.zeros(family.size))
+    assert len(decoded) == 1
+    assert len(looked) > 1
 
 
 @pytest.mark.parametrize("sampling", [Sampling(1), Sampling(2, arcs=6)])

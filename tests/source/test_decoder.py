@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import serialization
+import scipy.signal
+from flax import nnx, serialization
 
 from lensmill.source import decoder
-from lensmill.source.decoder import DecoderConfig, WeightsError, coefficients, init, load, save
+from lensmill.source.decoder import Convolution, DecoderConfig, WeightsError, coefficients, init, load, save
 
 CONFIG = DecoderConfig(latents=6, nodes=16, channels=(8, 4))
 CARD = {"galaxies": {"seed": 1}, "note": "é"}
@@ -91,6 +92,18 @@ def test_derivatives_are_smooth_along_any_direction(params: dict) -> None:
 def test_initial_weights_follow_from_the_key() -> None:
     assert same(init(jax.random.key(3), CONFIG), init(jax.random.key(3), CONFIG))
     assert not same(init(jax.random.key(3), CONFIG), init(jax.random.key(4), CONFIG))
+
+
+def test_a_convolution_weighs_the_neighbours_and_is_dark_around_the_image() -> None:
+    rng = np.random.default_rng(7)
+    convolution = Convolution(2, 3, rngs=nnx.Rngs(params=jax.random.key(1)))
+    convolution.bias[...] = jnp.array([0.5, -1.0, 2.0])
+    image, kernel = rng.normal(size=(5, 6, 2)), np.asarray(convolution.kernel[...], float)
+    expected = [
+        bias + sum(scipy.signal.correlate2d(image[..., i], kernel[..., i, o], mode="same") for i in range(2))
+        for o, bias in enumerate((0.5, -1.0, 2.0))
+    ]
+    np.testing.assert_allclose(convolution(jnp.asarray(image)), np.stack(expected, -1), rtol=1e-6, atol=1e-6)
 
 
 def test_pixel_shuffle_puts_channels_into_blocks() -> None:

@@ -57,7 +57,7 @@ class Convolution(nnx.Module):
     """A 3x3 convolution of an image (row, column, channel), dark around its edges, as one product of matrices.
 
     The derivative of such a product is another. That of XLA's own convolution is one with its kernel turned round, which
-    XLA:CPU, in a loop, as a sampler is, computes ten times slower.
+    XLA:CPU computes many times slower inside a loop, such as a sampler is.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, rngs: nnx.Rngs) -> None:
