@@ -1,5 +1,7 @@
 """The elliptical Gaussian by its total flux."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -28,3 +30,15 @@ class Gaussian(AbstractLightProfile):
         variance = (self.size / HALF_LIGHT) ** 2
         r2 = radius_squared(x - self.center_x, y - self.center_y, self.e1, self.e2)
         return self.flux / (2 * jnp.pi * variance) * jnp.exp(-0.5 * r2 / variance)
+
+
+def outward(number: int, dtype: Any) -> Float[Array, " gaussian"]:
+    """Where each Gaussian of an expansion stands in its series, from 0 for the narrowest to 1."""
+    return jnp.arange(number, dtype=dtype) / max(number - 1, 1)
+
+
+def size_series(
+    size_min: Float[Array, ""], size_max: Float[Array, ""], number: int, dtype: Any
+) -> Float[Array, " gaussian"]:
+    """Half-light radii of an expansion, a geometric series, arcsec."""
+    return size_min * jnp.exp(outward(number, dtype) * jnp.log(size_max / size_min))

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.ellipse import radius_squared
 from lensmill.light.base import AbstractLightProfile
+from lensmill.light.gaussian import size_series
 
 
 class MGE(AbstractLightProfile):
@@ -26,9 +27,7 @@ class MGE(AbstractLightProfile):
 
     def sizes(self) -> Float[Array, " gaussian"]:
         """Half-light radii in arcsec."""
-        number = self.fluxes.shape[0]
-        steps = jnp.arange(number, dtype=self.fluxes.dtype) / max(number - 1, 1)
-        return self.size_min * jnp.exp(steps * jnp.log(self.size_max / self.size_min))
+        return size_series(self.size_min, self.size_max, self.fluxes.shape[0], self.fluxes.dtype)
 
     @property
     def total_flux(self) -> Float[Array, ""]:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lensmill.light.base import AbstractLightProfile
-from lensmill.light.gaussian import Gaussian
+from lensmill.light.gaussian import Gaussian, outward, size_series
 
 
 class TwistedMGE(AbstractLightProfile):
@@ -27,18 +27,13 @@ class TwistedMGE(AbstractLightProfile):
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
 
-    def _outward(self) -> Float[Array, " gaussian"]:
-        """Where each Gaussian stands in the series, from 0 to 1."""
-        number = self.coefficients.shape[0]
-        return jnp.arange(number, dtype=self.coefficients.dtype) / (number - 1)
-
     def sizes(self) -> Float[Array, " gaussian"]:
         """Half-light radii in arcsec."""
-        return self.size_min * jnp.exp(self._outward() * jnp.log(self.size_max / self.size_min))
+        return size_series(self.size_min, self.size_max, self.coefficients.shape[0], self.coefficients.dtype)
 
     def ellipticities(self) -> tuple[Float[Array, " gaussian"], Float[Array, " gaussian"]]:
         """Both components of the ellipticity of each Gaussian."""
-        share = self._outward()
+        share = outward(self.coefficients.shape[0], self.coefficients.dtype)
         return self.e1 + share * (self.outer_e1 - self.e1), self.e2 + share * (self.outer_e2 - self.e2)
 
     @property
