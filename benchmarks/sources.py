@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +40,7 @@ from lensmill.likelihood import Observation, observe
 from lensmill.program import Family, Target, believe, build_family, potential, system_at, unconstrain
 from lensmill.simulate import held_out, simulate_lens
 from lensmill.source import Network, frame
-from lensmill.source.decoder import coefficients
+from lensmill.source.decoder import Convolution, coefficients
 from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.galaxies import draw, generator
 from lensmill.sourcenet.realgalaxy import Catalogue, RealGalaxy, UnusableError, standardise
@@ -307,17 +308,27 @@ def walk(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], ja
     return jax.jit(lambda x: jax.lax.fori_loop(0, STEPS, lambda _, x: x - 1e-9 * slope(x), x))
 
 
+def by_xla(layer: Convolution, image: jax.Array) -> jax.Array:
+    """What a layer of the decoder does, as the operation that XLA has for it."""
+    kernel, form = layer.kernel[...], ("NHWC", "HWIO", "NHWC")
+    found = jax.lax.conv_general_dilated(image[None], kernel, (1, 1), "SAME", dimension_numbers=form)[0]
+    return found if layer.bias is None else found + layer.bias[...]
+
+
 def gradients(setting: Setting) -> dict[str, float]:
     """Milliseconds of a gradient in a loop, as a sampler takes it, float32: decoder alone, and the posterior by source."""
     config = Config(run="time", catalogue=Path("none"), simulate={})
     network = setting.network
-    mock = simulate_lens(config, setting.priors, "time")
-    mask = np.ones(mock.image.shape, bool)
-    pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale)
+    lens = simulate_lens(config, setting.priors, "time")
+    mask = np.ones(lens.image.shape, bool)
+    pixels = fitting.Pixels(lens.image, lens.rms, mask, lens.psf, lens.pixel_scale)
     z = jnp.asarray(np.random.default_rng(0).normal(size=network.config.latents), jnp.float32)
     weights = jnp.ones((network.config.nodes,) * 2, jnp.float32)
-    alone = walk(lambda z: jnp.sum(weights * coefficients(network.params, z, network.config)))
-    found = {"decoder": best_ms(lambda: alone(z)) / STEPS}
+    found = {}
+    for name, way in (("decoder", Convolution.__call__), ("decoder, with XLA's convolutions", by_xla)):
+        with mock.patch.object(Convolution, "__call__", way):
+            alone = walk(lambda z: jnp.sum(weights * coefficients(network.params, z, network.config)))
+            found[name] = best_ms(functools.partial(alone, z)) / STEPS
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})
