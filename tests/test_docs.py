@@ -71,7 +71,9 @@ def test_the_tutorial_runs_as_it_stands(clone: Path) -> None:
     assert exported == {"catalogue.fits", "coolest", "lenstronomy", "images"}
     assert {path.name for path in (results / "exports" / "images").iterdir()} == {"first.fits", "second.fits"}
     lens = json.loads((results / "lenses" / "first" / "certificate.json").read_text())
-    assert "source misfit in the arcs (sd)" in {check["name"] for check in lens["checks"]}
+    assert "source unlike the network's galaxies (mean square of latents)" in {
+        check["name"] for check in lens["checks"]
+    }
 
 
 def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """`lensmill init`: from a folder of FITS files to a catalogue and a config that can be run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -10,6 +12,8 @@ from lensmill.config import load
 from lensmill.io.catalogue import read_catalogue
 from lensmill.io.problems import ConfigError
 from lensmill.io.template import safe_id, survey_template
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments):
@@ -48,13 +52,30 @@ def test_init_writes_what_validate_accepts(folder, tmp_path):
     assert "broken: invalid" in output
     assert "3 of 4 lenses are ok, 1 invalid; the run can start" in output
     found = load(config)
-    assert (found.run, found.model.source, found.simulate) == ("mine", "sersic", None)
+    real = load(ROOT / "config" / "slacs.yaml")
+    assert (found.run, found.catalogue, found.simulate) == ("mine", folder / "catalogue.ecsv", None)
+    for section in ("model", "preparation", "inference", "certificate"):
+        assert getattr(found, section) == getattr(real, section), section
+    assert found.batch_size is None
     rows, problems = read_catalogue(found.catalogue)
     assert (len(rows), problems) == (4, [])
     assert rows[0].z_lens is None
     commented = config.read_text()
     assert commented.count("#") > 40
     assert "# largest rank-normalised split R-hat" in commented
+
+
+def test_init_takes_the_settings_of_another_config(folder, tmp_path):
+    other, config = tmp_path / "other.yaml", tmp_path / "mine.yaml"
+    other.write_text("run: other\ncatalogue: x.ecsv\nmodel: {mass: [sie], source: pixels}\nsimulate: {lenses: 3}\n")
+    run(folder, "--config", config, "--like", other, "--source", "shapelets")
+    found = load(config)
+    assert (found.run, found.model.mass, found.model.source, found.simulate) == ("mine", ("sie",), "shapelets", None)
+    assert found.model.lens_light == ("sersic",)
+    other.write_text("model: {masses: [sie]}\n")
+    code, output = run(folder, "--config", config, "--like", other, "--force")
+    assert code == 2
+    assert "masses" in output
 
 
 def test_init_overwrites_nothing(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Commands before a run: a survey's first files, and the galaxies that its sources are learnt from."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 Force = Annotated[bool, typer.Option("--force", help="replace a catalogue or a config that is there")]
 PRIORS = Path("config") / "priors.yaml"
+REAL = Path("config") / "slacs.yaml"  # settings that suit cutouts with the lens galaxy's light in them
+OF_A_RUN = ("run", "seed", "catalogue", "priors", "batch_size", "simulate")  # and not of how its lenses are fitted
 QUICK: dict[str, Any] = {
     f"inference.{name}": number
     for name, number in {
@@ -25,14 +28,18 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the cutouts are, one FITS file a lens")],
     run: Annotated[str, typer.Option("--run", help="name of the run; else that of the folder")] = "",
     config: Annotated[Path | None, typer.Option("--config", help="the config to write; else RUN.yaml here")] = None,
-    source: Annotated[str, typer.Option("--source", help="sersic, shapelets, pixels, or neural")] = "sersic",
+    like: Annotated[Path, typer.Option("--like", help="a config whose settings the new one begins with")] = REAL,
+    source: Annotated[
+        str, typer.Option("--source", help="neural, sersic, shapelets or pixels; else as in --like")
+    ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="a small budget: a first look, hardly a certificate")] = False,
     force: Force = False,
 ) -> None:
     """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
 
-    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. The config is to be read
-    and changed: `lensmill validate` checks it again.
+    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. The config has the settings
+    of config/slacs.yaml, for real images with the lens galaxy's light in them, or of another one (--like). It is to be read and
+    changed: `lensmill validate` checks it again.
 
     Example: lensmill init data/mine --run mine
 
@@ -46,12 +53,34 @@ def init(
 
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
-        write_first_files(folder, name, path, {"model.source": source} | (QUICK if quick else {}), force)
+        settings = settings_of(_of_the_clone(like)) | ({"model.source": source} if source else {})
+        write_first_files(folder, name, path, settings | (QUICK if quick else {}), force)
         validation = validate(path, known_parameters)
     typer.echo(readable(path, validation))
     typer.echo(f"catalogue: {folder / 'catalogue.ecsv'}\nconfig: {path}")
     typer.echo(f"next: snakemake --cores all --workflow-profile workflow/profiles/default --configfile {path}")
     raise typer.Exit(validation.exit_code)
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """What a config says, by dotted names, but for what belongs to its own run; ConfigError where it is wrong."""
+    from pydantic import BaseModel
+
+    from lensmill.config import load
+
+    def dotted(section: Iterable[tuple[str, Any]], prefix: str = "") -> Iterator[tuple[str, Any]]:
+        for name, value in section:
+            if isinstance(value, BaseModel):
+                yield from dotted(value, f"{prefix}{name}.")
+            else:
+                yield prefix + name, value
+
+    return {name: value for name, value in dotted(load(path)) if name.partition(".")[0] not in OF_A_RUN}
+
+
+def _of_the_clone(path: Path) -> Path:
+    """A file here, or in the clone that this package is installed from."""
+    return path if path.exists() else Path(__file__).parents[3] / path
 
 
 def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, Any], force: bool) -> None:
@@ -66,8 +95,7 @@ def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, 
     if there:
         raise ConfigError([Problem(str(path), "no such file yet", "one", "--force replaces it") for path in there])
     table = survey_template(folder)
-    priors = PRIORS if PRIORS.exists() else Path(__file__).parents[3] / PRIORS
-    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(priors), **settings}
+    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(_of_the_clone(PRIORS)), **settings}
     with atomic_path(catalogue) as whole:
         table.write(whole, format="ascii.ecsv", overwrite=True)
     write_text(config, skeleton(chosen))
