@@ -1,15 +1,16 @@
 """Right, flagged and wrong: mocks made to look like SLACS lenses, fitted hands off and held against their truths.
 
-    python benchmarks/confusion.py [--lenses 40] [--seconds 3000] [--without masking noise ...]
+    python benchmarks/confusion.py [--lenses 40] [--seconds 3000] [--without masking noise ...] [--ablated 10]
 
 fits what is not fitted yet, lens by lens, until the seconds are over, and writes benchmarks/results/confusion.json; run it
-again to go on. `--without` names pieces of the preparation that are switched off, one at a time.
+again to go on. `--without` names pieces of the preparation that are switched off, one at a time, for the first `--ablated` mocks.
 
 A lens is judged at its maximum a posteriori: its Einstein radius against the truth, and the checks of the certificate that
 judge the input, the residuals and the plausibility of the solution, but not those of the sampling.
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -103,11 +104,11 @@ def summaries(found: Mapping[str, np.ndarray], prediction: Prediction) -> dict[s
     }
 
 
-def fit_all(config: Config, piece: str, known: dict[str, Any], end: float) -> Iterator[None]:
-    """Judge the lenses that `known` lacks until the time is `end`, yielding after each."""
+def fit_all(config: Config, piece: str, known: dict[str, Any], number: int, end: float) -> Iterator[None]:
+    """Judge those of the first lenses that `known` lacks until the time is `end`, yielding after each."""
     config = without(config, piece)
     survey = open_survey(config, config.weights)
-    for lens_id in survey.rows:
+    for lens_id in itertools.islice(survey.rows, number):
         if lens_id not in known and time.monotonic() < end:
             known[lens_id] = judged(survey, lens_id)
             yield
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--lenses", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=3000, help="no lens is begun after them")
     parser.add_argument("--without", nargs="*", default=[], choices=list(SWITCHES))
+    parser.add_argument("--ablated", type=int, default=40, help="mocks for each piece that is switched off")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     runtime.start()
@@ -145,8 +147,10 @@ def main() -> None:
         result = {"config": made_of, "runs": {}}
     for piece in ["", *chosen.without]:
         lenses = result["runs"].setdefault(piece, {"lenses": {}})["lenses"]
-        for _ in fit_all(config, piece, lenses, end):
-            result["runs"][piece] |= {"meaning": MEANT[piece], "counts": counted(lenses)}
+        for _ in fit_all(config, piece, lenses, chosen.ablated if piece else chosen.lenses, end):
+            whole = {name: one for name, one in result["runs"][""]["lenses"].items() if name in lenses}
+            same = {"with everything on": counted(whole)} if piece else {}
+            result["runs"][piece] |= {"meaning": MEANT[piece], "counts": counted(lenses)} | same
             result["runs"][""]["without plausibility"] = counted(result["runs"][""]["lenses"], plausibility=False)
             result |= {"right within": RIGHT, "versions": versions(), "hardware": runtime.hardware()}
             write_json(chosen.out, result)
