@@ -11,8 +11,8 @@ no mask, noise that pixels share, a PSF wrong by five per cent and galaxies as s
 judged at its maximum a posteriori: right is an Einstein radius within {right:.0%} of the truth, flagged is a lens that fails a
 check of the certificate's other than those of the sampling.
 """
-COST = """In brackets is what the same mocks come to with everything on, where that differs. Preparing a mock and finding its maximum
-took {median:.0f} s in the median, {most:.0f} s at most, one process on a machine of two cores that other work shared.
+COST = """In brackets is what the same mocks come to with everything on, where that differs. Preparing a mock and finding its
+maximum took {median:.0f} s in the median, {most:.0f} s at most, one process on a machine of two cores that other work shared.
 """
 REAL = """## Real lenses
 
