@@ -8,6 +8,7 @@ them at its maximum a posteriori. The cutouts of the real lenses and the publish
 """
 
 import argparse
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,7 @@ def measured(folder: RunFolder, lens_id: str, found: Mapping[str, Mapping[str, f
         "off": round(values["theta_E"][0] / middle - 1, 4),
         "seconds": round(certificate.run_time_s, 1) if certificate else None,
         "gradients": certificate.gradients if certificate else None,
+        "commit": certificate.versions["commit"][:9] if certificate else "",
     }
 
 
@@ -81,22 +83,32 @@ def summary(lenses: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def kept(path: Path) -> dict[str, dict[str, Any]]:
+    """What a document says of lenses, each with the commit that it is of."""
+    document = json.loads(path.read_text())
+    commit = document["versions"]["commit"][:9]
+    return {one["lens_id"]: {"commit": commit if one["seconds"] else ""} | one for one in document["lenses"]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("published", type=Path)
     parser.add_argument("--papers", nargs="+", required=True, help="the columns' first words")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--keep", action="store_true", help="what --out says of lenses that this run has not sampled")
+    parser.add_argument("--note", default="", help="a sentence about the run")
     given = parser.parse_args()
     table, folder = Table.read(given.published), RunFolder(given.run)
-    lenses = [
-        measured(folder, lens_id, {name: published(table, given.papers, lens_id, name) for name in PARAMETERS})
-        for lens_id in map(str, table["lens_id"])
-        if folder.map(lens_id).exists()
-    ]
-    first = next(lens["lens_id"] for lens in lenses if lens["seconds"] is not None)
-    certificate = read_certificate(folder.certificate(first), first)
-    config = Config.model_validate_json(read_posterior(folder.posterior(first)).attrs["config"])
+    lenses, here = kept(given.out) if given.keep else {}, []
+    for lens_id in map(str, table["lens_id"]):
+        sampled = folder.certificate(lens_id).exists()
+        if sampled or (folder.map(lens_id).exists() and lenses.get(lens_id, {}).get("seconds") is None):
+            found = {name: published(table, given.papers, lens_id, name) for name in PARAMETERS}
+            lenses[lens_id] = measured(folder, lens_id, found)
+            here += [lens_id] if sampled else []
+    certificate = read_certificate(folder.certificate(here[0]), here[0])
+    config = Config.model_validate_json(read_posterior(folder.posterior(here[0])).attrs["config"])
     write_json(
         given.out,
         {
@@ -105,8 +117,9 @@ def main() -> None:
             "published_sha256": file_sha256(given.published),
             "versions": dict(certificate.versions),
             "hardware": dict(certificate.hardware),
-            "summary": summary(lenses),
-            "lenses": lenses,
+            "note": given.note,
+            "summary": summary(list(lenses.values())),
+            "lenses": sorted(lenses.values(), key=lambda one: one["lens_id"]),
         },
     )
 

@@ -22,7 +22,7 @@ et al. (2024) are not part of the project. {close} of {lenses} Einstein radii ar
 published ones, {far} beyond {beyond:.0%}, of these {unflagged} certified. Of the {sampled} lenses that were sampled until draws
 were enough or the budget was spent, {certified} are certified; pending ones are held against the papers at their maximum a
 posteriori. A sampled lens took {seconds:.0f} s and {gradients:,.0f} gradients in the median, one of two processes on 2 cores that
-other work shared.
+other work shared. {note}
 """
 LIGHT = """## Lens light and the sampler
 
@@ -84,7 +84,7 @@ def real_part(document: dict[str, Any], grid: Callable[..., str]) -> Iterable[st
         lenses=found["lenses"], sampled=found["sampled"], certified=found["certified"],
         close=found["within"]["lenses"], within=found["within"]["of"],
         far=found["beyond"]["lenses"], unflagged=found["beyond"]["certified"], beyond=found["beyond"]["of"],
-        seconds=found["median seconds"], gradients=found["median gradients"],
+        seconds=found["median seconds"], gradients=found["median gradients"], note=document.get("note", ""),
     )  # fmt: skip
     rows = []
     for lens in document["lenses"]:
@@ -94,6 +94,7 @@ def real_part(document: dict[str, Any], grid: Callable[..., str]) -> Iterable[st
             cells.append(f"{median:.{digits}f}" + (f" ± {0.5 * (high - low):.{digits}f}" if high > low else ""))
             cells.append(", ".join(f"{value:.{digits}f}" for value in lens["published"][name].values()) or "-")
         status = ": ".join(part for part in (lens["status"], lens["stage"]) if part)
-        rows.append([lens["lens_id"], status, f"{lens['off']:+.1%}", *cells])
+        cost = f"{lens['seconds']:.0f}, {lens['gradients']:,}" if lens["seconds"] is not None else ""
+        rows.append([lens["lens_id"], status, f"{lens['off']:+.1%}", *cells, cost, lens.get("commit", "")])
     names = [column for name in ("theta_E, arcsec", "slope gamma", "shear") for column in (name, "published")]
-    yield grid(["lens", "status", "theta_E off", *names], rows)
+    yield grid(["lens", "status", "theta_E off", *names, "s, gradients", "commit"], rows)
