@@ -22,7 +22,8 @@ et al. (2024) are not part of the project. {close} of {lenses} Einstein radii ar
 published ones, {far} beyond {beyond:.0%}, of these {unflagged} certified. Of the {sampled} lenses that were sampled until draws
 were enough or the budget was spent, {certified} are certified; pending ones are held against the papers at their maximum a
 posteriori. A sampled lens took {seconds:.0f} s and {gradients:,.0f} gradients in the median, one of two processes on 2 cores that
-other work shared. {note}
+other work shared.
+{note}
 """
 LIGHT = """## Lens light and the sampler
 
