@@ -82,7 +82,7 @@ def test_coolest_records_what_it_has_no_place_for(tmp_path, make_store):
 MODELS = {
     "usual": {"mass": ("epl", "shear"), "lens_light": ("sersic",), "source": "sersic", "supersampling": 2},
     "expansions": {"mass": ("sie", "shear"), "lens_light": ("mge",), "source": "shapelets", "supersampling": 3},
-    "twisted": {"lens_light": ("twisted_mge",), "supersampling": 2},
+    "twisted": {"lens_light": ("twisted_mge",), "source": "sersic", "supersampling": 2},
     "two lights, no sky": {"mass": ("epl",), "lens_light": ("gaussian", "sersic"), "source": "sersic", "sky": False},
 }
 

@@ -54,14 +54,28 @@ LIGHTS = [
         for n, slope in ((0.8, 0.0), (2.5, 0.3), (4.0, 0.7))
     ),
     *(("mge", {**shape, "fluxes": [3.0, 7.0, 9.0, 1.0], "size_min": 0.1, "size_max": 1.5}) for shape in SHAPES),
+    *(
+        (
+            "twisted_mge",
+            {**shape, "coefficients": [3.0, -1.0, 9.0, 2.0], "size_min": 0.1, "size_max": 1.5}
+            | {"outer_e1": e1, "outer_e2": 0.1},
+        )
+        for shape in SHAPES
+        for e1 in (0.0, -0.2)
+    ),
     *(("shapelets", {**shape, "coefficients": SHAPELETS, "size": 0.5}) for shape in SHAPES),
 ]
 
 
-def converted(table: Table, component: tuple[str, dict]) -> Component:
+def all_converted(table: Table, component: tuple[str, dict]) -> list[Component]:
     found = table.export([component])
     assert found.left_out == []
-    return found.components[0]
+    return found.components
+
+
+def converted(table: Table, component: tuple[str, dict]) -> Component:
+    (found,) = all_converted(table, component)
+    return found
 
 
 def deflection(name: str, values: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -87,8 +101,8 @@ def lenstronomy_deflection(name: str, values: dict, x: np.ndarray, y: np.ndarray
 def lenstronomy_brightness(name: str, values: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     from lenstronomy.LightModel.light_model import LightModel
 
-    profile, keywords = converted(lenstronomy.LIGHT, (name, values))
-    return LightModel([profile]).surface_brightness(x, y, [keywords])
+    profiles, keywords = zip(*all_converted(lenstronomy.LIGHT, (name, values)), strict=True)
+    return LightModel(list(profiles)).surface_brightness(x, y, list(keywords))
 
 
 def coolest_deflection(name: str, values: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
