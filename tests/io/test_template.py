@@ -76,6 +76,9 @@ def test_init_takes_the_settings_of_another_config(folder, tmp_path):
     code, output = run(folder, "--config", config, "--like", other, "--force")
     assert code == 2
     assert "masses" in output
+    code, output = run(folder, "--config", config, "--like", "missing.yaml", "--force")
+    assert code == 2
+    assert output.startswith("missing.yaml")
 
 
 def test_init_overwrites_nothing(folder, tmp_path):

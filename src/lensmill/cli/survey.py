@@ -79,8 +79,9 @@ def settings_of(path: Path) -> dict[str, Any]:
 
 
 def _of_the_clone(path: Path) -> Path:
-    """A file here, or in the clone that this package is installed from."""
-    return path if path.exists() else Path(__file__).parents[3] / path
+    """A file here, or, where there is none, that in the clone that this package is installed from."""
+    there = Path(__file__).parents[3] / path
+    return there if there.exists() and not path.exists() else path
 
 
 def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, Any], force: bool) -> None:
