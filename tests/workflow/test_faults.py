@@ -166,7 +166,7 @@ def test_two_runs_on_one_folder(finished, tmp_path: Path) -> None:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(first, cwd=ROOT, **quiet)
     try:
-        wait_for(folder.validation.exists, process)
+        wait_for(lambda: list((folder.root / "state" / "running").glob("map-*")), process)
         said = fails(first)
         assert "cannot be locked" in said
         run(elsewhere)  # not locked out, since its working directory is another
