@@ -70,6 +70,24 @@ def test_the_far_image_of_a_one_sided_arc_is_no_neighbour() -> None:
     assert not beside.cutout.mask.all()
 
 
+def test_bright_galaxies_about_a_ring_are_masked_though_one_touches_it() -> None:
+    ring = arc(1.1, 0.15)
+    touching, others = spot(1.7, 0.3, 2.0, 0.15), spot(-1.6, 1.7, 3.0, 0.2) + spot(0.4, -2.4, 1.5, 0.2)
+    found = prepare(make(elliptical() + ring + touching + others), AUTO, None, EXPECTED)
+    masked = found.causes == NEIGHBOUR
+    assert found.arcs.radius == pytest.approx(1.1, rel=0.06)
+    assert masked[touching + others > 0.3].all()
+    assert not masked[(ring > 0.1) & (touching < RMS)].any()
+
+
+@pytest.mark.parametrize("peak", [0.2, 1.0])
+def test_the_brighter_image_of_two_stays(peak: float) -> None:
+    images = arc(1.7, peak, 0.0, 0.5, 0.1) + arc(0.7, 0.2, np.pi, 0.4)
+    found = prepare(make(elliptical() + images), AUTO, None, EXPECTED)
+    assert found.cutout.mask.all()
+    assert found.arcs.radius == pytest.approx(1.2, abs=0.2)
+
+
 def test_a_given_mask_always_holds() -> None:
     mask = np.hypot(*grid(1.9, 0.0)) > 0.4
     found = prepare(make(elliptical() + arc(1.0, 0.15) + 100 * ~mask, mask=mask), AUTO, "auto", EXPECTED)

@@ -7,13 +7,15 @@ import sep
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest pixel of an object
-CONTRAST = 0.02  # of the whole: a fainter part of a blend is not taken for an object of its own
+CONTRAST = 0.005  # of the whole, compressed: a fainter part of a blend is not taken for an object of its own
 CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
 FAR, FAR_STAR, FARTHEST = (
     1.7,
     1.5,
     2.2,
 )  # ring radii: nearer is an image of the source; a compact one; what is joined to one
+OUTSHINES, REACHED = 3.5, 0.2  # times the peak that this share of longer arcs farther in reaches: no image is so bright
+SECTORS = 72  # of the full circle, in which arcs' lengths are counted
 ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
 EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
@@ -78,25 +80,34 @@ def find_objects(snr: np.ndarray, use: np.ndarray, psf_sigma: float) -> np.ndarr
     """Objects in a map of signal-to-noise ratio, blends taken apart: 0 for none, else a number an object."""
     area = max(3, round(np.pi * psf_sigma**2))
     kernel_free = {"filter_kernel": None, "clean": False}
+    # what touches a bright galaxy would be a small part of the whole: above the threshold, the logarithm counts
+    level = np.where(snr > THRESHOLD, THRESHOLD * (1 + np.log(np.maximum(snr, THRESHOLD) / THRESHOLD)), snr)
     _, segments = sep.extract(
-        np.ascontiguousarray(snr, float), THRESHOLD, minarea=area, mask=~use, deblend_cont=CONTRAST,
+        np.ascontiguousarray(level, float), THRESHOLD, minarea=area, mask=~use, deblend_cont=CONTRAST,
         segmentation_map=True, **kernel_free,
     )  # fmt: skip
     return segments.astype(int)
 
 
 class _Object(NamedTuple):
-    """Where an object is from the lens (flux-weighted mean, arcsec), how far out, and whether it is as compact as a star."""
+    """Where an object is from the lens (flux-weighted mean, arcsec), how far out, and whether it is as compact as a star.
+
+    And the brightest of its pixels, smoothed, in the image's unit; and how long it is across the line to the lens, arcsec.
+    """
 
     place: complex
     distance: float
     compact: bool
+    peak: float
+    length: float
 
 
 def _describe(
-    segments: np.ndarray, residual: np.ndarray, snr: np.ndarray, place: np.ndarray, psf_sigma: float
+    segments: np.ndarray, residual: np.ndarray, snr: np.ndarray, use: np.ndarray, place: np.ndarray, psf_sigma: float
 ) -> dict[int, _Object]:
     star = np.pi * (1.1774 * psf_sigma) ** 2  # pixels of a star above half its peak
+    smooth = gaussian_filter(np.where(use, residual, 0), psf_sigma)
+    sector = np.floor((np.angle(place) / (2 * np.pi) + 0.5) * SECTORS)
     found = {}
     for number in np.unique(segments[segments > 0]):
         own = segments == number
@@ -104,8 +115,32 @@ def _describe(
         weights = np.maximum(light, 0) + 1e-30
         middle, distance = np.average(place[own], weights=weights), np.average(np.abs(place[own]), weights=weights)
         compact = snr[own].max() > CLEAR and (light > 0.5 * light.max()).sum() < STARLIKE * star
-        found[int(number)] = _Object(complex(middle), float(distance), bool(compact))
+        length = len(np.unique(sector[own])) * 2 * np.pi / SECTORS * float(np.median(np.abs(place[own])))
+        peak = float(smooth[own].max())
+        found[int(number)] = _Object(complex(middle), float(distance), bool(compact), peak, length)
     return found
+
+
+def _outshining(objects: dict[int, _Object]) -> set[int]:
+    """Objects too bright to be images of the source whose arcs lie nearer to the lens, if these are longer than they are.
+
+    Lensing keeps surface brightness: images differ in their peaks only as far as the PSF blurs the smaller ones more. What is
+    left of the lens light near its centre can be brighter than the arcs; it is shorter.
+    """
+    outshining, arcs = set(), list[_Object]()
+    for number, one in sorted(objects.items(), key=lambda pair: pair[1].distance):
+        if one.length < sum(arc.length for arc in arcs) and one.peak > OUTSHINES * _reached(arcs):
+            outshining.add(number)
+        else:
+            arcs.append(one)
+    return outshining
+
+
+def _reached(arcs: list[_Object]) -> float:
+    """The peak brightness that a share of `REACHED` of the arcs' length has or exceeds."""
+    brightest = sorted(arcs, key=lambda arc: -arc.peak)
+    length = np.cumsum([arc.length for arc in brightest])
+    return brightest[int(np.searchsorted(length, REACHED * length[-1]))].peak
 
 
 def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, aside: complex) -> list[int]:
@@ -122,7 +157,7 @@ def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, asid
 
     near = [n for n, one in objects.items() if one.distance < ring * farthest(one)]
     around = set(np.unique(segments[binary_dilation(np.isin(segments, near), iterations=2)]).tolist())
-    joined = [n for n in around - {0, *near} if not objects[n].compact and objects[n].distance < FARTHEST * ring]
+    joined = [n for n in around & objects.keys() - {*near} if not objects[n].compact and objects[n].distance < FARTHEST * ring]
     return near + joined
 
 
@@ -155,7 +190,9 @@ def find_arcs(
     x, y = positions
     radius, place = np.hypot(x, y), x + 1j * y
     segments = find_objects(np.where(radius > CORE * expected.low, snr, 0.0), use, psf_sigma)
-    objects = _describe(segments, residual, snr, place, psf_sigma)
+    objects = _describe(segments, residual, snr, use, place, psf_sigma)
+    strangers = _outshining(objects)
+    objects = {number: one for number, one in objects.items() if number not in strangers}
     even = np.minimum(snr, EVEN * THRESHOLD)  # a bright star has few pixels: none counts for more than those of an arc
 
     def ring_of(chosen: list[int], weight: np.ndarray) -> tuple[float, complex]:
