@@ -157,7 +157,9 @@ def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, asid
 
     near = [n for n, one in objects.items() if one.distance < ring * farthest(one)]
     around = set(np.unique(segments[binary_dilation(np.isin(segments, near), iterations=2)]).tolist())
-    joined = [n for n in around & objects.keys() - {*near} if not objects[n].compact and objects[n].distance < FARTHEST * ring]
+    joined = [
+        n for n in around & objects.keys() - {*near} if not objects[n].compact and objects[n].distance < FARTHEST * ring
+    ]
     return near + joined
 
 
