@@ -4,6 +4,7 @@
 
 fits what is not fitted yet, lens by lens, until the seconds are over, and writes benchmarks/results/confusion.json; run it
 again to go on. `--without` names pieces of the preparation that are switched off, one at a time, for the first `--ablated` mocks.
+`--again` names mocks to be fitted anew by code that has changed for them.
 
 A lens is judged at its maximum a posteriori: its Einstein radius against the truth, and the checks of the certificate that
 judge the input, the residuals and the plausibility of the solution, but not those of the sampling.
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3000, help="no lens is begun after them")
     parser.add_argument("--without", nargs="*", default=[], choices=list(SWITCHES))
     parser.add_argument("--ablated", type=int, default=40, help="mocks for each piece that is switched off")
+    parser.add_argument("--again", nargs="*", default=[], metavar="LENS")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     runtime.start()
@@ -145,6 +147,8 @@ def main() -> None:
     made_of = without(config, "").model_copy(update={"catalogue": Path(), "priors": Path()}).digest()
     if result.get("config") != made_of:
         result = {"config": made_of, "runs": {}}
+    for piece, lens_id in itertools.product(["", *chosen.without], chosen.again):
+        result["runs"][piece]["lenses"].pop(lens_id, None)
     for piece in ["", *chosen.without]:
         lenses = result["runs"].setdefault(piece, {"lenses": {}})["lenses"]
         for _ in fit_all(config, piece, lenses, chosen.ablated if piece else chosen.lenses, end):
