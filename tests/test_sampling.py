@@ -179,4 +179,15 @@ def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: fitting.Proble
     last, kept = blocks[-1], [block for block in blocks if block.rung == 0][-1]
     assert (last.begun, last.inherited, last.draws.base.shape[1]) == (sampling.MORE_CARE, 150, 300)
     np.testing.assert_array_equal(last.draws.base[:, :150], kept.draws.base)
-    assert float(last.chains.step_size.mean()) < float(kept.chains.step_size.mean())
+    np.testing.assert_allclose(last.chains.step_size, kept.chains.step_size.mean())
+
+
+@pytest.mark.slow
+def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(problem: fitting.Problem) -> None:
+    begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
+    never_sound = effort(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
+    last_of = {block.rung: block for block in sampling.sample(problem, begun, never_sound)}
+    assert [(last_of[rung].begun, last_of[rung].inherited) for rung in (1, 2)] == [(sampling.MORE_CARE, 0)] * 2
+    for rung in (1, 2):
+        before, after = (np.asarray(last_of[r].chains.step_size) for r in (rung - 1, rung))
+        np.testing.assert_allclose(after, before.mean() / 2)

@@ -21,7 +21,7 @@ from lensmill.warmstart import descend
 MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
 SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
 SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
-CAREFUL = 4.0  # how many times fewer proposals may be refused on each higher rung
+CAREFUL = 2.0  # how many times shorter steps are on a rung with more care than on the one before
 NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
 LUCK = 3.0  # times as fast as so far: an ESS that would not be reached even so is given up half-way
@@ -133,26 +133,27 @@ def _around(problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, c
 def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
     """Blocks of draws until the certificate's convergence figures hold or rounds and rungs are used up; resumes from any block.
 
-    The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away.
+    The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away. A rung
+    with more care does not tune the step, and where chains agreed it has no warm-up.
     """
     while not block.finished:
         if _stuck(block, effort):
             block = climb(problem, block, effort)
-        adapting = block.warmed < effort.warmup
-        if adapting and block.recent is not None:
+        warming = block.warmed < effort.warmup
+        if warming and block.recent is not None:
             block = _refined(problem, block, _late(block.recent))._replace(recent=None)
         chains, taken = _run_chains(
             problem.family,
             problem.target,
             block.frame,
             block.chains,
-            jnp.asarray(adapting),
+            jnp.asarray(warming and block.begun != MORE_CARE),
             effort.round,
-            jnp.asarray(1 - (1 - effort.target_accept) / CAREFUL**block.rung),
+            jnp.asarray(effort.target_accept),
             _depth(block, effort.max_tree_depth),
         )
-        block = _extend(problem.family, block, chains, taken, adapting, effort)
-        if adapting and block.warmed >= effort.warmup:
+        block = _extend(problem.family, block, chains, taken, warming, effort)
+        if warming and block.warmed >= effort.warmup:
             block = _gathered(problem, block, np.asarray(taken.potential))
             block = block._replace(chains=_in_step(block.chains))
         yield block
@@ -162,6 +163,8 @@ def _refined(problem: Problem, block: Block, draws: Array) -> Block:
     """The block with its frame refined by base-space draws (chain, draw, parameter), its chains at the last of these."""
     frame = refine(block.frame, draws.reshape(-1, draws.shape[-1]))
     chains = _chains_at(problem.family, problem.target, frame, draws[:, -1], block.chains.key)
+    if block.begun == MORE_CARE:
+        chains = chains._replace(step_size=block.chains.step_size)
     return block._replace(frame=frame, chains=chains)
 
 
@@ -207,10 +210,10 @@ def _in_step(chains: nuts.Chain) -> nuts.Chain:
 
 
 def _extend(
-    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, adapting: bool, effort: Effort
+    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, warming: bool, effort: Effort
 ) -> Block:
     leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
-    if adapting:
+    if warming:
         return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
     draws = (
         taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
@@ -252,8 +255,9 @@ def _stuck(block: Block, effort: Effort) -> bool:
 def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     """The next rung: from another maximum if one is higher or chains stand apart, else with a frame refined by the draws.
 
-    The latter keeps the draws where nothing but their number was wrong. From here on proposals are refused more rarely, and
-    trajectories are as long as the settings allow.
+    Another is looked for once, and again where chains disagree. From here on trajectories are as long as the settings allow.
+    A rung with more care keeps the draws where nothing but their number was wrong; else steps are `CAREFUL` times shorter,
+    and are not tuned: where few draws diverge, tuning for more acceptance ends in steps that are far too short.
     """
     draws, reached = block.draws, block.converged
     if draws is None or reached is None:
@@ -261,16 +265,22 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     ess = min(reached.ess_bulk, reached.ess_tail)
     row = Tried(*np.asarray([block.begun, draws.base.shape[1], reached.rhat, ess, block.divergent]))
     block = block._replace(tried=np.vstack([block.tried, row]), rung=block.rung + 1, warmed=0, recent=None)
-    again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
-    base, scale = _deepest(problem, draws, effort, again)
-    heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
-    if heights[0] - heights[1] > DEEPER or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1:
-        frame, chains = _around(problem, base, scale, keys, effort.chains)
-        empty = block._replace(draws=None, converged=None, inherited=0)
-        return empty._replace(frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
-    sound = reached.rhat < NEARLY and block.divergent <= effort.divergences
-    block = _refined(problem, block, _late(draws.base))._replace(begun=MORE_CARE)
-    if sound:
+    agree, sound = reached.rhat < NEARLY, block.divergent <= effort.divergences
+    if block.begun == FIRST or not agree:
+        again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
+        base, scale = _deepest(problem, draws, effort, again)
+        heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
+        if heights[0] - heights[1] > DEEPER or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1:
+            frame, chains = _around(problem, base, scale, keys, effort.chains)
+            empty = block._replace(draws=None, converged=None, inherited=0)
+            return empty._replace(frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
+    steps = block.chains.step_size
+    common = jnp.full_like(steps, jnp.mean(steps) / (1 if sound else CAREFUL))
+    block = block._replace(chains=block.chains._replace(step_size=common), begun=MORE_CARE)
+    block = _refined(problem, block, _late(draws.base))
+    if agree:
+        block = block._replace(warmed=effort.warmup)
+    if agree and sound:
         return block._replace(inherited=draws.base.shape[1])
     return block._replace(draws=None, converged=None, inherited=0)
 
