@@ -158,7 +158,7 @@ class Preparation(Section):
     masking: Literal["auto", "given"] = Field(
         default="auto",
         description="auto: besides what MASK leaves out, bad pixels and cosmic rays are not used, nor neighbours and "
-        "stars farther out than any image of the source; given: MASK alone",
+        "stars farther out, or brighter, than any image of the source can be; given: MASK alone",
     )
     light_error: Fraction = Field(
         default=0.0,

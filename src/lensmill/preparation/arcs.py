@@ -127,7 +127,8 @@ def _outshining(objects: dict[int, _Object]) -> set[int]:
     Lensing keeps surface brightness: images differ in their peaks only as far as the PSF blurs the smaller ones more. What is
     left of the lens light near its centre can be brighter than the arcs; it is shorter.
     """
-    outshining, arcs = set(), list[_Object]()
+    outshining: set[int] = set()
+    arcs: list[_Object] = []
     for number, one in sorted(objects.items(), key=lambda pair: pair[1].distance):
         if one.length < sum(arc.length for arc in arcs) and one.peak > OUTSHINES * _reached(arcs):
             outshining.add(number)
