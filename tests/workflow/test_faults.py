@@ -159,10 +159,14 @@ def test_clocks_that_disagree_cost_no_fit(finished, tmp_path: Path) -> None:
 
 
 def test_two_runs_on_one_folder(finished, tmp_path: Path) -> None:
-    first, folder = moved(finished[0], tmp_path, tmp_path / "results")
-    elsewhere = [str(tmp_path / "away") if word == str(ROOT) else word for word in first]
-    (tmp_path / "away").mkdir()
-    elsewhere[1:1] = ["--snakefile", str(ROOT / "Snakefile")]
+    command, folder = moved(finished[0], tmp_path, tmp_path / "results")
+    command[1:1] = ["--snakefile", str(ROOT / "Snakefile")]
+    # in working directories of their own: tests beside this one unlock all of the project's
+    first, elsewhere = (
+        [str(tmp_path / name) if word == str(ROOT) else word for word in command] for name in ("a", "b")
+    )
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(first, cwd=ROOT, **quiet)
     try:
