@@ -4,7 +4,7 @@
 
 fits what is not fitted yet, lens by lens, until the seconds are over, and writes benchmarks/results/confusion.json; run it
 again to go on. `--without` names pieces of the preparation that are switched off, one at a time, for the first `--ablated` mocks.
-`--again` names mocks to be fitted anew by code that has changed for them.
+`--again` names mocks to be fitted anew by code that has changed for them. `--after 40 --lenses 80` takes others than the first.
 
 A lens is judged at its maximum a posteriori: its Einstein radius against the truth, and the checks of the certificate that
 judge the input, the residuals and the plausibility of the solution, but not those of the sampling.
@@ -105,11 +105,11 @@ def summaries(found: Mapping[str, np.ndarray], prediction: Prediction) -> dict[s
     }
 
 
-def fit_all(config: Config, piece: str, known: dict[str, Any], number: int, end: float) -> Iterator[None]:
-    """Judge those of the first lenses that `known` lacks until the time is `end`, yielding after each."""
+def fit_all(config: Config, piece: str, known: dict[str, Any], some: slice, end: float) -> Iterator[None]:
+    """Judge those of some of the lenses that `known` lacks until the time is `end`, yielding after each."""
     config = without(config, piece)
     survey = open_survey(config, config.weights)
-    for lens_id in itertools.islice(survey.rows, number):
+    for lens_id in list(survey.rows)[some]:
         if lens_id not in known and time.monotonic() < end:
             known[lens_id] = judged(survey, lens_id)
             yield
@@ -129,6 +129,7 @@ def counted(lenses: Mapping[str, Any], *, plausibility: bool = True) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lenses", type=int, default=40)
+    parser.add_argument("--after", type=int, default=0, help="mocks that are left out, the first")
     parser.add_argument("--seconds", type=float, default=3000, help="no lens is begun after them")
     parser.add_argument("--without", nargs="*", default=[], choices=list(SWITCHES))
     parser.add_argument("--ablated", type=int, default=40, help="mocks for each piece that is switched off")
@@ -151,7 +152,8 @@ def main() -> None:
         result["runs"][piece]["lenses"].pop(lens_id, None)
     for piece in ["", *chosen.without]:
         lenses = result["runs"].setdefault(piece, {"lenses": {}})["lenses"]
-        for _ in fit_all(config, piece, lenses, chosen.ablated if piece else chosen.lenses, end):
+        some = slice(chosen.after, chosen.after + chosen.ablated if piece else chosen.lenses)
+        for _ in fit_all(config, piece, lenses, some, end):
             whole = {name: one for name, one in result["runs"][""]["lenses"].items() if name in lenses}
             same = {"with everything on": counted(whole)} if piece else {}
             result["runs"][piece] |= {"meaning": MEANT[piece], "counts": counted(lenses)} | same

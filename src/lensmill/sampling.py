@@ -18,7 +18,7 @@ from lensmill.infer.gauss_newton import whitening
 from lensmill.program import Beliefs, Family, Target, constrain, potential, residuals
 from lensmill.warmstart import descend
 
-MARGIN = 1.1  # on the certificate's ESS: NumPyro's estimate is a little more hopeful than ArviZ's, which decides
+MARGIN = 1.1  # on the certificate's ESS and R-hat - 1: ArviZ decides, on the parameters themselves and not on their base space
 SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
 SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
 CAREFUL = 2.0  # how many times shorter steps are on a rung with more care than on the one before
@@ -230,7 +230,7 @@ def _enough(block: Block, effort: Effort) -> bool:
     return (
         reached is not None
         and min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess
-        and reached.rhat < effort.rhat
+        and MARGIN * (reached.rhat - 1) < effort.rhat - 1
     )
 
 
