@@ -292,7 +292,7 @@ def page() -> str:
         *population_part(load("population")),
         *lensing_part(load("lensing")),
         *misfit_part(load("misfit"), load("misfit-real")),
-        *confusion_part(load("confusion"), grid),
+        *confusion_part(load("confusion"), load("confusion-others"), grid),
         *real_part(load("real"), grid),
         *calibration_part(load("calibration"), grid),
         *throughput_part(load("throughput"), grid),
