@@ -189,7 +189,11 @@ def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: fitting.Proble
 
 
 @pytest.mark.slow
-def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(problem: fitting.Problem) -> None:
+@pytest.mark.parametrize("nearly", [sampling.NEARLY, 0.0], ids=["chains agree", "chains disagree"])
+def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
+    problem: fitting.Problem, nearly: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "NEARLY", nearly)
     begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
     never_sound = effort(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
     last_of = {block.rung: block for block in sampling.sample(problem, begun, never_sound)}
