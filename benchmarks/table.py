@@ -13,7 +13,7 @@ from typing import Any
 
 import table_inference
 from source_table import lensing_part, misfit_part, sources_part
-from table_calibration import calibration_part
+from table_calibration import SOURCES, calibration_part
 from table_confusion import confusion_part, light_part, real_part
 from table_throughput import throughput_part
 from table_workflow import interruptions_part, workflow_part
@@ -294,7 +294,7 @@ def page() -> str:
         *misfit_part(load("misfit"), load("misfit-real")),
         *confusion_part(load("confusion"), load("confusion-others"), grid),
         *real_part(load("real"), grid),
-        *calibration_part(load("calibration"), grid),
+        *calibration_part({name: load(name) for name in SOURCES}, grid),
         *throughput_part(load("throughput"), grid),
     ]
     if (RESULTS / "light.json").exists():  # it takes half an hour, and not everyone has it

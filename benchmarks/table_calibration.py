@@ -1,16 +1,26 @@
 """The part of the page of benchmarks on whether posteriors of mock lenses mean what they say."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 INTRODUCTION = """## Calibration
 
-`config/calibration.yaml`, kept by `benchmarks/calibration.py`: mock lenses drawn from the priors with Sersic sources, the
-brightest pixel of the arcs 10 to 100 times above the noise, from pixels to certificates. Wrong is an Einstein radius off by more
-than 5 posterior widths and 5 per cent. All lenses count in ranks and coverage, certified or not.
+Kept by `benchmarks/calibration.py`: mock lenses drawn from the priors, the brightest pixel of the arcs 10 to 100 times above the
+noise, from pixels to certificates. Wrong is an Einstein radius off by more than 5 posterior widths and 5 per cent. All lenses
+count in ranks and coverage, certified or not. Seconds are of one of two processes on a machine of two cores.
 """
-FIGURE = """![Ranks of the truths among the draws](figures/calibration.svg)
+SOURCES = {
+    "calibration": """### Sersic sources
+
+Mocks of `config/calibration.yaml`, whose sources are Sersic profiles and fitted with them.
+""",
+    "calibration-neural": """### Neural sources
+
+Mocks of `config/calibration-neural.yaml`, whose sources are drawn by the network that ships, which is their prior in the fit.
+""",
+}
+FIGURE = """![Ranks of the truths among the draws](figures/{name}.svg)
 
 How far the distribution of the truths' ranks departs from an even one; all of the line stays in the band in 95 of 100 right
 cases.
@@ -28,33 +38,38 @@ COUNTS = (
 )
 
 
-def calibration_part(document: dict[str, Any], grid: Any) -> Iterable[str]:
-    """Counts, ranks, coverage, accuracy."""
+def calibration_part(documents: Mapping[str, dict[str, Any]], grid: Any) -> Iterable[str]:
+    """Counts, ranks, coverage, accuracy of every run, by its name in `SOURCES`."""
+    yield INTRODUCTION
+    for name, document in documents.items():
+        yield from _run(name, document, grid)
+
+
+def _run(name: str, document: dict[str, Any], grid: Any) -> Iterable[str]:
     bins = document["by signal-to-noise ratio"]
     every, versions = bins["all"], document["versions"]
-    yield INTRODUCTION
+    yield SOURCES[name]
     middle = [f"{statistics.median(document[what]):,.0f}" for what in ("seconds", "gradients")]
     right = every["lenses"] - len(every["wrong"])
     counts = (every["lenses"], right, every["certified"], len(every["certified and wrong"]), *middle)
     yield grid(COUNTS, [[str(count) for count in counts]])
-    yield "Seconds are of one of two processes on a machine of two cores.\n"
-    yield f"Commit {versions['commit'][:9]}, jax {versions['jax']}. {document['note']}\n"
+    yield " ".join(f"Commit {versions['commit'][:9]}, jax {versions['jax']}. {document['note']}".split()) + "\n"
     yield "Checks that mocks without a certificate failed, some of them several:\n"
-    yield grid(("check", "mocks"), [[name, str(number)] for name, number in document["failed checks"].items()])
-    yield FIGURE
+    yield grid(("check", "mocks"), [[check, str(number)] for check, number in document["failed checks"].items()])
+    yield FIGURE.format(name=name)
     levels = ("50%", "68%", "95%")
     rows = [
-        [name, f"{found['rank p']:.2f}", *(f"{100 * found['coverage'][level]:.1f} %" for level in levels)]
-        for name, found in document["parameters"].items()
+        [parameter, f"{found['rank p']:.2f}", *(f"{100 * found['coverage'][level]:.1f} %" for level in levels)]
+        for parameter, found in document["parameters"].items()
     ]
     yield grid(("parameter", "rank p", *(f"truths in {level}" for level in levels)), rows)
     yield f"All parameters together: rank p {document['joint']['rank p']:.2f}.\n"
     yield PRECISION
-    names = list(document["parameters"])
-    heads = [f"{name}: {found['lenses']} mocks" for name, found in bins.items()]
+    parameters = list(document["parameters"])
+    heads = [f"{which}: {found['lenses']} mocks" for which, found in bins.items()]
     yield grid(
         ("parameter", *heads),
-        [[name, *(_precision(found["parameters"][name]) for found in bins.values())] for name in names],
+        [[one, *(_precision(found["parameters"][one]) for found in bins.values())] for one in parameters],
     )
 
 

@@ -12,7 +12,7 @@ from lensmill import config as configuration
 from lensmill.config import Config
 from lensmill.config.overrides import PREFIX, ParameterNames
 from lensmill.io.catalogue import NUMBERS, CatalogueRow, read_catalogue
-from lensmill.io.catalogue_out import LensRecord, catalogue_table, collect, common_unit, write_catalogue
+from lensmill.io.catalogue_out import LensRecord, write_results
 from lensmill.io.files import atomic_path, write_text
 from lensmill.io.mock import read_truth
 from lensmill.io.problems import ConfigError, InvalidInput, Problem
@@ -126,8 +126,7 @@ def write_report(run: Config, again: Callable[[str], str]) -> list[LensRecord]:
         hint = "the run has not begun: start the workflow, or lensmill fit"
         raise ConfigError([Problem(str(folder.validation), "what the checks of the input found", "no such file", hint)])
     validation = read_validation(folder.validation)
-    records = collect(run, validation)
-    write_catalogue(catalogue_table(records, common_unit(validation)), folder.catalogue_ecsv, folder.catalogue_parquet)
+    records = write_results(run, validation)
     truths = read_truth(run.catalogue)
     for record in records:
         if record.certificate is not None and record.status is not Status.INVALID_INPUT:

@@ -24,6 +24,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "galaxies": ("sourcenet",),
     "train": ("source", "sourcenet"),
     "simulate": (*CORE, "sourcenet", "realism.py", "simulate.py"),
+    "catalogue": ("io/catalogue_out.py",),
     "pages": ("report",),
     "calibration": ("checks/calibration.py", "report"),
     "population": ("loading.py", "population", "report"),

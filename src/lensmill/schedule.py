@@ -13,7 +13,7 @@ from lensmill.config import Config, ConfigError, check_files, load, load_priors
 from lensmill.io.attempts import Attempt, read_attempts
 from lensmill.io.catalogue import read_catalogue, read_ids
 from lensmill.io.certificate import ManifestRow
-from lensmill.io.files import json_sha256, read_json, write_json
+from lensmill.io.files import file_sha256, json_sha256, read_json, write_json
 from lensmill.io.mock import TRUTH, mock_cutouts
 from lensmill.io.results import RunFolder, read_manifest
 from lensmill.provenance import code_fingerprint
@@ -91,6 +91,8 @@ class Schedule:
             made_of["inference"] = config.inference.digest()
         if step == "diagnose":
             made_of["certificate"] = config.certificate.digest()
+        if step == "catalogue" and not config.simulate:
+            made_of["table"] = file_sha256(config.catalogue)
         if step == "train":
             made_of["network"] = config.source_network.digest()
         if step == "simulate" and config.simulate:

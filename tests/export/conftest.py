@@ -15,6 +15,7 @@ from lensmill.io.catalogue_out import LensRecord, catalogue_table, write_catalog
 from lensmill.io.certificate import Certificate, Check, ParameterSummary
 from lensmill.io.files import write_text
 from lensmill.io.results import RunFolder, write_arrays, write_certificate, write_images, write_posterior
+from lensmill.io.survey import LensCheck, Validation
 from lensmill.light import PROFILES as LIGHT
 from lensmill.light import LightModel
 from lensmill.likelihood import observe
@@ -144,7 +145,8 @@ def write_store(root: Path, **model: object) -> Store:
     for made in (good, bad):
         write_certificate(folder.certificate(made.lens_id), made)
         records.append(LensRecord(made.lens_id, made.status, made.stage, made.reason, made))
-    table = catalogue_table(records, "electron/s")
+    checks = tuple(LensCheck(lens_id=made.lens_id, file="", unit="electron/s") for made in (good, bad))
+    table = catalogue_table(records, Validation(catalogue="", lenses=checks))
     write_catalogue(table, folder.catalogue_ecsv, folder.catalogue_parquet)
     run = open_run(folder.root)
     return Store(run, system, values, run["good"].images["model"].to_numpy())

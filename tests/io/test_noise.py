@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lensmill.io.catalogue import CatalogueRow
-from lensmill.io.cutout import read_cutout
+from lensmill.io.cutout import psf_fwhm, read_cutout
 from lensmill.io.problems import InvalidInput
 from lensmill.io.psf import stamp_fwhm
 from lensmill.io.psf_model import moffat
@@ -33,6 +33,33 @@ def test_without_an_rms_the_noise_is_measured_in_the_sky(bare: Callable[..., Non
     cutout = read_cutout(row_of())
     assert cutout.rms == pytest.approx(0.01, rel=0.25)
     assert any("measured in blank sky" in note for note in cutout.notes)
+
+
+def test_weights_in_place_of_an_rms_are_named(bare: Callable[..., None], row_of: Row, recipe, tmp_path: Path) -> None:
+    recipe.names["rms"] = "WHT"
+    recipe.write(tmp_path / "lens.fits")
+    cutout = read_cutout(row_of())
+    assert any(note.startswith("WHT are not used") for note in cutout.notes)
+    assert cutout.rms == pytest.approx(0.01, rel=0.25)  # as measured: weights are not taken for an rms
+
+
+@pytest.mark.parametrize(("finer", "stated", "noted"), [(1, None, False), (4, None, True), (4, 4, False)])
+def test_a_psf_that_is_not_as_wide_as_its_instrument_s_is_noted(
+    bare: Callable[..., None], row_of: Row, recipe, finer: int, stated: int | None, noted: bool
+) -> None:
+    recipe.psf = moffat(0.16, 0.08 / finer, (9 * finer, 9 * finer))
+    recipe.psf_header = {"PIXELSCL": 0.08 / stated} if stated else {}
+    bare(INSTRUME="VIS")
+    cutout = read_cutout(row_of())
+    assert any("VIS" in note and "PIXELSCL" in note for note in cutout.notes) is noted
+    expected = 0.16 if stated or finer == 1 else 0.64
+    assert psf_fwhm(cutout.psf, cutout.psf_supersampling, cutout.pixel_scale) == pytest.approx(expected, rel=0.05)
+
+
+def test_without_a_psf_the_hint_says_what_else_would_do(bare: Callable[..., None], row_of: Row) -> None:
+    bare("psf", INSTRUME="EUCLID-VIS")
+    with pytest.raises(InvalidInput, match=r"psf_fwhm.*INSTRUME and FILTER \(ACS, .*VIS"):
+        read_cutout(row_of())
 
 
 def test_with_an_exposure_time_the_lens_has_its_own_noise(bare: Callable[..., None], row_of: Row) -> None:

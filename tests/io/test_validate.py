@@ -65,10 +65,12 @@ def test_json(write_survey, config_for, tmp_path):
     found = json.loads(output)
     assert code == 1
     assert [lens["status"] for lens in found["lenses"]] == ["ok", "invalid"]
+    width = found["lenses"][0].pop("psf_fwhm")
+    assert width == pytest.approx(2.355 * 1.1 * 0.08, rel=0.02)
     assert found["lenses"][0] | {"digest": ""} == {
         "lens_id": "L0", "file": str(tmp_path / "L0.fits"), "problems": [], "notes": [], "digest": "",
         "shape": [40, 44], "psf_shape": [9, 9], "psf_supersampling": 1, "used_pixels": 40 * 44 - 16,
-        "pixel_scale": 0.08, "unit": "electron/s", "status": "ok",
+        "pixel_scale": 0.08, "orientation": pytest.approx(0.0, abs=1e-6), "parity": 1, "unit": "electron/s", "status": "ok",
     }  # fmt: skip
     problem = found["lenses"][1]["problems"][0]
     assert (problem["lens_id"], problem["expected"]) == ("L1", "one pixel scale")
@@ -93,6 +95,29 @@ def test_problems_of_the_survey_are_all_listed(write_survey, config_for, tmp_pat
     ):  # fmt: skip
         assert part in output
     assert "the run cannot start" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "part"),
+    [
+        ("mass.sis.center_x.mean", {}, "a profile of model.mass: epl, shear"),
+        ("lens_light.sersic.n.mean", {"lens_light": ["twisted_mge"]}, "a profile of model.lens_light: twisted_mge"),
+        ("source.sersic.n.median", {}, "a profile of model.source: neural"),
+        ("sky.level.mean", {"sky": False}, "a sky in the model"),
+        ("mass.epl.gamma.mean", {}, ""),
+    ],
+)
+def test_an_override_of_what_the_model_lacks_is_refused(write_survey, config_for, name, settings, part):
+    code, output = run(config_for(write_survey(2, **{f"override.{name}": [0.1, 0.2]}), model=settings))
+    assert (code, part in output) == ((2, True) if part else (0, True)), output
+
+
+def test_what_the_cutouts_are_like_is_said(write_survey, config_for):
+    _, output = run(config_for(write_survey(2)))
+    assert (
+        "cutouts: sides of 40 to 44 pixels, pixels of 0.08 arcsec, PSF of 0.206 arcsec (FWHM) on the image's pixels"
+        in output
+    )
 
 
 def test_a_bad_override_is_its_lens_s_matter(write_survey, config_for):

@@ -210,3 +210,15 @@ def test_cosmic_rays_are_masked_and_a_star_or_a_sharp_arc_is_none() -> None:
     assert (found.causes == BAD).sum() < 9 * (hits > 0).sum()
     assert found.arcs.radius == pytest.approx(sound.arcs.radius, rel=0.02)
     assert prepare(make(light + hits), Preparation(masking="given"), None, EXPECTED).cutout.mask.all()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [arc(1.1, 0.15), arc(1.1, 0.15) - spot(0, 0, 0.03, 0.5), arc(1.0, 0.15) - elliptical() * 0.05, 0 * arc(1.0, 0.15)],
+    ids=["a ring alone", "a hole in the middle", "subtracted too much", "nothing"],
+)
+def test_without_lens_light_the_mass_follows_none(image: np.ndarray) -> None:
+    found = prepare(make(image), Preparation(mass_follows_light=0.1), None, EXPECTED)
+    assert all(np.isnan(found.figures[f"light_{name}"]) for name in ("e1", "e2", "center_x", "center_y"))
+    assert follow_light("epl", {name: {"mean": 0.0} for name in ("e1", "e2")}, found.figures, 0.1) == {}
+    assert any("follows none" in note for note in found.notes)

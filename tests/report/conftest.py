@@ -25,7 +25,7 @@ from lensmill.io.results import (
     write_manifest,
     write_posterior,
 )
-from lensmill.io.survey import LensCheck, Validation, write_validation
+from lensmill.io.survey import LensCheck, Validation, read_validation, write_validation
 from lensmill.preparation import CAUSES
 from lensmill.report import write_index, write_lens_page
 from lensmill.status import Stage, Status
@@ -48,6 +48,10 @@ class FakeRun:
     @property
     def config(self) -> Config:
         return load(self.run.config)
+
+    @property
+    def validation(self) -> Validation:
+        return read_validation(self.run.validation)
 
     def records(self, manifests=None):
         return aggregate(self.run, self.lens_ids, self.problems, self.manifests if manifests is None else manifests)
@@ -286,7 +290,8 @@ def make_run(root: Path, statuses: dict[str, Status], seed: int = 1) -> FakeRun:
     Table(rows=truths, names=("lens_id", *MASS)).write(fake.catalogue.with_name("truth.ecsv"))
     Table({"lens_id": fake.lens_ids, "file": [f"{i}.fits" for i in range(len(statuses))]}).write(fake.catalogue)
     checks = tuple(LensCheck(lens_id=i, file=f"{i}.fits", problems=fake.problems.get(i, ())) for i in fake.lens_ids)
-    checks = tuple(check.model_copy(update={"unit": "electron/s"}) for check in checks)
+    lying = {"unit": "electron/s", "orientation": 30.0, "parity": 1}
+    checks = tuple(check.model_copy(update=lying) for check in checks)
     write_validation(fake.run.validation, Validation(catalogue=str(fake.catalogue), lenses=checks))
     config = Config(run="demo", results=root / "results", catalogue=fake.catalogue)
     write_text(fake.run.config, dump(config))

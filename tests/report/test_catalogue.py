@@ -20,6 +20,7 @@ from lensmill.io.catalogue_out import (
     read_catalogue,
     run_metadata,
     write_catalogue,
+    write_results,
 )
 from lensmill.io.certificate import Manifest, ManifestRow
 from lensmill.io.results import DamagedResult, read_certificate, read_manifest, write_certificate, write_manifest
@@ -29,7 +30,7 @@ from lensmill.status import Stage, Status
 
 @pytest.fixture
 def table(fake):
-    return catalogue_table(fake.records(), "electron/s")
+    return catalogue_table(fake.records(), fake.validation)
 
 
 def test_the_catalogue_says_what_its_run_can_be_repeated_from(fake, table, tmp_path):
@@ -81,13 +82,41 @@ def test_a_lens_without_a_posterior_has_gaps_not_numbers(fake, table):
     assert np.ma.is_masked(row["divergences"])
 
 
+def test_angles_are_given_on_the_sky_too(fake, table):
+    """+y lies at 30 degrees East of North, East is left: a major axis along +y points there, one along +x 90 degrees before."""
+    row = table[fake.lens_ids.index("J0029-0055")]
+    assert row["pa_median"] == pytest.approx((row["phi_median"] - 60) % 180)
+    assert row["shear_pa_median"] == pytest.approx((row["shear_angle_median"] - 60) % 180)
+    mirrored = [check.model_copy(update={"parity": -1}) for check in fake.validation.lenses]
+    other = catalogue_table(fake.records(), fake.validation.model_copy(update={"lenses": tuple(mirrored)}))
+    assert other["pa_median"][0] == pytest.approx((120 - row["phi_median"]) % 180)
+    unknown = [check.model_copy(update={"orientation": None, "parity": None}) for check in fake.validation.lenses]
+    blind = catalogue_table(fake.records(), fake.validation.model_copy(update={"lenses": tuple(unknown)}))
+    assert np.isnan(blind["pa_median"]).all()
+
+
+def test_what_the_input_says_of_a_lens_is_carried_on(fake, tmp_path):
+    given = Table.read(fake.catalogue)
+    given["z_lens"], given["ra"] = [0.2, *[np.nan] * (len(given) - 1)], np.arange(len(given)) + 150.0
+    given["band"], given["meta.field"] = ["F814W"] * len(given), [f"f{n}" for n in range(len(given))]
+    given.write(fake.catalogue, overwrite=True)
+    write_results(fake.config, fake.validation, fake.manifests)
+    found = read_catalogue(fake.run.catalogue_parquet)
+    assert found.colnames[:8] == ["lens_id", "status", "stage", "reason", "ra", "z_lens", "band", "meta.field"]
+    assert (list(found["ra"]), found["ra"].unit) == (list(given["ra"]), "deg")
+    assert (found["z_lens"][0], np.isnan(found["z_lens"][1:]).all()) == (0.2, True)
+    assert list(found["meta.field"]) == list(given["meta.field"])
+    assert load(fake.run.config).model_dump(mode="json") == found.meta["config"]
+
+
 def test_every_column_is_described_and_has_its_unit(table):
     expected = [f"{name}_{statistic}" for name in QUANTITIES for statistic in ("median", "q16", "q84")]
-    assert table.colnames == ["lens_id", "status", "stage", "reason", *expected, *EVIDENCE]
+    sky = ["pa_median", "shear_pa_median"]
+    assert table.colnames == ["lens_id", "status", "stage", "reason", *expected, *sky, *EVIDENCE]
     assert all(len(column.description) > 5 for column in table.itercols())
     units = {name: str(table[name].unit) for name in table.colnames if table[name].unit}
     assert units["theta_E_median"] == units["center_x_q16"] == units["effective_einstein_radius_q84"] == "arcsec"
-    assert units["phi_median"] == units["shear_angle_median"] == "deg"
+    assert units["phi_median"] == units["shear_angle_median"] == units["pa_median"] == "deg"
     assert units["run_time_s"] == "s"
     assert units["source_flux_median"] == "electron / s"
     assert "gamma_median" not in units

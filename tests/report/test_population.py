@@ -21,7 +21,7 @@ def run(tmp_path, make):
     """A run of six certified lenses and one that is not."""
     statuses = dict.fromkeys("abcdef", Status.CERTIFIED) | {"g": Status.UNCERTIFIED}
     fake = make(tmp_path, statuses)
-    table = catalogue_table(fake.records(), "electron/s")
+    table = catalogue_table(fake.records(), fake.validation)
     write_catalogue(table, fake.run.catalogue_ecsv, fake.run.catalogue_parquet)
     return fake
 

@@ -22,6 +22,8 @@ rule catalogue:
     resources:
         mem_mb=grown(2000),
         runtime=grown(30),
+    params:
+        made_of=SCHEDULE.digest("catalogue"),
     script:
         "../scripts/catalogue.py"
 

@@ -1,6 +1,7 @@
 """Commands before a run: a survey's first files, and the galaxies that its sources are learnt from."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,15 @@ import typer
 from lensmill.cli.common import AsJson, refusing
 
 if TYPE_CHECKING:
+    from lensmill.io.survey import Validation
     from lensmill.sourcenet.dataset import Dataset
 
-Force = Annotated[bool, typer.Option("--force", help="replace a catalogue or a config that is there")]
+Force = Annotated[bool, typer.Option("--force", help="write the config anew where there is one")]
+CATALOGUE = "catalogue.ecsv"
 PRIORS = Path("config") / "priors.yaml"
 REAL = Path("config") / "slacs.yaml"  # settings that suit cutouts with the lens galaxy's light in them
 OF_A_RUN = ("run", "seed", "catalogue", "priors", "batch_size", "simulate")  # and not of how its lenses are fitted
+FINE = 0.055  # arcsec: rays this close serve galaxies as HST sees them
 QUICK: dict[str, Any] = {
     f"inference.{name}": number
     for name, number in {
@@ -37,9 +41,10 @@ def init(
 ) -> None:
     """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
 
-    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. The config has the settings
-    of config/slacs.yaml, for real images with the lens galaxy's light in them, or of another one (--like). It is to be read and
-    changed: `lensmill validate` checks it again.
+    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. Where there is one, its rows
+    stay, and files that it does not name are added to it. The config has the settings of config/slacs.yaml, for real images
+    with the lens galaxy's light in them, or of another one (--like), with more rays a pixel where pixels are coarse. One that is
+    there stays as it is, but with --force. It is to be read and changed: `lensmill validate` checks it again.
 
     Example: lensmill init data/mine --run mine
 
@@ -54,10 +59,19 @@ def init(
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
         settings = settings_of(_of_the_clone(like)) | ({"model.source": source} if source else {})
-        write_first_files(folder, name, path, settings | (QUICK if quick else {}), force)
+        chosen = {"run": name, "catalogue": str(folder / CATALOGUE), "priors": str(_of_the_clone(PRIORS)), **settings}
+        chosen |= QUICK if quick else {}
+        done, fresh = [_begin(folder)], force or not path.exists()
+        if fresh:
+            _write_config(path, chosen)
         validation = validate(path, known_parameters)
+        rays = _rays_for(validation)
+        if fresh and rays > chosen["model.supersampling"]:
+            _write_config(path, chosen | {"model.supersampling": rays})
+            done.append(f"model.supersampling: {rays}, for the coarsest of the pixels")
     typer.echo(readable(path, validation))
-    typer.echo(f"catalogue: {folder / 'catalogue.ecsv'}\nconfig: {path}")
+    done.append(f"config: {path}" + ("" if fresh else " (there already, and not changed; --force writes it anew)"))
+    typer.echo("\n".join(done))
     typer.echo(f"next: snakemake --cores all --workflow-profile workflow/profiles/default --configfile {path}")
     raise typer.Exit(validation.exit_code)
 
@@ -84,22 +98,30 @@ def _of_the_clone(path: Path) -> Path:
     return there if there.exists() and not path.exists() else path
 
 
-def write_first_files(folder: Path, run: str, config: Path, settings: dict[str, Any], force: bool) -> None:
-    """Write the catalogue of a folder of cutouts, and a config with every key and its meaning."""
-    from lensmill.config.documents import skeleton
-    from lensmill.io.files import atomic_path, write_text
-    from lensmill.io.problems import ConfigError, Problem
-    from lensmill.io.template import survey_template
+def _begin(folder: Path) -> str:
+    """Write the catalogue of a folder of cutouts, or add to it; what was done, in words."""
+    from lensmill.io.template import begin_catalogue
 
-    catalogue = folder / "catalogue.ecsv"
-    there = [path for path in (catalogue, config) if path.exists() and not force]
-    if there:
-        raise ConfigError([Problem(str(path), "no such file yet", "one", "--force replaces it") for path in there])
-    table = survey_template(folder)
-    chosen = {"run": run, "catalogue": str(catalogue), "priors": str(_of_the_clone(PRIORS)), **settings}
-    with atomic_path(catalogue) as whole:
-        table.write(whole, format="ascii.ecsv", overwrite=True)
-    write_text(config, skeleton(chosen))
+    catalogue = folder / CATALOGUE
+    kept = catalogue.exists()
+    rows = begin_catalogue(folder, catalogue)
+    return f"catalogue: {catalogue} ({rows} rows added{', the others are as they were' if kept else ''})"
+
+
+def _write_config(path: Path, chosen: dict[str, Any]) -> None:
+    """Write a config with every key and its meaning."""
+    from lensmill.config.documents import skeleton
+    from lensmill.io.files import write_text
+
+    write_text(path, skeleton(chosen))
+
+
+def _rays_for(validation: "Validation") -> int:
+    """How many rays along a pixel's side bring them as close as `FINE` in every sound cutout."""
+    from lensmill.config import MOST_RAYS
+
+    coarsest = max((lens.pixel_scale for lens in validation.lenses if lens.pixel_scale), default=0.0)
+    return min(max(math.ceil(coarsest / FINE), 1), MOST_RAYS)
 
 
 def galaxies(

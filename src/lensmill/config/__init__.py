@@ -6,6 +6,7 @@ import yaml
 
 from lensmill.config.files import check_files
 from lensmill.config.models import (
+    MOST_RAYS,
     SHIPPED,
     TRAINED,
     Certificate,
@@ -39,6 +40,7 @@ def dump(config: Config) -> str:
 
 
 __all__ = [
+    "MOST_RAYS",
     "SHIPPED",
     "TRAINED",
     "Certificate",

@@ -26,8 +26,8 @@ HEADER = """\
 """
 
 OWN = """\
-# Every key of this run. A key may be left out; what is said here are the defaults but for run, catalogue and source.
-# Check it: lensmill validate CONFIG
+# Every key of this run, with its meaning. A key that is left out has the default of docs/configuration.md, which may be another
+# value than the one here. Check it: lensmill validate CONFIG
 """
 
 

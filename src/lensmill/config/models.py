@@ -30,6 +30,8 @@ def _odd(number: int) -> int:
 SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file of weights
 PACKAGE = Path(str(importlib.resources.files("lensmill")))
 
+MOST_RAYS = 10  # along a side of a pixel
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -127,7 +129,10 @@ class Model(Section):
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(
-        default=2, ge=1, le=10, description="rays along each side of a pixel; at least one in each of the PSF's pixels"
+        default=2,
+        ge=1,
+        le=MOST_RAYS,
+        description="rays along each side of a pixel; at least one in each of the PSF's pixels",
     )
     core_supersampling: int = Field(
         default=8,

@@ -68,6 +68,19 @@ def unknown_override(table: Mapping[str, Any], name: str, where: str, lens_id: s
     return None
 
 
+def unused_override(config: Config, name: str, where: str) -> Problem | None:
+    """The problem with an override of a prior that exists, where the run's model has no such profile."""
+    block, profile, *_ = name.split(".")
+    if block == SKY:
+        return None if config.model.sky else Problem(where, "a sky in the model", "model.sky: false")
+    chosen = getattr(config.model, block)
+    used = (chosen,) if isinstance(chosen, str) else chosen
+    if profile in used:
+        return None
+    hint = f"the prior of a profile that no lens of the run has: add it to model.{block}, or take the column out"
+    return Problem(where, f"a profile of model.{block}: {', '.join(used) or 'none'}", profile, hint)
+
+
 def _impossible(
     table: Mapping[str, Any], keys: tuple[str, ...], name: str, where: str, lens_id: str | None
 ) -> list[Problem]:

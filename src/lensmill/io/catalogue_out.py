@@ -13,7 +13,9 @@ from astropy.io import fits
 from astropy.table import Column, MaskedColumn, Table
 
 from lensmill.config import Config
-from lensmill.io.catalogue import read_ids
+from lensmill.conventions import position_angle
+from lensmill.io.catalogue import META, NUMBERS, TEXTS, CatalogueRow, read_ids
+from lensmill.io.catalogue import read_catalogue as read_rows
 from lensmill.io.certificate import Certificate
 from lensmill.io.files import atomic_path
 from lensmill.io.problems import Problem
@@ -22,6 +24,7 @@ from lensmill.io.survey import Validation
 from lensmill.status import Stage, Status
 
 IMAGE_UNIT = "image unit"
+CARRIED = ("ra", "dec", "z_lens", "z_source")  # columns of the input that the results repeat
 QUANTITIES = {  # name: (unit, what it is)
     "theta_E": ("arcsec", "Einstein radius of the power law, as lenstronomy defines it"),
     "gamma": ("", "logarithmic slope of the three-dimensional density"),
@@ -42,6 +45,10 @@ QUANTITIES = {  # name: (unit, what it is)
         IMAGE_UNIT,
         "total flux of the source over the whole source plane, as it would be without the lens",
     ),
+}
+ON_THE_SKY = {  # name: (the angle in the image that it is of, what it is)
+    "pa": ("phi", "position angle of the mass's major axis, East of North"),
+    "shear_pa": ("shear_angle", "position angle of the external shear, East of North"),
 }
 ORDER_STATISTICS = {"median": "median", "q16": "16 % quantile", "q84": "84 % quantile"}
 EVIDENCE = {  # name: (unit, dtype, what it is)
@@ -181,8 +188,44 @@ def _evidence_columns(certificates: Sequence[Certificate | None]) -> Iterable[Co
             yield Column([value or "" for value in values], dtype=str, **about)
 
 
-def catalogue_table(records: Sequence[LensRecord], image_unit: str = "") -> Table:
-    """The catalogue as a table: status in words, QUANTITIES, EVIDENCE; `image_unit` is the unit of the fluxes."""
+def _sky_columns(records: Sequence[LensRecord], validation: Validation) -> Iterable[Column]:
+    """Medians of angles as position angles on the sky, deg, NaN where a cutout has no WCS."""
+    checked = {lens.lens_id: lens for lens in validation.lenses}
+
+    def on_the_sky(record: LensRecord, name: str) -> float:
+        found = record.certificate.parameters.get(name) if record.certificate else None
+        lens = checked.get(record.lens_id)
+        if found is None or lens is None or lens.orientation is None or lens.parity is None:
+            return math.nan
+        return position_angle(found.median, lens.orientation, lens.parity)
+
+    for name, (angle, meaning) in ON_THE_SKY.items():
+        values = [on_the_sky(record, angle) for record in records]
+        yield Column(values, f"{name}_median", dtype=float, unit="deg", description=f"{meaning}; median")
+
+
+def _input_columns(records: Sequence[LensRecord], rows: Iterable[CatalogueRow]) -> Iterable[Column]:
+    """What the input catalogue says of where the lenses are, and its users' own columns."""
+    by_id = {row.lens_id: row for row in rows}
+    about = [by_id.get(record.lens_id) for record in records]
+    for name in CARRIED:
+        values = [math.nan if row is None or (value := getattr(row, name)) is None else value for row in about]
+        if not np.all(np.isnan(values)):
+            column = NUMBERS[name]
+            yield Column(values, name, dtype=float, unit=column.unit or None, description=column.description)
+    texts = {"band": [row.band if row else "" for row in about]}
+    own = dict.fromkeys(name for row in about if row for name in row.meta)
+    texts |= {f"{META}{name}": [row.meta.get(name, "") if row else "" for row in about] for name in own}
+    for name, words in texts.items():
+        if any(words):
+            yield Column(words, name, dtype=str, description=TEXTS.get(name, "as in the input catalogue"))
+
+
+def catalogue_table(records: Sequence[LensRecord], validation: Validation, rows: Iterable[CatalogueRow] = ()) -> Table:
+    """The catalogue as a table: status in words, what the input's `rows` carry on, QUANTITIES, angles on the sky, EVIDENCE.
+
+    `validation` has the unit of the fluxes and how the cutouts lie on the sky.
+    """
     meaning = "what became of the lens: " + ", ".join(status.value for status in Status)
     words = {
         "lens_id": ([record.lens_id for record in records], "identifier, as in the input catalogue"),
@@ -192,7 +235,15 @@ def catalogue_table(records: Sequence[LensRecord], image_unit: str = "") -> Tabl
     }
     certificates = [record.certificate for record in records]
     columns = [Column(values, name, dtype=str, description=meaning) for name, (values, meaning) in words.items()]
-    return Table([*columns, *_parameter_columns(certificates, image_unit), *_evidence_columns(certificates)])
+    return Table(
+        [
+            *columns,
+            *_input_columns(records, rows),
+            *_parameter_columns(certificates, common_unit(validation)),
+            *_sky_columns(records, validation),
+            *_evidence_columns(certificates),
+        ]
+    )
 
 
 def _tallies(found: Iterable[Mapping[str, str]]) -> dict[str, dict[str, int]]:
@@ -213,6 +264,15 @@ def run_metadata(config: Config, records: Sequence[LensRecord]) -> dict[str, Any
         "versions": _tallies(certificate.versions for certificate in certificates),
         "hardware": _tallies(certificate.hardware for certificate in certificates),
     }
+
+
+def write_results(config: Config, validation: Validation, manifests: Sequence[Path] | None = None) -> list[LensRecord]:
+    """Write the catalogue of a run, and what the run can be repeated from; the records that it is made of, see `collect`."""
+    records, folder = collect(config, validation, manifests), RunFolder(config.folder)
+    table = catalogue_table(records, validation, read_rows(config.catalogue)[0])
+    table.meta = run_metadata(config, records)
+    write_catalogue(table, folder.catalogue_ecsv, folder.catalogue_parquet)
+    return records
 
 
 def write_catalogue(table: Table, ecsv: Path, parquet: Path) -> None:

@@ -9,12 +9,14 @@ from lensmill.io.extensions import Extension, read_extensions, read_file
 from lensmill.io.files import sha256
 from lensmill.io.findings import Findings
 from lensmill.io.noise import noise_rms, note_scatter
-from lensmill.io.psf import checked_psf, psf_sampling
+from lensmill.io.psf import checked_psf, psf_sampling, stamp_fwhm
 from lensmill.io.psf_model import instrument_fwhm, moffat
 from lensmill.io.sky import SkyFrame, sky_frame
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
 LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
+CORE = 40  # pixels from the PSF's middle: its half maximum lies within
+UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
 MOST_BAD = 0.2  # of the used pixels: with more of them bad, the file is
 
 
@@ -112,7 +114,26 @@ def _psf(
     header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
     sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
     finer = sampling or FINEST_PSF
-    return sampling, checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
+    psf = checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
+    if sampling is not None and psf is not None and frame is not None:
+        _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), extensions["SCI"], row, findings)
+    return sampling, psf
+
+
+def psf_fwhm(psf: np.ndarray, supersampling: int, pixel_scale: float) -> float:
+    """Full width at half maximum, arcsec, of a PSF on pixels `supersampling` times finer than those of `pixel_scale` arcsec."""
+    middle = [slice(max(n // 2 - CORE, 0), n // 2 + CORE + 1) for n in psf.shape]
+    return stamp_fwhm(psf[tuple(middle)]) / supersampling * pixel_scale
+
+
+def _compare_width(fwhm: float, sci: Extension, row: CatalogueRow, findings: Findings) -> None:
+    """Note a PSF that is far from as wide as its instrument's: its pixels are not what they are taken for."""
+    expected = instrument_fwhm(sci.header, row.band)
+    if expected is not None and not 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
+        findings.note(
+            f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}: where the stamp's pixels "
+            "are finer than the image's, its header says so by PIXELSCL, or the catalogue by psf_supersampling"
+        )
 
 
 def _model_psf(extensions: dict[str, Extension], row: CatalogueRow) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from lensmill.io.catalogue import CatalogueRow
 from lensmill.io.findings import Findings
-from lensmill.io.psf_model import KEYWORDS, instrument_fwhm
+from lensmill.io.psf_model import KEYWORDS, KNOWN, instrument_fwhm
 
 NAMES = ("SCI", "RMS", "PSF", "MASK")
 ALIASES = {
@@ -20,6 +20,7 @@ ALIASES = {
     "PSF": ("KERNEL", "PSFMODEL", "EPSF"),
     "MASK": ("GOODPIX", "MSK"),
 }
+WEIGHTS = ("WHT", "WEIGHT", "IVM", "IVAR", "INVVAR", "VAR", "VARIANCE", "EXP")
 LARGEST_FILE = 512 * 2**20
 OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
 WHOLE = "is the file whole? compare its size with the original's, or copy it again"
@@ -91,6 +92,11 @@ def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow) -> dict[st
             _missing(name, names, findings)
         if name == "SCI" and name in found:
             _complete(found[name].header, units[0].header)
+    if "RMS" not in names and (others := [name for name in WEIGHTS if name in names]):
+        findings.note(
+            f"{' and '.join(others)} are not used: only RMS, a standard deviation with the objects' own photon noise in it, "
+            "says what the noise is (docs/howto.md makes one)"
+        )
     return found
 
 
@@ -116,6 +122,8 @@ def _dispensable(name: str, sci: Extension | None, names: list[str], row: Catalo
 def _missing(name: str, names: list[str], findings: Findings) -> None:
     alias = next((n for n in ALIASES[name] if n in names), None)
     hint = f"set EXTNAME = '{name}'" + (f" in the header of {alias}, if that is it" if alias else "")
+    if name == "PSF" and not alias:
+        hint += f"; or give its width, by the catalogue's psf_fwhm or by INSTRUME and FILTER ({', '.join(KNOWN)})"
     findings.problem(name, f"an extension {name}", f"extensions {', '.join(n or '(unnamed)' for n in names)}", hint)
 
 

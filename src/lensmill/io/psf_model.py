@@ -43,6 +43,7 @@ INSTRUMENTS = {  # by INSTRUME and DETECTOR, the more special first
     ("VIS", ""): Instrument(1.2, 0.1, 0.0, 725),
     ("NISP", ""): Instrument(1.2, 0.3, 0.0, 1370),
 }
+KNOWN = tuple(dict.fromkeys(name for name, _ in INSTRUMENTS))
 DETECTORS = {"ACS": "WFC", "WFC3": "UVIS"}  # where the keyword is missing
 
 

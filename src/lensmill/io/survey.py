@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -10,9 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from lensmill.config import Config, Priors, check_files, check_priors, load, load_priors, override_problems
-from lensmill.config.overrides import PREFIX, ParameterNames, unknown_override
+from lensmill.config.overrides import PREFIX, ParameterNames, unknown_override, unused_override
 from lensmill.io.catalogue import CatalogueRow, read_catalogue
-from lensmill.io.cutout import Cutout, read_cutout
+from lensmill.io.cutout import Cutout, psf_fwhm, read_cutout
 from lensmill.io.files import write_json
 from lensmill.io.problems import ConfigError, InvalidInput, Problem
 
@@ -33,7 +34,10 @@ class LensCheck(BaseModel):
     psf_shape: tuple[int, int] | None = None
     psf_supersampling: int | None = None
     used_pixels: int | None = None
+    psf_fwhm: float | None = None
     pixel_scale: float | None = None
+    orientation: float | None = None
+    parity: int | None = None
     unit: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -134,7 +138,10 @@ def _check_run(config: Config, parameter_names: ParameterNames | None) -> tuple[
 def _unknown_overrides(config: Config, priors: Priors, rows: Iterable[CatalogueRow]) -> list[Problem]:
     table = priors.model_dump(mode="json")
     names = dict.fromkeys(name for row in rows for name in row.overrides)
-    found = [unknown_override(table, name, f"{config.catalogue} column {PREFIX}{name}") for name in names]
+    where = {name: f"{config.catalogue} column {PREFIX}{name}" for name in names}
+    found = [
+        unknown_override(table, name, place) or unused_override(config, name, place) for name, place in where.items()
+    ]
     return [problem for problem in found if problem]
 
 
@@ -174,7 +181,10 @@ def _facts(row: CatalogueRow, cutout: Cutout) -> LensCheck:
         shape=(ny, nx),
         psf_shape=(ky, kx),
         psf_supersampling=cutout.psf_supersampling,
+        psf_fwhm=psf_fwhm(cutout.psf, cutout.psf_supersampling, cutout.pixel_scale),
         used_pixels=int(cutout.mask.sum()),
         pixel_scale=cutout.pixel_scale,
+        orientation=cutout.orientation if math.isfinite(cutout.orientation) else None,
+        parity=cutout.parity if math.isfinite(cutout.orientation) else None,
         unit=cutout.unit,
     )

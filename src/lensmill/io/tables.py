@@ -17,13 +17,14 @@ MISSING = {"", "nan", "--", "null", "none"}
 
 @dataclasses.dataclass(frozen=True)
 class TextTable:
-    """A table whose cells are text without blanks around; `lines` are those of the rows, in a text file."""
+    """A table whose cells are text without blanks around; `lines` are those of the rows, in a text file with a `delimiter`."""
 
     path: Path
     names: list[str]
     rows: list[list[str]]
     units: dict[str, str]
     lines: list[int] | None
+    delimiter: str = ","
 
     def where(self, row: int, lens_id: str = "", column: str = "") -> str:
         """`file:line, row n (lens), column name` of row index `row` (rows are counted from 1 for people)."""
@@ -58,7 +59,7 @@ def _read_text(path: Path) -> TextTable:
     header = [line for line in lines if line.startswith("#")]
     body = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     description = _ecsv_header(path, header) if path.suffix.lower() == ".ecsv" else {}
-    delimiter = description.get("delimiter", " ") if path.suffix.lower() == ".ecsv" else ","
+    delimiter = str(description.get("delimiter", " ")) if path.suffix.lower() == ".ecsv" else ","
     try:
         cells = [[cell.strip() for cell in row] for row in csv.reader((line for _, line in body), delimiter=delimiter)]
     except csv.Error as error:
@@ -67,7 +68,8 @@ def _read_text(path: Path) -> TextTable:
         raise ConfigError([Problem(str(path), "a line of column names and a row a lens", "an empty table")])
     units = {column["name"]: str(column["unit"]) for column in description.get("datatype", []) if column.get("unit")}
     one_each = len(cells) == len(body)  # not so where a quoted cell runs over several lines
-    return _even(TextTable(path, cells[0], cells[1:], units, [number for number, _ in body[1:]] if one_each else None))
+    numbers = [number for number, _ in body[1:]] if one_each else None
+    return _even(TextTable(path, cells[0], cells[1:], units, numbers, delimiter))
 
 
 def _ecsv_header(path: Path, header: list[str]) -> dict[str, Any]:

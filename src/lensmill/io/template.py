@@ -1,16 +1,19 @@
 """A catalogue for a folder of FITS files: what they tell of themselves is filled in, the rest is left open."""
 
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, Row, Table
 from astropy.wcs import WCS
 
-from lensmill.io.catalogue import NUMBERS, TEXTS, CatalogueRow
+from lensmill.io.catalogue import NUMBERS, TEXTS, CatalogueRow, read_ids
 from lensmill.io.cutout import Cutout, read_cutout
+from lensmill.io.files import atomic_path, write_text
 from lensmill.io.problems import ConfigError, InvalidInput, Problem
+from lensmill.io.tables import read_table
 
 FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 LONGEST = 100  # characters of an id
@@ -24,18 +27,11 @@ def safe_id(path: Path) -> str:
     return name[:LONGEST] or "lens"
 
 
-def survey_template(folder: Path) -> Table:
-    """The catalogue of the FITS files in a folder: id, file, position where the WCS tells it; redshifts and band left open.
-
-    ConfigError where the folder holds no FITS file.
-    """
-    files = sorted(path for path in folder.glob("*") if path.is_file() and FITS_SUFFIX.search(path.name))
-    if not files:
-        hint = "name the folder that holds the cutouts, one FITS file a lens"
-        raise ConfigError([Problem(str(folder), "a folder of FITS cutouts", "no file that ends in .fits", hint)])
+def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table:
+    """A row a FITS file: id (none of those `taken`), file, position where the WCS tells it; redshifts and band left open."""
     ids: list[str] = []
     for path in files:
-        ids.append(_unused(safe_id(path), ids))
+        ids.append(_unused(safe_id(path), [*taken, *ids]))
     places = [_place(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
     table = Table({"lens_id": ids, "file": [path.name for path in files]})
     for name, values in zip(("ra", "dec"), np.transpose(places), strict=True):
@@ -48,7 +44,44 @@ def survey_template(folder: Path) -> Table:
     return table
 
 
-def _unused(name: str, taken: list[str]) -> str:
+def cutouts_of(folder: Path) -> list[Path]:
+    """The FITS files of a folder, by name; ConfigError where it holds none."""
+    files = sorted(path for path in folder.glob("*") if path.is_file() and FITS_SUFFIX.search(path.name))
+    if not files:
+        hint = "name the folder that holds the cutouts, one FITS file a lens"
+        raise ConfigError([Problem(str(folder), "a folder of FITS cutouts", "no file that ends in .fits", hint)])
+    return files
+
+
+def begin_catalogue(folder: Path, catalogue: Path) -> int:
+    """Write the `catalogue` of a folder's cutouts, or add rows to one for files that it does not name; the number of new rows.
+
+    What is there stays as it is, to the byte. ConfigError where there are no cutouts, or the catalogue cannot be read.
+    """
+    files = cutouts_of(folder)
+    if not catalogue.exists():
+        with atomic_path(catalogue) as whole:
+            survey_template(files).write(whole, format="ascii.ecsv", overwrite=True)
+        return len(files)
+    known = read_ids(catalogue)
+    there = {path.resolve() for _, path in known}
+    added = [path for path in files if path.resolve() not in there]
+    if added:
+        table = survey_template(added, [lens_id for lens_id, _ in known])
+        text, old = catalogue.read_text(encoding="utf-8"), read_table(catalogue)
+        lines = [old.delimiter.join(_cell(row, name, old.delimiter) for name in old.names) for row in table]
+        write_text(catalogue, "\n".join([text.rstrip("\n"), *lines]) + "\n")
+    return len(added)
+
+
+def _cell(row: Row, name: str, delimiter: str) -> str:
+    """A cell as text; empty, and so not known, where the new row has no such column."""
+    value = row[name] if name in row.colnames and not np.ma.is_masked(row[name]) else ""
+    text = str(value)
+    return text if text and not set(text) & {delimiter, '"', " "} else '"' + text.replace('"', '""') + '"'
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
     number, found = 1, name
     while found in taken:
         number += 1

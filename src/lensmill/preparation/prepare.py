@@ -25,6 +25,7 @@ STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled 
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
 FAINT = 0.3  # rms: blank sky has less error of the lens light
+CLEAR, PEAKED = 10.0, 3.0  # sigma of the middle's light, and times that at the arcs: a galaxy is there, and not wings of the arcs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +86,9 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
     used = dataclasses.replace(cutout, rms=rms, mask=cutout.mask & ~others)
     offset = _psf_offset(cutout)
     bright = arcs.radius if np.isfinite(arcs.radius) else math.sqrt(expected.low * expected.high)
-    e1, e2 = isophote(light, bright / cutout.pixel_scale)
-    center_x, center_y = (float(place) * cutout.pixel_scale for place in light.center)
+    seen = _is_seen(cutout, light, bright)
+    e1, e2 = isophote(light, bright / cutout.pixel_scale) if seen else (math.nan, math.nan)
+    center_x, center_y = (float(place) * cutout.pixel_scale if seen else math.nan for place in light.center)
     figures: dict[str, float] = {
         "light_e1": e1, "light_e2": e2, "light_center_x": center_x, "light_center_y": center_y,
         "arc_radius": arcs.radius, "arc_outer": arcs.outer, "arc_snr": arcs.snr,
@@ -95,6 +97,8 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
         "psf_fwhm": fwhm, "psf_offset": offset, "psf_modelled": float(bool(cutout.psf_model)),
     }  # fmt: skip
     notes = _notes(cutout, arcs, noise, factor, causes, radius, light)
+    if settings.mass_follows_light and not seen:
+        notes = (*notes, "no lens light stands out in the middle: the mass's prior follows none")
     if settings.light_error:
         notes = (*notes, f"rms holds {settings.light_error:.1%} of the lens light, the error of its model")
     return Prepared(used, radius, light, arcs, noise, factor, causes, figures, notes, settings.noise)
@@ -103,20 +107,31 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
 def follow_light(
     profile: str, priors: Mapping[str, Mapping], found: Mapping[str, float], scatter: float
 ) -> dict[str, float]:
-    """Changes of the `priors` of a mass profile, by name, that centre them on the lens light.
+    """Changes of the `priors` of a mass profile, by name, that centre them on the lens light; none where that is not `found`.
 
     Bolton et al. (2008) find the axis ratios of mass and light to agree within 0.1 in SLACS lenses, Koopmans et al. (2006) their
     position angles within 10 degrees. An ellipticity keeps clear of its bounds.
     """
     changes = {}
     for name in ("e1", "e2", "center_x", "center_y"):
-        if "mean" not in priors.get(name, {}):
+        if "mean" not in priors.get(name, {}) or not math.isfinite(found[f"light_{name}"]):
             continue
         low, high = (priors[name].get(end, side * math.inf) for end, side in (("low", -1), ("high", 1)))
         changes[f"mass.{profile}.{name}.mean"] = float(np.clip(found[f"light_{name}"], low + scatter, high - scatter))
         if name.startswith("e"):
             changes[f"mass.{profile}.{name}.sd"] = scatter
     return changes
+
+
+def _is_seen(cutout: Cutout, light: LensLight, arcs: float) -> bool:
+    """Whether a galaxy's light is in the middle, well above the noise and the light at the radius of the arcs, arcsec."""
+    shape = (cutout.image.shape[0], cutout.image.shape[1])
+    radius = np.hypot(*positions(shape, cutout.pixel_scale, light)) / cutout.pixel_scale
+    core, around = (radius < 2.0) & cutout.mask, np.abs(radius - arcs / cutout.pixel_scale) < 1
+    if not core.any() or not around.any():
+        return False
+    level, error = (cutout.image[core] - light.sky).mean(), np.sqrt((cutout.rms[core] ** 2).mean() / core.sum())
+    return bool(level > CLEAR * error and level > PEAKED * light.image[around].mean())
 
 
 def psf_sigma(cutout: Cutout) -> float:
