@@ -299,7 +299,29 @@ def test_a_mass_without_an_einstein_radius_is_refused(mass):
     assert "add the lens galaxy to model.mass" in problem.hint
 
 
-@pytest.mark.parametrize("mass", [("nfw", "sie"), ("nfw", "sei")])
+@pytest.mark.parametrize("mass", [("nfw", "sie"), ("sis", "epl", "shear")])
+def test_the_lens_galaxy_comes_before_its_companions(mass):
+    (problem,) = checked(ROOT / "config" / "priors.yaml", mass=mass)
+    assert (problem.where, problem.got) == ("model.mass", ", ".join(mass))
+    assert "name it before its companions" in problem.hint
+    assert checked(ROOT / "config" / "priors.yaml", mass=(mass[1], mass[0], *mass[2:])) == []
+
+
+@pytest.mark.parametrize("mass", [("sis", "shear"), ("point_mass",)])
+def test_a_lens_galaxy_may_be_round(mass):
+    assert checked(ROOT / "config" / "priors.yaml", mass=mass) == []
+
+
+def test_the_search_s_own_source_needs_priors_too(tmp_path):
+    text = yaml.safe_load((ROOT / "config" / "priors.yaml").read_text())
+    del text["source"]["sersic"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(text))
+    (problem,) = checked(tmp_path / "p.yaml")
+    assert problem.where.endswith("source.sersic")
+    assert problem.expected == "priors for the profile sersic of the search for the maximum"
+
+
+@pytest.mark.parametrize("mass", [("sie", "nfw"), ("nfw", "sei")])
 def test_a_mass_with_an_einstein_radius_or_a_misspelt_one_is_not(mass):
     problems = checked(ROOT / "config" / "priors.yaml", mass=mass)
     assert [problem.got for problem in problems] == [name for name in mass if name == "sei"]

@@ -23,7 +23,7 @@ from lensmill.io.hashes import FileHashes
 from lensmill.io.problems import ConfigError
 from lensmill.io.results import DamagedResult, write_manifest
 from lensmill.io.running import at_work, jobs_at_work
-from lensmill.schedule import Schedule, result_path, schedule
+from lensmill.schedule import Schedule, missing_result, schedule
 from lensmill.status import Stage, Status
 
 ROOT = Path(__file__).parents[1]
@@ -64,9 +64,9 @@ def record(plan: Schedule, step: str, **outcomes: dict) -> None:
             outcome |= outcomes.get(lens_id.replace("-", "_"), {})
             extra = {"key": key(parts), "made_of": shortened(parts)}
             made.append(ManifestRow(lens_id=lens_id, extra=extra, **outcome))
-            result = result_path(plan.folder, step, made[-1])
-            result.parent.mkdir(parents=True, exist_ok=True)
-            result.write_bytes(b"result")
+            while result := missing_result(plan.folder, step, made[-1]):
+                result.parent.mkdir(parents=True, exist_ok=True)
+                result.write_bytes(b"result")
         write_manifest(plan.folder.manifest(step, batch), Manifest(batch=batch, step=step, lenses=tuple(made)))
 
 
@@ -179,6 +179,10 @@ def test_a_deleted_result_is_stale(run: Path) -> None:
     assert standing(run).state is State.STALE
     assert "deleted" in standing(run).reason
     assert standing(run).step == "sample"
+    plan.folder.images("lens-2").unlink()
+    assert (standing(run, "lens-2").state, standing(run, "lens-2").step) == (State.STALE, "diagnose")
+    token = schedule(run).redo("diagnose", next(b for b, ids in plan.batches.items() if "lens-2" in ids), decide=True)
+    assert token
 
 
 def test_a_live_job_has_its_lenses_and_a_dead_one_has_not(run: Path) -> None:
@@ -282,6 +286,7 @@ def test_retry_leaves_alone_what_runs_anyway(run: Path) -> None:
         (["--lens", "lens-1", "--set", "inference.round=x"], "round"),
         (["--lens", "lens-1", "--set", "model.sky=false"], "inference.NAME=VALUE"),
         (["--lens", "lens-1", "--set", "round"], "inference.NAME=VALUE"),
+        (["--lens", "lens-1", "--set", "round=["], "a value in YAML"),
     ],
 )
 def test_retry_says_what_it_does_not_understand(run: Path, words: list[str], told: str) -> None:
@@ -326,6 +331,9 @@ def test_damaged_attempts_are_named(run: Path) -> None:
     (root / "state" / "attempts.json").write_text('{"lens-1": {"number": "two"}}')
     with pytest.raises(DamagedResult, match=r"attempts\.json"):
         read_attempts(root)
+    for words in (["status", str(run)], ["retry", str(run), "--lens", "lens-1"]):
+        said = CliRunner().invoke(app, words)
+        assert (said.exit_code, "attempts.json" in said.output) == (2, True)
 
 
 def test_priors_digest_is_that_of_the_file(run: Path) -> None:

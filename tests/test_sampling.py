@@ -1,5 +1,7 @@
 """A fit of a mock by the library alone, and the ladder that a lens climbs whose draws are not enough."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -83,14 +85,18 @@ def test_chains_walk_in_step_where_one_must_be_careful(steps: tuple, then: tuple
     ("evidence", "stays"),
     [({0: -10.0, 1: -12.0, 2: -40.0}, [True, True, False]), ({0: -10.0, 1: -12.0, 2: -13.0}, [True, True, True])],
 )
+@pytest.mark.parametrize("kind", [jnp.asarray, np.asarray])
 def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
-    monkeypatch: pytest.MonkeyPatch, evidence: dict, stays: list[bool]
+    monkeypatch: pytest.MonkeyPatch, evidence: dict, stays: list[bool], kind: Callable
 ) -> None:
-    """Three chains, the last 30 nats above the others; what its basin weighs decides, not how high it lies."""
+    """Three chains, the last 30 nats above the others; what its basin weighs decides, not how high it lies.
+
+    Lenses abreast have NumPy's arrays.
+    """
     recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
     monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
     monkeypatch.setattr(sampling, "_chains_at", lambda f, t, frame, bases, keys: nuts.Chain(bases, *[jnp.zeros(3)] * 5))
-    chains = nuts.Chain(recent[:, -1], *[jnp.asarray([0.3, 0.2, 0.1])] * 5)
+    chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
     warm = block(1, 1.0, 0.0, 0)._replace(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
     problem = fitting.Problem(None, None, None, None)

@@ -1,7 +1,9 @@
 """The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
 
+import copy
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ import pytest
 
 from lensmill import fitting, warmstart
 from lensmill.config import Config
-from lensmill.program import potential, unconstrain
+from lensmill.program import constrain, potential, unconstrain
 from lensmill.source import Network
 from lensmill.source.decoder import load
 from small_mock import TRUTH, mock
@@ -110,3 +112,23 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
     assert after_one < begun - 100
     assert max(lowest) < after_one - 1
     assert int(staged.iterations) > int(first.iterations)
+
+
+def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = fitting.pose(mock(priors), MODEL, priors)
+    end = SimpleNamespace(cost=np.inf)
+    monkeypatch.setattr(fitting, "search", lambda *_, **__: [None])
+    monkeypatch.setattr(fitting, "follow", lambda *_: [end, SimpleNamespace(cost=np.nan)])
+    with pytest.raises(fitting.NoMaximum, match="none of 6 starts has a finite likelihood"):
+        fitting.find_maximum(problem, starts=6, seed=0)
+
+
+def test_no_source_is_none_however_narrow_the_prior_of_its_flux(priors: dict) -> None:
+    narrow = copy.deepcopy(priors)
+    narrow["source"]["sersic"]["flux"]["sigma"] = 0.2
+    problem = fitting.pose(mock(narrow), MODEL, narrow)
+    family = problem.search_family
+    place = jnp.asarray([warmstart._before_light(family, site) for site in family.coordinates])
+    flux = float(constrain(family, problem.coarse.beliefs, place)["source_flux"])
+    usual = float(constrain(family, problem.coarse.beliefs, jnp.zeros_like(place))["source_flux"])
+    assert flux < 0.01 * usual

@@ -2,22 +2,22 @@
 
 import dataclasses
 import functools
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from lensmill.conventions import SEARCH_SOURCE
 from lensmill.imaging import Sampling
 from lensmill.imaging.coarse import coarsen, coarsen_kernel
+from lensmill.infer.abreast import stopwatch
 from lensmill.infer.gauss_newton import whitening
 from lensmill.likelihood import Observation, observe
 from lensmill.program import Family, Target, believe, build_family
 from lensmill.warmstart import Basin, follow, named, search
 
 COARSE_SIDE = 48
-SEARCH_SOURCE = "sersic"
 FOLLOWED = 2  # basins of the search, into the full model
 
 
@@ -155,14 +155,21 @@ def _coarse(cut: Pixels, precision: str) -> Observation:
     return observe(*coarsen(cut.image, cut.rms, cut.mask, factor), kernel, cut.pixel_scale * factor, precision)
 
 
+class NoMaximum(RuntimeError):
+    """No start of a search has a likelihood that is finite."""
+
+
 def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
-    """The best minimum over the basins of the parametric search, each followed into the full model."""
-    begin = time.perf_counter()
+    """The best minimum over the basins of the parametric search, each followed into the full model; NoMaximum without any."""
+    begin = stopwatch()
     basins = search(problem.search_family, problem.coarse, starts=starts, seed=seed)
     family, target = problem.family, problem.target
-    ends = [end for basin in basins[:FOLLOWED] for end in follow(family, target, basin)]
-    best = min(ends, key=lambda end: float(end.cost) if np.isfinite(end.cost) else np.inf)
-    followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends if np.isfinite(end.cost)]
+    every = [end for basin in basins[:FOLLOWED] for end in follow(family, target, basin)]
+    ends = [end for end in every if np.isfinite(end.cost)]
+    if not ends:
+        raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
+    best = min(ends, key=lambda end: float(end.cost))
+    followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends]
     return Maximum(
         np.asarray(best.position),
         np.asarray(whitening(best.curvature)),
@@ -172,5 +179,5 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
         named(family, target, best.position),
         basins,
         followed,
-        time.perf_counter() - begin,
+        stopwatch() - begin,
     )

@@ -1,6 +1,7 @@
 """The stages of a run in this process, without Snakemake: one lens from its file to its page, a run's report and population."""
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,6 +52,10 @@ def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Pat
     base = configuration.load(config) if config else None
     row = _row(base, cutout)
     folder = output or Path("results") / (row.lens_id if row else safe_id(cutout))
+    folder = folder if folder.name not in ("", "..") else folder.resolve()
+    if not re.fullmatch(configuration.RUN_NAME, folder.name):
+        expected = "a folder whose name begins with a letter or digit and has no others than these and . _ -"
+        raise ConfigError([Problem("--output", expected, str(folder), "the folder's name is that of the run")])
     catalogue = folder / "input" / "catalogue.ecsv"
     _write_row(catalogue, cutout, row)
     given: dict[str, Any] = {"run": folder.name, "results": folder.parent, "catalogue": catalogue}
@@ -115,7 +120,8 @@ def fit_one(run: Config, parameter_names: Callable[[], ParameterNames]) -> Endin
     for step in (run_map, run_sample, run_diagnose):
         step(survey, [lens.lens_id], BATCH)
     folder = RunFolder(run.folder)
-    (record,) = write_report(run, lambda lens_id: f"rm -r {folder.lens(lens_id)} && lensmill fit {lens.file}")
+    anew = f"lensmill fit {lens.file} --config {folder.config} --output {folder.root}"
+    (record,) = write_report(run, lambda lens_id: f"lensmill retry {folder.config} --lens {lens_id} && {anew}")
     return Ending(record, folder.page(lens.lens_id))
 
 

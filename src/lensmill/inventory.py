@@ -19,7 +19,7 @@ from lensmill.io.hashes import FileHashes
 from lensmill.io.problems import ConfigError, Problem, closest
 from lensmill.io.results import DamagedResult, read_manifest
 from lensmill.io.running import Job, jobs_at_work
-from lensmill.schedule import Schedule, result_path
+from lensmill.schedule import Schedule, missing_result
 from lensmill.status import Status
 
 STEPS: tuple[Step, ...] = get_args(Step)[:3]
@@ -173,8 +173,7 @@ def _after(evidence: _Evidence, step: Step, row: CatalogueRow, cutout: str) -> S
         return Standing(lens_id, State.STALE, step, differ, reason=f"changed: {', '.join(differ) or 'not known what'}")
     if record.status is Status.INVALID_INPUT:
         return Standing(lens_id, State.INVALID, step, reason=_one_line(record.reason))
-    result = result_path(evidence.plan.folder, step, record)
-    if not result.exists():
+    if result := missing_result(evidence.plan.folder, step, record):
         return Standing(lens_id, State.STALE, step, ("result",), reason=f"deleted: {result}")
     if record.status is Status.FAILED:
         return Standing(lens_id, State.FAILED, record.stage.value, reason=_one_line(record.reason))
@@ -216,7 +215,10 @@ def own_settings(assignments: Sequence[str]) -> dict[str, Any]:
             hint = closest(field, Inference.model_fields)
             problems.append(Problem("--set", f"{SECTION}.NAME=VALUE", text, hint))
             continue
-        found[field] = yaml.safe_load(value)
+        try:
+            found[field] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            problems.append(Problem("--set", "a value in YAML", text))
     try:
         Inference.model_validate(Inference().model_dump() | found)
     except ValidationError as error:

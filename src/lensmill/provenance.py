@@ -12,10 +12,13 @@ from lensmill.io.files import file_sha256, json_sha256
 
 PACKAGE = pathlib.Path(__file__).parent
 CORE = (
-    "grid.py", "mass", "light", "source", "lensing.py", "imaging", "likelihood.py", "priors.py", "program.py", "infer",
-    "warmstart.py", "fitting.py",
+    "conventions/__init__.py", "conventions/shapes.py", "cosmology.py", "ellipse.py", "grid.py", "mass", "light", "source",
+    "lensing.py", "imaging", "likelihood.py", "priors.py", "program.py", "infer", "warmstart.py", "fitting.py",
 )  # fmt: skip
-MAPPED = (*CORE, "preparation", "batch/common.py", "batch/map.py")
+READ = (
+    "io/cutout.py", "io/extensions.py", "io/noise.py", "io/psf.py", "io/psf_model.py", "io/sky.py", "config/overrides.py",
+)  # fmt: skip
+MAPPED = (*CORE, *READ, "preparation", "batch/common.py", "batch/map.py")
 SAMPLED = (*MAPPED, "sampling.py", "batch/sample.py")
 STAGES: Mapping[str, tuple[str, ...]] = {
     "map": MAPPED,

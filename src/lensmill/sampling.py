@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.fitting import Effort, Maximum, Problem, find_maximum
+from lensmill.fitting import Effort, Maximum, NoMaximum, Problem, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.abreast import compiled, over
 from lensmill.infer.convergence import Convergence, chains_apart, convergence
@@ -189,7 +189,7 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
     stuck = [i for i in suspected if best - _evidence(problem, recent[i, -1]) > WEIGHTLESS]
     if not stuck:
         return block
-    places, steps = jnp.asarray(recent)[:, -1], block.chains.step_size
+    places, steps = jnp.asarray(recent)[:, -1], jnp.asarray(block.chains.step_size)  # NumPy's where lenses go abreast
     for number, i in enumerate(stuck, 1):
         earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
         places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
@@ -299,10 +299,12 @@ def _deepest(problem: Problem, draws: nuts.Draws, effort: Effort, key: Array) ->
     """Position and whitening of the better of two maxima: that above the best draw, and that of a wider search."""
     lowest = draws.base[np.unravel_index(np.argmin(draws.potential), draws.potential.shape)]
     near = descend(problem.family, problem.target, jnp.asarray(lowest), jnp.asarray(120))
-    far = find_maximum(problem, starts=2 * effort.starts, seed=int(jax.random.bits(key) >> 1))
-    if float(near.cost) <= far.cost or not np.isfinite(far.cost):
-        return np.asarray(near.position), np.asarray(whitening(near.curvature))
-    return far.base, far.whitening
+    found = np.asarray(near.position), np.asarray(whitening(near.curvature))
+    try:
+        far = find_maximum(problem, starts=2 * effort.starts, seed=int(jax.random.bits(key) >> 1))
+    except NoMaximum:  # there are draws, so there is one
+        return found
+    return found if float(near.cost) <= far.cost else (far.base, far.whitening)
 
 
 @compiled(0)

@@ -122,15 +122,23 @@ class Schedule:
         if not manifest.exists():
             return []
         rows = [row for row in read_manifest(manifest).lenses if row.status is not Status.INVALID_INPUT]
-        return [row.lens_id for row in rows if not result_path(self.folder, step, row).exists()]
+        return [row.lens_id for row in rows if missing_result(self.folder, step, row) is not None]
 
 
-def result_path(folder: RunFolder, step: str, row: ManifestRow) -> Path:
-    """What a finished step leaves of a lens: its result, or the certificate that says why there is none."""
-    results = {"map": folder.map, "sample": folder.posterior, "diagnose": folder.certificate, "pages": folder.page}
-    if row.status is Status.FAILED and step in ("map", "sample"):
-        return folder.certificate(row.lens_id)
-    return results[step](row.lens_id)
+def missing_result(folder: RunFolder, step: str, row: ManifestRow) -> Path | None:
+    """The first file that a finished step left of a lens and that is gone; None where all are there.
+
+    That of a lens that failed is the certificate, which says why there is no more.
+    """
+    results = {
+        "map": (folder.map,),
+        "sample": (folder.posterior,),
+        "diagnose": (folder.certificate, folder.images),
+        "pages": (folder.page, folder.thumbnail),
+    }
+    failed = row.status is Status.FAILED
+    whole = (folder.certificate,) if failed and step != "pages" else results[step][: 1 if failed else None]
+    return next((path(row.lens_id) for path in whole if not path(row.lens_id).exists()), None)
 
 
 def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[str, ...]]:

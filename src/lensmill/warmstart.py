@@ -18,7 +18,7 @@ from lensmill.likelihood import Observation
 from lensmill.program import Family, Site, Target, assemble, constrain, linearise, residuals, unconstrain
 
 ARC_SIGNIFICANCE = 3.0
-NO_SOURCE = -8.0
+NO_SOURCE = -30.0  # of a flux: standard deviations of its prior, however narrow that is
 SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
 # Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
 WARM, SHORT, LONG, FULL = 30, 20, 60, 120

@@ -74,6 +74,17 @@ def test_joint_ranks_see_what_single_ranks_cannot() -> None:
     assert uniform_p(joint_ranks(mirrored, 3)) < 1e-3
 
 
+def test_the_random_point_of_a_joint_rank_is_never_the_own_truth() -> None:
+    """With the own truth as the point, its distance would be 0 and the rank the least there is."""
+    rng = np.random.default_rng(6)
+    pair = [
+        Fitted(f"mock-{i}", rng.normal(size=(DRAWS, 2)) + 10 * i, np.full(2, 10.0 * i + 1), True, 30.0) for i in (0, 1)
+    ]
+    for seed in range(20):
+        assert joint_ranks(pair, seed).min() > 0.05
+    assert joint_ranks(pair[:1], 0)[0] > 0.05
+
+
 def test_wrong_is_beyond_five_sigma_and_five_per_cent() -> None:
     spread = 0.001 * np.random.default_rng(2).normal(size=(DRAWS, 1))
     lens = {off: Fitted("a", 1.0 + off + spread, np.array([1.0]), True, 20.0) for off in (0.0, 0.04, 0.06)}

@@ -111,3 +111,20 @@ def test_psf_and_noise_of_the_input_are_judged(found: dict, limits: dict, failin
     checks = certify.input_checks(sound | found, Certificate(**limits))
     assert [check.name for check in checks if not check.passed] == failing
     assert {check.stage for check in checks} == {Stage.INPUT}
+
+
+def test_a_figure_that_is_not_a_number_fails_whichever_parameter_has_it() -> None:
+    sound = certify.summarise(np.random.default_rng(0).normal(size=(4, 600)), 0.0, 0.0)
+    broken = sound.model_copy(update=dict.fromkeys(("rhat", "ess_bulk", "ess_tail"), float("nan")))
+    for summaries in ({"a": sound, "b": broken}, {"a": broken, "b": sound}):
+        assert np.isnan(certify.worst_of(summaries, ["a", "b"])).all()
+    assert certify.worst_of({"a": sound, "b": broken}, ["a"]).rhat == sound.rhat
+
+
+def test_a_round_lens_has_no_axis_ratio() -> None:
+    shear = {"gamma1": np.array([0.0, 0.03]), "gamma2": np.array([0.05, 0.04])}
+    found = certify.derived_draws(shear)
+    assert set(found) == {"shear", "shear_angle"}
+    np.testing.assert_allclose(found["shear"], 0.05)
+    assert set(certify.derived_draws({"e1": np.zeros(2), "e2": np.full(2, 0.1)})) == {"q", "phi"}
+    assert certify.derived_draws({}) == {}

@@ -32,7 +32,10 @@ def test_files_go_beside_the_results_unless_told(make_store, tmp_path):
     store = make_store(tmp_path, source="sersic")
     code, output = run("export", store.run.folder.root, "-f", "fits", "--certified")
     assert (code, output.strip()) == (0, f"fits: {store.run.folder.root / 'exports' / 'catalogue.fits'}")
-    assert len(Table.read(store.run.folder.root / "exports" / "catalogue.fits")) == 2
+    assert list(Table.read(store.run.folder.root / "exports" / "catalogue.fits")["lens_id"]) == ["good"]
+    for more, rows in (([], 2), (["--lens", "bad"], 1), (["--lens", "bad", "--certified"], 0)):
+        assert run("export", store.run.folder.root, "-f", "fits", *more)[0] == 0
+        assert len(Table.read(store.run.folder.root / "exports" / "catalogue.fits")) == rows
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Lenses abreast: the same answers as one by one, in fewer calls, whatever way each lens goes."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lensmill.infer import abreast as module
-from lensmill.infer.abreast import OUT_OF_MEMORY, Made, abreast, compiled, over
+from lensmill.infer.abreast import OUT_OF_MEMORY, Made, abreast, compiled, over, stopwatch
 
 
 @compiled(0)
@@ -144,3 +146,19 @@ def test_items_in_groups_give_what_they_give_in_turn(group: int | None, monkeypa
     assert found["x"].shape == (7, 2)
     np.testing.assert_array_equal(found["x"], expected["x"])
     assert len(traced) == 1
+
+
+def test_a_lens_has_its_share_of_the_seconds_of_calls_made_together() -> None:
+    made: list[Made] = []
+
+    def task(number: int) -> float:
+        begin = stopwatch()
+        for _ in range(3):
+            power(2, SHIFT, jnp.full(3, float(number)))
+        return stopwatch() - begin
+
+    shares = abreast(task, range(8), width=8, made=made)
+    assert sum(shares) == pytest.approx(sum(one.seconds for one in made), rel=1e-6)
+    begin = stopwatch()
+    time.sleep(0.05)
+    assert 0.05 <= stopwatch() - begin < 5

@@ -47,6 +47,14 @@ def test_masked_pixels_may_hold_anything(recipe, row_of, tmp_path):
     assert not cutout.mask[:2, :2].any()
 
 
+def test_zeros_of_counts_are_values_though_a_pixel_is_bad(recipe, row_of, tmp_path):
+    recipe.sci, recipe.rms = np.round(recipe.sci * 100).clip(0), np.ones_like(recipe.rms)
+    recipe.sci[20, 5] = np.nan
+    recipe.write(tmp_path / FILE)
+    assert (recipe.sci == 0).sum() > 50
+    assert (~read_cutout(row_of(), "auto").mask).sum() == 16 + 1
+
+
 def test_without_mask_every_pixel_is_used(recipe, row_of, tmp_path):
     recipe.mask = None
     recipe.write(tmp_path / FILE)

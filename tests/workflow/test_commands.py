@@ -45,7 +45,10 @@ def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> N
     lens = results["one-0001"]
     assert code == (0 if lens.status == "certified" else 1)
     assert f"one-0001: {lens.status.value}" in said
-    assert "lensmill fit" in results.folder.page("one-0001").read_text()
+    page = results.folder.page("one-0001").read_text()
+    anew = f"lensmill retry {results.folder.config} --lens one-0001"
+    assert anew in page
+    assert f"lensmill fit {command[1]} --config {results.folder.config} --output {tmp_path / 'alone'}" in page
     assert lens.images.attrs["z_lens"] == 0.5  # from the survey's catalogue
     assert lens.images["psf"].shape == (9, 9)
     assert set(lens.derived) == {"magnification", "effective_einstein_radius", "critical_area"}
@@ -66,6 +69,8 @@ def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> N
     assert json.loads(said)["lenses"] == {lens.status.value: 1}
     assert results.folder.report.exists()
     assert run("export", tmp_path / "alone", "-f", "lenstronomy", "-o", tmp_path / "out")[0] == 0
+    assert run(*anew.split()[1:])[0] == 0
+    assert "queued again" in run("status", results.folder.config)[1]
     content = json.loads((tmp_path / "out" / "lenstronomy" / "one-0001.json").read_text())
     assert content["kwargs_result"]["kwargs_lens"][0]["theta_E"] == pytest.approx(float(lens.maximum["theta_E"]))
 
@@ -74,6 +79,15 @@ def test_a_cutout_that_is_not_there_is_named(tmp_path: Path) -> None:
     code, said = run("fit", tmp_path / "none.fits", "--output", tmp_path / "alone")
     assert code == 2
     assert "none.fits\n  expected  a FITS cutout\n  got       no such file" in said
+
+
+@pytest.mark.parametrize("name", ["out dir", "_x"])
+def test_a_folder_that_can_be_no_run_is_refused_before_anything_is_fitted(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.fits").write_bytes(b"")
+    code, said = run("fit", tmp_path / "one.fits", "--output", tmp_path / name)
+    assert code == 2
+    assert "--output\n  expected  a folder whose name begins with a letter or digit" in said
+    assert not (tmp_path / name).exists()
 
 
 def test_a_cutout_that_cannot_be_fitted_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +113,9 @@ def test_a_network_is_trained_and_its_galaxies_are_described(config: Path, tmp_p
     asked = load(config)
     assert are_galaxies_of(asked, weights.with_name("galaxies.npz"))
     assert not are_galaxies_of(asked.model_copy(update={"seed": 7}), weights.with_name("galaxies.npz"))
+    more = asked.source_network.galaxies.model_copy(update={"number": 41})
+    network = asked.source_network.model_copy(update={"galaxies": more})
+    assert not are_galaxies_of(asked.model_copy(update={"source_network": network}), weights.with_name("galaxies.npz"))
     code, said = run("galaxies", config, "--sheet", tmp_path / "sheet.png", "--json")
     assert code == 0
     assert json.loads(said)["number"] == 40

@@ -7,7 +7,7 @@ from lensmill.io.certificate import Manifest
 from lensmill.io.mock import read_truth
 from lensmill.io.results import RunFolder, read_manifest, write_manifest
 from lensmill.progress import progress
-from lensmill.report import is_current, write_lens_page
+from lensmill.report import again, is_current, write_lens_page
 from lensmill.status import Status
 
 if __name__ == "__main__":
@@ -19,9 +19,7 @@ if __name__ == "__main__":
         for row in rows:
             reused = row.status is Status.INVALID_INPUT
             if not reused:
-                again = f"snakemake --cores all --configfile {snakemake.params.config}"
-                command = f"rm -r {run.lens(row.lens_id)} && {again}"
-                about = {"truth": truths.get(row.lens_id), "command": command}
+                about = {"truth": truths.get(row.lens_id), "command": again(snakemake.params.config, row.lens_id)}
                 if not (reused := is_current(run, row.lens_id, **about)):
                     write_lens_page(run, row.lens_id, **about)
             made.append(row.model_copy(update={"extra": row.extra | {"reused": reused}}))

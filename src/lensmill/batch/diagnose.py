@@ -83,7 +83,11 @@ def _certify(work: Work) -> Certificate:
             f"{path}: made from other input or settings than the present ones: run the sample step again"
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
-    prediction = predict(problem.family, problem.target, _thinned(problem, tree["posterior"].to_dataset()), best)
+    draws, shape = (
+        _thinned(problem, tree["posterior"].to_dataset()),
+        crop(work.pixels, work.model.fit_radius).image.shape,
+    )
+    prediction = predict(problem.family, problem.target, draws, best, (shape[0], shape[1]))
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     write_images(folder.images(lens_id), _images(work, problem, prediction))
     certificate = _certificate(work, problem, tree, best, prediction)
@@ -194,11 +198,10 @@ def _certificate(
         + certify.source_checks(misfit, _strangeness(problem, posterior), limits)
     )
     status, stage, reason = certify.verdict(made)
+    worst = certify.worst_of(summaries, lens)
     return Certificate(
         lens_id=lens_id, status=status, stage=stage, reason=reason, checks=tuple(made), parameters=summaries,
-        rhat_max=max(summaries[name].rhat for name in lens),
-        ess_bulk_min=min(summaries[name].ess_bulk for name in lens),
-        ess_tail_min=min(summaries[name].ess_tail for name in lens),
+        rhat_max=worst.rhat, ess_bulk_min=worst.ess_bulk, ess_tail_min=worst.ess_tail,
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
@@ -236,9 +239,7 @@ def _summaries(
 ) -> dict[str, ParameterSummary]:
     """A summary of every scalar parameter and derived quantity, beside its MAP and its truth where they are known."""
     known = {name: float(value) for name, value in (best | certify.derived_draws(best)).items() if np.ndim(value) == 0}
-    truth = dict(truth) | (
-        {name: float(value) for name, value in certify.derived_draws(truth).items()} if "e1" in truth else {}
-    )
+    truth = dict(truth) | {name: float(value) for name, value in certify.derived_draws(truth).items()}
     nan = float("nan")
     found = {
         name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in certify.ANGLES)

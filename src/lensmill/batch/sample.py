@@ -1,7 +1,6 @@
 """The posterior draws of a batch, kept on disk block by block so that a killed job goes on where it was."""
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lensmill import provenance, runtime
 from lensmill.batch.common import Survey, Work, run_batch
 from lensmill.batch.map import stored_maximum
 from lensmill.fitting import Problem
-from lensmill.infer.abreast import device_width
+from lensmill.infer.abreast import device_width, stopwatch
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
@@ -56,14 +55,14 @@ def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
     maximum, effort = stored_maximum(work), work.effort
     last, before = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
-    most, clock = effort.warmup + effort.round * effort.max_rounds, time.perf_counter()
+    most, clock = effort.warmup + effort.round * effort.max_rounds, stopwatch()
     for block in sample(problem, last, effort):
-        last, spent = block, before + time.perf_counter() - clock
+        last, spent = block, before + stopwatch() - clock
         write_arrays(_chains_path(work), _block_arrays(block, work.key, spent))
         done = block.warmed + (0 if block.draws is None else block.draws.potential.shape[1] - block.inherited)
         share = 1.0 if block.finished else (block.rung + min(done / most, 1.0)) / (block.rung + 1)
         report.lens(work.cutout.lens_id, _account(block), share)
-    return last, before + time.perf_counter() - clock
+    return last, before + stopwatch() - clock
 
 
 def _account(block: Block) -> str:

@@ -80,14 +80,15 @@ def ranks(lenses: Sequence[Fitted], seed: int) -> Float[np.ndarray, "lens parame
 def joint_ranks(lenses: Sequence[Fitted], seed: int) -> Float[np.ndarray, " lens"]:
     """Ranks of the truth's distance from a random point among the draws' (TARP); Lemos et al. (2023, arXiv:2302.03026).
 
-    Distances are in posterior standard deviations, and the point is drawn around a truth of another lens, so that it does
-    not depend on the own truth. One point a lens.
+    Distances are in posterior standard deviations, and the point is the truth of another lens, so that it does not depend on
+    the own one; that of a lens without others is the origin. One point a lens.
     """
     rng = np.random.default_rng(seed)
     truths = np.array([lens.truth for lens in lenses])
     found = []
-    for lens in lenses:
-        point = truths[rng.integers(len(truths))]
+    for own, lens in enumerate(lenses):
+        others = np.delete(truths, own, axis=0)
+        point = others[rng.integers(len(others))] if len(others) else np.zeros_like(lens.truth)
         scale = lens.draws.std(axis=0)
         draws = np.linalg.norm((thinned(lens.draws) - point) / scale, axis=1)
         found.append(placed(draws, float(np.linalg.norm((lens.truth - point) / scale)), rng))

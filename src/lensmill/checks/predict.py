@@ -85,13 +85,15 @@ def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) 
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def fluxes_at(family: Family, target: Target, bases: Float[Array, "draw parameter"]) -> tuple[Array, Array]:
-    """Flux of the lensed source within the frame, and of the source itself, of base-space positions; image unit."""
+def fluxes_at(
+    family: Family, target: Target, bases: Float[Array, "draw parameter"], frame: Float[Array, "my mx"]
+) -> tuple[Array, Array]:
+    """Flux in image units of the lensed source in the pixels where `frame` is 1, and of the source itself, of every draw."""
     seen = target.observation
 
     def one(base: Float[Array, " parameter"]) -> tuple[Array, Array]:
         system = system_at(family, target, base)
-        return jnp.sum(render_source(system, seen.grid, seen.psf, family.sampling)), system.source.total_flux
+        return jnp.sum(frame * render_source(system, seen.grid, seen.psf, family.sampling)), system.source.total_flux
 
     return jax.lax.map(one, bases)
 
@@ -108,8 +110,13 @@ def mass_at(family: Family, target: Target, base: Array) -> MassModel:
     return system_at(family, target, base).mass
 
 
-def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray) -> Prediction:
-    """Derived quantities of `bases`, shape (draw, parameter), and images of some of them; curves are those of `best`, the MAP."""
+def predict(
+    family: Family, target: Target, bases: np.ndarray, best: np.ndarray, shape: tuple[int, int] | None = None
+) -> Prediction:
+    """Derived quantities of `bases`, shape (draw, parameter), and images of some of them; curves are those of `best`, the MAP.
+
+    `shape` is that of the frame that was fitted, where the target's is larger, filled up to the right and above.
+    """
     imaged = bases[:: max(1, len(bases) // IMAGED_DRAWS)]
     each = [images_at(family, target, jnp.asarray(base)) for base in imaged]
     grid = target.observation.grid
@@ -120,7 +127,9 @@ def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray)
     axes = _source_window(constrain(family, target.beliefs, jnp.asarray(best)), caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
-    derived = derive(family, target, np.concatenate([bases, best[None]]), half_width)
+    frame = np.zeros(grid.shape)
+    frame[: (shape or grid.shape)[0], : (shape or grid.shape)[1]] = 1
+    derived = derive(family, target, np.concatenate([bases, best[None]]), half_width, frame)
     return Prediction(
         model=np.mean([image.model for image in each], axis=0),
         lens_light=np.mean([image.lens_light for image in each], axis=0),
@@ -138,12 +147,15 @@ def predict(family: Family, target: Target, bases: np.ndarray, best: np.ndarray)
     )
 
 
-def derive(family: Family, target: Target, bases: np.ndarray, half_width: float) -> dict[str, np.ndarray]:
+def derive(
+    family: Family, target: Target, bases: np.ndarray, half_width: float, frame: np.ndarray
+) -> dict[str, np.ndarray]:
     """Quantities that follow from the parameters, of every draw; the flux of a source where it is no parameter itself."""
-    lensed, flux = (np.asarray(values, float) for values in fluxes_at(family, target, jnp.asarray(bases)))
+    found = fluxes_at(family, target, jnp.asarray(bases), jnp.asarray(frame))
+    lensed, flux = (np.asarray(values, float) for values in found)
     radius = np.array([_einstein_radius(family, target, base, half_width) for base in bases])
-    found = {"magnification": lensed / flux, "effective_einstein_radius": radius, "critical_area": np.pi * radius**2}
-    return found if "source_flux" in family.names else found | {"source_flux": flux}
+    derived = {"magnification": lensed / flux, "effective_einstein_radius": radius, "critical_area": np.pi * radius**2}
+    return derived if "source_flux" in family.names else derived | {"source_flux": flux}
 
 
 def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lensmill.cli import results, survey, work
-from lensmill.cli.common import ConfigPath
+from lensmill.cli.common import AsJson, ConfigPath, refusing
 
 if TYPE_CHECKING:
     from lensmill.io.survey import LensCheck, Validation
-    from lensmill.schedule import Schedule
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 for command in (
@@ -43,10 +42,12 @@ def version() -> None:
 @app.command()
 def validate(
     config: ConfigPath,
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    as_json: AsJson = False,
     jobs: Annotated[int, typer.Option(min=1, help="processes that read cutouts")] = 1,
 ) -> None:
     """Check a run's config, priors, catalogue and every cutout, and list all problems at once.
+
+    Example: lensmill validate config/demo.yaml
 
     Exit code 0: all is well. 1: some lenses are invalid, the others can run. 2: the survey cannot run.
     """
@@ -59,37 +60,42 @@ def validate(
 
 @app.command()
 def simulate(config: ConfigPath) -> None:
-    """Write the mock survey that the section `simulate` of a config asks for."""
-    from lensmill import config as configuration
-    from lensmill.io.problems import InputError
+    """Write the mock survey that the section `simulate` of a config asks for.
 
-    try:
+    Example: lensmill simulate config/demo.yaml
+
+    Exit code 0: written. 2: the config cannot be used, or asks for no mocks.
+    """
+    with refusing():
+        from lensmill import config as configuration
+        from lensmill.io.problems import ConfigError, Problem
+
         run = configuration.load(config)
         if run.simulate is None:
-            typer.echo(f"{config} simulate\n  expected  a section `simulate`\n  got       nothing", err=True)
-            raise typer.Exit(2)
+            raise ConfigError([Problem(f"{config} simulate", "a section `simulate`", "nothing")])
         from lensmill import runtime
         from lensmill.simulate import write_survey
 
         runtime.start()
         write_survey(run)
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
 
 
 @app.command()
-def status(
-    config: ConfigPath,
-    as_json: Annotated[bool, typer.Option("--json", help="print every lens as JSON")] = False,
-) -> None:
+def status(config: ConfigPath, as_json: AsJson = False) -> None:
     """Say where every lens of a run stands and why, without running anything.
 
-    done, running, failed, invalid, stale (and what changed) or waiting.
-    """
-    from lensmill import inventory
+    done, running, failed, invalid, stale (and what changed) or waiting. A cutout is opened by `lensmill validate` and by the run
+    alone: until then one that cannot be used is `waiting`, too.
 
-    found = inventory.take_inventory(_plan(config))
+    Example: lensmill status config/demo.yaml
+
+    Exit code 0: said. 2: the config cannot be used.
+    """
+    with refusing():
+        from lensmill import inventory
+        from lensmill.schedule import schedule
+
+        found = inventory.take_inventory(schedule(config))
     typer.echo(json.dumps(found.as_dict(), indent=1) if as_json else inventory.readable(found))
 
 
@@ -108,33 +114,23 @@ def retry(
     """Queue lenses again: the next run of the workflow computes them, and only them, with another seed.
 
     Their results stay until new ones replace them.
-    """
-    from lensmill import inventory
-    from lensmill.io.problems import InputError
 
-    if state is None and not lens:
-        typer.echo("lensmill retry\n  expected  --status S, --lens ID or both\n  got       neither", err=True)
-        raise typer.Exit(2)
-    plan = _plan(config)
-    try:
+    Example: lensmill retry config/demo.yaml --status uncertified --set inference.max_rounds=20
+
+    Exit code 0: queued. 2: neither --status nor --lens is given, or one of them, or a setting, is unknown.
+    """
+    with refusing():
+        from lensmill import inventory
+        from lensmill.io.problems import ConfigError, Problem
+        from lensmill.schedule import schedule
+
+        if state is None and not lens:
+            raise ConfigError([Problem("lensmill retry", "--status S, --lens ID or both", "neither")])
+        plan = schedule(config)
         own = inventory.own_settings(settings or [])
         chosen = inventory.select(inventory.take_inventory(plan).lenses, state, lens or [])
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-    queued = inventory.queue(plan, chosen, own)
+        queued = inventory.queue(plan, chosen, own)
     typer.echo(inventory.answer(chosen, queued, config))
-
-
-def _plan(config: Path) -> "Schedule":
-    from lensmill.io.problems import InputError
-    from lensmill.schedule import schedule
-
-    try:
-        return schedule(config)
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
 
 
 def known_parameters() -> dict[str, dict[str, set[str]]]:

@@ -27,6 +27,8 @@ def require_known(run: "Run", lens_ids: Sequence[str]) -> None:
 def report(config: ConfigPath, as_json: AsJson = False) -> None:
     """Write the catalogue and the report of a run anew, from whatever lenses have finished; nothing is fitted.
 
+    Certificates count as they are, those, too, that the next run will replace (`lensmill status` calls them stale).
+
     Example: lensmill report config/demo.yaml
 
     Exit code 0: written. 2: there is no such run, or a result is damaged.
@@ -35,11 +37,11 @@ def report(config: ConfigPath, as_json: AsJson = False) -> None:
         from lensmill.config import load
         from lensmill.inprocess import tally, write_report
         from lensmill.io.results import RunFolder
+        from lensmill.report import again
 
         run = load(config)
         folder = RunFolder(run.folder)
-        snakemake = f"snakemake --cores all --configfile {config}"
-        counts = tally(write_report(run, lambda lens_id: f"rm -r {folder.lens(lens_id)} && {snakemake}"))
+        counts = tally(write_report(run, lambda lens_id: again(config, lens_id)))
     if as_json:
         typer.echo(json.dumps({"report": str(folder.report), "lenses": counts}, indent=1))
         return
@@ -139,10 +141,11 @@ def export(
         from lensmill.loading import open_run
 
         run = open_run(results)
-        chosen = lenses or (run.certified if certified else None)
-        require_known(run, chosen or [])
+        require_known(run, lenses or [])
+        chosen = [lens_id for lens_id in lenses or run if not certified or lens_id in run.certified]
         folder = output or run.folder.root / "exports"
-        written = {form.value: [str(path) for path in write(run, form.value, folder, chosen)] for form in formats}
+        some = chosen if lenses or certified else None
+        written = {form.value: [str(path) for path in write(run, form.value, folder, some)] for form in formats}
     if as_json:
         typer.echo(json.dumps(written, indent=1))
         return

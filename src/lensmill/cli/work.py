@@ -50,12 +50,9 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
 
 def are_galaxies_of(run: "Config", galaxies: Path) -> bool:
     """Whether a file holds the galaxies that a run asks for."""
-    from lensmill.sourcenet.dataset import read
+    from lensmill.sourcenet.dataset import asked_for, read
 
-    card, asked = read(galaxies).card, run.source_network.galaxies
-    if asked.catalogue is not None:
-        return bool(card["kind"] == "RealGalaxy" and card["catalogue"] == asked.catalogue.name)
-    return bool(card["kind"] == "generated" and (card["number"], card["seed"]) == (asked.number, run.seed))
+    return asked_for(run.source_network.galaxies, run.seed).items() <= read(galaxies).card.items()
 
 
 def fit(

@@ -7,6 +7,7 @@ import yaml
 from lensmill.config.files import check_files
 from lensmill.config.models import (
     MOST_RAYS,
+    RUN_NAME,
     SHIPPED,
     TRAINED,
     Certificate,
@@ -41,6 +42,7 @@ def dump(config: Config) -> str:
 
 __all__ = [
     "MOST_RAYS",
+    "RUN_NAME",
     "SHIPPED",
     "TRAINED",
     "Certificate",

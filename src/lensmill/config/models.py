@@ -39,7 +39,8 @@ Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=16, le=2048)]
 Rising = AfterValidator(_rising)
 ProfileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+RunName = Annotated[str, Field(pattern=RUN_NAME)]
 
 
 class Section(BaseModel):
@@ -220,7 +221,9 @@ class Inference(Section):
     starts: Count = Field(default=48, description="starting points of the search for the posterior's maximum")
     chains: int = Field(default=4, ge=2, description="Markov chains a lens; convergence is judged by comparing them")
     warmup: Count = Field(default=100, description="adaptation steps a chain")
-    round: Count = Field(default=100, description="draws a chain and round; rounds go on until the certificate holds")
+    round: int = Field(
+        default=100, ge=8, description="draws a chain and round; rounds go on until the certificate holds"
+    )
     max_rounds: Count = Field(default=8, description="rounds of draws, at most, on each rung of the ladder")
     rungs: int = Field(
         default=2,

@@ -9,7 +9,7 @@ import pydantic
 
 from lensmill.config.models import Config, Section
 from lensmill.config.priors import PRIORS, Priors
-from lensmill.conventions import DOMAINS
+from lensmill.conventions import DOMAINS, SEARCH_SOURCE
 from lensmill.io.problems import InvalidInput, Problem, closest, shown
 
 Overrides = Mapping[str, float]
@@ -68,14 +68,19 @@ def unknown_override(table: Mapping[str, Any], name: str, where: str, lens_id: s
     return None
 
 
+def _chosen(config: Config, block: str) -> tuple[str, ...]:
+    """The profiles of a block that the run's model has."""
+    chosen = getattr(config.model, block)
+    return (chosen,) if isinstance(chosen, str) else tuple(chosen)
+
+
 def unused_override(config: Config, name: str, where: str) -> Problem | None:
     """The problem with an override of a prior that exists, where the run's model has no such profile."""
     block, profile, *_ = name.split(".")
     if block == SKY:
         return None if config.model.sky else Problem(where, "a sky in the model", "model.sky: false")
-    chosen = getattr(config.model, block)
-    used = (chosen,) if isinstance(chosen, str) else chosen
-    if profile in used:
+    used = _chosen(config, block)
+    if profile in used or (block, profile) == ("source", SEARCH_SOURCE):
         return None
     hint = f"the prior of a profile that no lens of the run has: add it to model.{block}, or take the column out"
     return Problem(where, f"a profile of model.{block}: {', '.join(used) or 'none'}", profile, hint)
@@ -116,7 +121,7 @@ def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames
     """
     blocks = [("mass", name) for name in config.model.mass]
     blocks += [("lens_light", name) for name in config.model.lens_light]
-    blocks += [("source", config.model.source)]
+    blocks += [("source", config.model.source), ("source", SEARCH_SOURCE)]
     problems = _without_radius(config, parameter_names["mass"]) if parameter_names is not None else []
     for block, profile in dict.fromkeys(blocks):
         problems += _check_profile(config, block, profile, getattr(priors, block), parameter_names)
@@ -128,7 +133,14 @@ def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames
 def _without_radius(config: Config, masses: Mapping[str, set[str]]) -> list[Problem]:
     """A model whose known masses have no Einstein radius to set where the arcs are seen: its fit has nowhere to start."""
     mass = config.model.mass
-    if not set(mass) <= set(masses) or any(RADIUS in masses[name] for name in mass):
+    if not set(mass) <= set(masses):
+        return []
+    galaxy = next((name for name in mass if RADIUS in masses[name]), None)
+    shaped = next((name for name in mass if "e1" in masses[name]), galaxy)
+    if galaxy is not None and shaped != galaxy:
+        hint = "the first profile with an Einstein radius is the lens galaxy: name it before its companions"
+        return [Problem("model.mass", f"{shaped} first, or another lens galaxy with a shape", ", ".join(mass), hint)]
+    if galaxy is not None:
         return []
     able = ", ".join(sorted(name for name in masses if RADIUS in masses[name]))
     hint = "the search starts with an Einstein radius from the arcs: add the lens galaxy to model.mass, as sie or epl"
@@ -143,8 +155,8 @@ def _check_profile(
         return [Problem(where, f"a profile of the block {block}", profile, closest(profile, names[block]))]
     if profile not in table:
         where = f"{config.priors} {block}.{profile}"
-        expected = f"priors for the profile {profile} of model.{block}"
-        return [Problem(where, expected, "nothing", closest(profile, table))]
+        used = f"model.{block}" if profile in _chosen(config, block) else "the search for the maximum"
+        return [Problem(where, f"priors for the profile {profile} of {used}", "nothing", closest(profile, table))]
     needed = set(names[block][profile]) if names is not None else None
     return _check_parameters(f"{config.priors} {block}.{profile}", table[profile], needed)
 

@@ -6,4 +6,6 @@
 
 from lensmill.conventions.axes import DOMAINS, INFINITY, Domain, position_angle
 
-__all__ = ["DOMAINS", "INFINITY", "Domain", "position_angle"]
+SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
+
+__all__ = ["DOMAINS", "INFINITY", "SEARCH_SOURCE", "Domain", "position_angle"]

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from astropy.table import Table
+
 from lensmill.export import coolest, images, lenstronomy, tables
 from lensmill.export.model import NotFitted
 from lensmill.loading import Lens, Run
 
-TABLES: dict[str, Callable[[Run, Path], Path]] = {
+TABLES: dict[str, Callable[[Table, Path], Path]] = {
     "ecsv": tables.write_ecsv,
     "fits": tables.write_fits,
     "parquet": tables.write_parquet,
@@ -21,9 +23,10 @@ FORMATS = (*TABLES, *LENSES)
 
 
 def export(run: Run, form: str, folder: Path, lens_ids: Sequence[str] | None = None) -> list[Path]:
-    """Write the catalogue, or one file for each fitted lens (or each of `lens_ids`), into `folder`; returns the files."""
+    """Write the catalogue, or a file for each fitted lens, into `folder`; of `lens_ids` alone where given. Returns the files."""
     if form in TABLES:
-        return [TABLES[form](run, folder)]
+        wanted = [lens_ids is None or lens_id in set(lens_ids) for lens_id in run.catalogue["lens_id"]]
+        return [TABLES[form](run.catalogue[wanted], folder)]
     chosen = run.fitted if lens_ids is None else lens_ids
     return [LENSES[form](run, run[lens_id], folder / form) for lens_id in chosen]
 

@@ -30,6 +30,11 @@ def wide_device() -> bool:
     return jax.default_backend() != "cpu"
 
 
+def stopwatch() -> float:
+    """Seconds that count for the lens of this thread: wall time, or its share of the calls made where lenses go abreast."""
+    return float(getattr(_here, "spent", 0.0)) if getattr(_here, "together", None) else time.perf_counter()
+
+
 def device_width() -> int:
     """How many lenses go abreast on this device."""
     return WIDTHS[-1] if wide_device() else 1
@@ -99,6 +104,7 @@ class Call:
     structure: Any
     leaves: list[Any]
     answer: Future = dataclasses.field(default_factory=Future)
+    share: float = 0.0  # seconds of the device, by the number of lenses that asked
 
     @property
     def kind(self) -> Any:
@@ -140,7 +146,9 @@ class Together:
                 raise self.given_up
             self.waiting.append(call)
             self.changed.notify_all()
-        return call.answer.result()
+        answer = call.answer.result()
+        _here.spent = getattr(_here, "spent", 0.0) + call.share
+        return answer
 
     def done(self) -> None:
         """One thread's task is at its end."""
@@ -210,7 +218,10 @@ class Together:
         out = first.function.widened(first.fixed, first.structure, axes)(*columns)
         leaves, structure = jax.tree.flatten(out)
         rows = [_rows(leaf, len(calls)) for leaf in leaves]
-        self.made.append(Made(first.function.name, len(calls), width, time.perf_counter() - clock))
+        seconds = time.perf_counter() - clock
+        self.made.append(Made(first.function.name, len(calls), width, seconds))
+        for call in calls:
+            call.share = seconds / len(calls)
         return [jax.tree.unflatten(structure, [row[i] for row in rows]) for i in range(len(calls))]
 
     def _column(self, call: Call, position: int, leaves: list[Any]) -> Any:
@@ -254,7 +265,7 @@ def abreast(
     together = Together(len(items), width, shared, [] if made is None else made)
 
     def walk(item: Any) -> Any:
-        _here.together = together
+        _here.together, _here.spent = together, 0.0
         try:
             return task(item)
         finally:

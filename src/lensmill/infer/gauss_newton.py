@@ -36,7 +36,7 @@ class Descent(NamedTuple):
 
     @property
     def converged(self) -> Bool[Array, ""]:
-        """True after two accepted steps in a row that gained next to nothing."""
+        """True after two steps in a row that gained next to nothing, or, refused, were predicted to gain no more."""
         return jnp.asarray(self.small_steps >= 2)
 
 

@@ -38,7 +38,7 @@ QUANTITIES = {  # name: (unit, what it is)
     "phi": ("deg", "position angle of the mass's major axis, counter-clockwise from x"),
     "shear": ("", "strength of the external shear"),
     "shear_angle": ("deg", "angle of the external shear, counter-clockwise from x"),
-    "magnification": ("", "flux of the lensed source, within the pixels fitted, over flux of the source"),
+    "magnification": ("", "flux of the lensed source, in the frame that was fitted, over flux of the source"),
     "effective_einstein_radius": ("arcsec", "radius of the circle with the area inside the tangential critical curve"),
     "critical_area": ("arcsec2", "area inside the tangential, i.e. the largest, critical curve of all mass"),
     "source_flux": (

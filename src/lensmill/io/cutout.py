@@ -173,7 +173,8 @@ def _bad_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: 
 
     None where there are so many that the file is to blame.
     """
-    empty = (image == 0) & ~np.all(image[mask] == np.round(image[mask]))
+    values = image[mask & np.isfinite(image)]
+    empty = (image == 0) & ~np.all(values == np.round(values))
     bad = mask & (~np.isfinite(image) | ~np.isfinite(rms) | (rms <= 0) | empty)
     if not bad.any():
         return bad

@@ -82,10 +82,15 @@ def find_objects(snr: np.ndarray, use: np.ndarray, psf_sigma: float) -> np.ndarr
     kernel_free = {"filter_kernel": None, "clean": False}
     # what touches a bright galaxy would be a small part of the whole: above the threshold, the logarithm counts
     level = np.where(snr > THRESHOLD, THRESHOLD * (1 + np.log(np.maximum(snr, THRESHOLD) / THRESHOLD)), snr)
-    _, segments = sep.extract(
-        np.ascontiguousarray(level, float), THRESHOLD, minarea=area, mask=~use, deblend_cont=CONTRAST,
-        segmentation_map=True, **kernel_free,
-    )  # fmt: skip
+    sep.set_extract_pixstack(2 * level.size)
+    sep.set_sub_object_limit(level.size)
+    try:
+        _, segments = sep.extract(
+            np.ascontiguousarray(level, float), THRESHOLD, minarea=area, mask=~use, deblend_cont=CONTRAST,
+            segmentation_map=True, **kernel_free,
+        )  # fmt: skip
+    except Exception as error:  # sep raises nothing more special
+        raise RuntimeError(f"the objects of this image could not be told apart: {error}") from error
     return segments.astype(int)
 
 

@@ -25,7 +25,10 @@ STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled 
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
 FAINT = 0.3  # rms: blank sky has less error of the lens light
-CLEAR, PEAKED = 10.0, 3.0  # sigma of the middle's light, and times that at the arcs: a galaxy is there, and not wings of the arcs
+CLEAR, PEAKED = (
+    10.0,
+    3.0,
+)  # sigma of the middle's light, and times that at the arcs: a galaxy is there, and not wings of the arcs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,6 +103,12 @@ def _made_of(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, co
     )  # fmt: skip
 
 
+def again(config: str | Path, lens_id: str) -> str:
+    """The commands that compute a lens of a run anew, with another seed."""
+    snakemake = f"snakemake --workflow-profile workflow/profiles/default --configfile {config}"
+    return f"lensmill retry {config} --lens {lens_id} && {snakemake}"
+
+
 def is_current(
     run: RunFolder, lens_id: str, *, truth: Mapping[str, float] | None = None, command: str | None = None
 ) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmill.io.files import atomic_path
+from lensmill.io.files import atomic_path, file_sha256
 from lensmill.progress import Progress
 from lensmill.source.frame import STRETCH
 from lensmill.sourcenet.galaxies import VERSION, draw, generator
@@ -81,19 +81,28 @@ def _statistics(shapes: list[Shape], stamps: NDArray[np.float32]) -> dict[str, l
     return {name: [round(float(x), 4) for x in np.percentile(value, PERCENTILES)] for name, value in found.items()}
 
 
+def asked_for(galaxies: "Galaxies", seed: int) -> dict[str, Any]:
+    """What a config asks for, as the card of its galaxies holds it: another answer, other galaxies."""
+    if galaxies.catalogue is None:
+        return {"kind": "generated", "generator": VERSION, "seed": seed, "asked": galaxies.number}
+    content = file_sha256(galaxies.catalogue)
+    return {"kind": "RealGalaxy", "catalogue_sha256": content, "seed": seed, "asked": galaxies.number}
+
+
 def make(galaxies: "Galaxies", seed: int, jobs: int, report: Progress) -> Dataset:
     """The galaxies that a config asks for: generated, or real ones from a GalSim RealGalaxy catalogue."""
-    card: dict[str, Any] = {"seed": seed, "side": SIDE, "stretch": STRETCH, "percentiles": list(PERCENTILES)}
+    card: dict[str, Any] = {"side": SIDE, "stretch": STRETCH, "percentiles": list(PERCENTILES)} | asked_for(
+        galaxies, seed
+    )
     if galaxies.catalogue is None:
         stamps, shapes = generate(galaxies.number, seed, jobs, report)
         sky = np.full(len(stamps), SKY, np.float32)
-        card |= {"kind": "generated", "generator": VERSION}
     else:
         from lensmill.sourcenet import realgalaxy  # needs astropy, which training on generated galaxies does not
 
         real = realgalaxy.read_galaxies(galaxies.catalogue, galaxies.number, report)
         stamps, shapes, sky = real.stamps, real.shapes, np.maximum(real.sky, SKY).astype(np.float32)
-        card |= {"kind": "RealGalaxy", "catalogue": galaxies.catalogue.name, "left_out": real.left_out}
+        card |= {"catalogue": galaxies.catalogue.name, "left_out": real.left_out}
     return Dataset(stamps, sky, card | {"number": len(stamps), "statistics": _statistics(shapes, stamps)})
 
 
@@ -105,6 +114,10 @@ def write(path: str | Path, dataset: Dataset) -> None:
 
 def read(path: str | Path) -> Dataset:
     """A data set as `write` left it; GalaxiesError says what is wrong with the file."""
+    if not Path(path).exists():
+        raise GalaxiesError(
+            f"{path}: no galaxies were made yet: run lensmill train, or the workflow with weights: train"
+        )
     try:
         with np.load(path) as file:
             dataset = Dataset(file["stamps"], file["sky"], json.loads(str(file["card"])))
