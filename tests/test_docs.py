@@ -84,12 +84,26 @@ def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:
     units = [fits.PrimaryHDU(), fits.ImageHDU(image, fits.Header(scale), "SCI")]
     units += [fits.ImageHDU(np.ones((40, 40)), name="RMS"), fits.ImageHDU(np.ones((5, 5)), name="PSF")]
     fits.HDUList(units).writeto(tmp_path / "lens.fits")
-    ((kind, text),) = blocks("howto.md")
-    run(kind, text, tmp_path)
+    run(*next(block for block in blocks("howto.md") if "PSF" in block[1]), tmp_path)
     psf = read_cutout(CatalogueRow("lens", tmp_path / "lens.fits", 1, "row")).psf
     assert psf.shape == (13, 13)
     assert psf.sum() == pytest.approx(1)
     assert psf[0, 0] < 1e-6
+
+
+def test_an_rms_is_made_from_weights(tmp_path: Path) -> None:
+    scale = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -2e-5, "CDELT2": 2e-5, "CRVAL1": 9.0, "CRVAL2": 1.0}
+    image, weight = np.random.default_rng(0).normal(0, 0.01, size=(40, 40)), np.full((40, 40), 1e4)
+    image[20, 20], weight[0, 0] = 2.0, 0.0
+    units = [fits.PrimaryHDU(header=fits.Header({"EXPTIME": 500.0})), fits.ImageHDU(image, fits.Header(scale), "SCI")]
+    units += [fits.ImageHDU(weight, name="WHT"), fits.ImageHDU(np.eye(9)[4] * np.eye(9)[:, 4:5], name="PSF")]
+    fits.HDUList(units).writeto(tmp_path / "lens.fits")
+    run(*next(block for block in blocks("howto.md") if "RMS" in block[1]), tmp_path)
+    cutout = read_cutout(CatalogueRow("lens", tmp_path / "lens.fits", 1, "row"), "auto")
+    assert not cutout.mask[0, 0]
+    assert cutout.rms[20, 20] == pytest.approx(np.sqrt(0.01**2 + 2.0 / 500))
+    assert np.median(cutout.rms) == pytest.approx(0.01, rel=0.1)
+    assert not any("no RMS" in note for note in cutout.notes)
 
 
 def test_the_api_reference_is_current() -> None:

@@ -229,8 +229,8 @@ class Inference(Section):
         default=2,
         ge=0,
         le=10,
-        description="times that sampling is begun again where it does not converge, with more care or from a better maximum, "
-        "before the lens is given up as uncertified",
+        description="times that sampling is begun again, up a ladder, where a first try of `max_rounds` rounds does not "
+        "converge: with more care, or from a better maximum; then the lens is given up as uncertified (0: one try in all)",
     )
     max_tree_depth: int = Field(default=7, ge=1, le=12, description="NUTS doubles a trajectory at most this many times")
     target_accept: float = Field(
@@ -333,7 +333,7 @@ class Config(Section):
     batch_size: Count | None = Field(
         default=None,
         description="lenses a job, about: the unit of work and of compilation; null: 4, and more in surveys of hundreds: "
-        "16 of 1,000, 40 of 10,000; no step has more than 256 jobs",
+        "16 of 1,000, 40 of 10,000, so that no step has more than 256 jobs; on a GPU 256 or so",
     )
     simulate: Simulate | None = Field(
         default=None, description="a mock survey to be written to `catalogue`; null: a survey is given"
