@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from lensmill.io.catalogue_out import QUANTITIES
+from lensmill.io.catalogue_out import ANGLES, QUANTITIES
 from lensmill.io.problems import ConfigError, Problem
 from lensmill.io.tables import SUFFIXES
 from lensmill.loading import open_run
 
-ANGLES = ("phi", "shear_angle")
 ERRORS = ("_err", "_error", "_sd")
 Measured = Mapping[str, Mapping[str, tuple[float, float]]]  # quantity -> lens -> value and standard deviation
 

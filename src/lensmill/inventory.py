@@ -20,7 +20,7 @@ from lensmill.io.problems import ConfigError, Problem, closest
 from lensmill.io.results import DamagedResult, read_manifest
 from lensmill.io.running import Job, jobs_at_work
 from lensmill.schedule import Schedule, missing_result
-from lensmill.status import Status
+from lensmill.status import FITTED, Status
 
 STEPS: tuple[Step, ...] = get_args(Step)[:3]
 SECTION = "inference"
@@ -194,7 +194,7 @@ def select(lenses: Iterable[Standing], status: str | None, lens_ids: Collection[
     ConfigError for a word that is neither and for ids that the run does not have.
     """
     lenses = list(lenses)
-    words = [*State, Status.CERTIFIED.value, Status.UNCERTIFIED.value]
+    words = [*State, *FITTED]
     if status is not None and status not in words:
         raise ConfigError([Problem("--status", f"one of {', '.join(words)}", status, closest(status, words))])
     known = {lens.lens_id for lens in lenses}

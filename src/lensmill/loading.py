@@ -13,7 +13,7 @@ from lensmill.config import load as load_config
 from lensmill.io.certificate import Certificate
 from lensmill.io.problems import Problem
 from lensmill.io.results import PREDICTED, RunFolder, read_arrays, read_certificate, read_images, read_posterior
-from lensmill.status import Status
+from lensmill.status import FITTED, Status
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,8 +91,7 @@ class Run(Mapping[str, Lens]):
     @property
     def fitted(self) -> list[str]:
         """The ids of the lenses that have a posterior, certified or not."""
-        sampled = {Status.CERTIFIED.value, Status.UNCERTIFIED.value}
-        return [str(row["lens_id"]) for row in self.catalogue if row["status"] in sampled]
+        return [str(row["lens_id"]) for row in self.catalogue if row["status"] in FITTED]
 
     def draws(self, names: Sequence[str], lens_ids: Sequence[str] | None = None, number: int = 1000) -> "xr.Dataset":
         """Evenly spaced draws of some parameters of some lenses (the certified ones), dimensions (lens, sample)."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -67,6 +66,12 @@ class Family:
     def coordinates(self) -> tuple[Site, ...]:
         """The site of each base-space coordinate: scalars first, then the elements of each vector, latents last."""
         return self.sites + tuple(site for site in self.vectors for _ in range(site.length))
+
+    def profile(self, site: Site) -> tuple[str, str]:
+        """The block and the profile that a site belongs to, as the priors name them."""
+        block, index = site.component
+        profiles = {"mass": self.mass, "lens_light": self.lens_light, "source": (self.source,), "sky": ("sky",)}
+        return block, profiles[block][index]
 
     @property
     def size(self) -> int:
@@ -202,12 +207,10 @@ def _largest_ellipticity(tables: Iterable[Mapping]) -> float:
 
 def believe(family: Family, priors: Mapping, flux_scale: float, sky_scale: float) -> Beliefs:
     """The prior numbers of one lens; fluxes in units of `flux_scale`, the sky level in units of `sky_scale` (image unit)."""
-    profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
     scales = {**dict.fromkeys(FLUXES, flux_scale), "level": sky_scale}
     rows = []
     for site in family.sites + family.vectors:
-        block, index = site.component
-        prior = STANDARD if site.name == LATENTS else prior_of(priors, block, profiles[block][index], site.field)
+        prior = STANDARD if site.name == LATENTS else prior_of(priors, *family.profile(site), site.field)
         rows.append(prior_numbers(dict(prior)))
     scale = [scales.get(site.field, 1.0) for site in family.sites + family.vectors]
     return Beliefs(jnp.asarray(rows, FLOAT), jnp.asarray(scale, FLOAT))
@@ -299,8 +302,3 @@ def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -
 def system_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> LensSystem:
     """The lens system at a base-space position."""
     return assemble(family, constrain(family, target.beliefs, base), target.network)
-
-
-def stack(targets: list[Target]) -> Target:
-    """Targets of one bucket as one target with a leading `lens` axis."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)

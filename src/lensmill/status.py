@@ -22,6 +22,9 @@ class Status(StrEnum):
         return member
 
 
+FITTED = (Status.CERTIFIED, Status.UNCERTIFIED)  # with a posterior
+
+
 class Stage(StrEnum):
     """The earliest stage of a lens that went wrong; `sentence` says it in words."""
 

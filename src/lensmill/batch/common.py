@@ -135,12 +135,8 @@ class Work:
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
-        profiles = {"mass": family.mass, "lens_light": family.lens_light, "source": (family.source,), "sky": ("sky",)}
         table = self.priors
-        return {
-            site.name: prior_of(table, site.component[0], profiles[site.component[0]][site.component[1]], site.field)
-            for site in family.sites
-        }
+        return {site.name: prior_of(table, *family.profile(site), site.field) for site in family.sites}
 
     @property
     def seed(self) -> int:

@@ -16,7 +16,7 @@ from lensmill.checks import certify, plausible
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict, with_gaps
 from lensmill.fitting import Problem, crop
-from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
+from lensmill.io.catalogue_out import ANGLES, IMAGE_UNIT, QUANTITIES
 from lensmill.io.certificate import Certificate, ManifestRow, ParameterSummary
 from lensmill.io.cutout import Cutout
 from lensmill.io.results import (
@@ -242,7 +242,7 @@ def _summaries(
     truth = dict(truth) | {name: float(value) for name, value in certify.derived_draws(truth).items()}
     nan = float("nan")
     found = {
-        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in certify.ANGLES)
+        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in ANGLES)
         for name, value in draws.items()
     }
     return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}

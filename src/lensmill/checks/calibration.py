@@ -13,7 +13,7 @@ from scipy import stats
 
 from lensmill.io.catalogue_out import LensRecord
 from lensmill.io.results import RunFolder, read_posterior
-from lensmill.status import Status
+from lensmill.status import FITTED, Status
 
 LEVELS = (0.50, 0.68, 0.95)
 BINS = (0.0, 20.0, 50.0, math.inf)  # peak signal-to-noise ratio of the arcs
@@ -21,7 +21,6 @@ WRONG_SIGMA, WRONG_FRACTION = 5.0, 0.05
 POINTS = np.linspace(0.005, 0.995, 199)  # at which ECDFs are looked at
 TRIES = 10_000
 INDEPENDENT = 100  # draws of a posterior that a rank is taken among
-SAMPLED = (Status.CERTIFIED, Status.UNCERTIFIED)
 
 Draws = Float[np.ndarray, "draw parameter"]
 
@@ -43,7 +42,7 @@ def gather(
     """The mocks of a run that have draws, certified or not, with their truths; KeyError names a truth that is missing."""
     found = []
     for record in records:
-        if record.status not in SAMPLED:
+        if record.status not in FITTED:
             continue
         truth = truths[record.lens_id]
         posterior = read_posterior(run.posterior(record.lens_id))["posterior"]

@@ -13,8 +13,6 @@ from lensmill.infer.convergence import TAILS, Convergence, chains_apart
 from lensmill.io.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
-ANGLES = ("phi", "shear_angle")
-
 
 def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Position angle in degrees, counter-clockwise from +x in [-90, 90), of a spin-2 quantity (e1, e2) or (gamma1, gamma2)."""

@@ -10,10 +10,9 @@ from lensmill.config import Model
 from lensmill.io.problems import InputError, Problem
 from lensmill.loading import Lens
 from lensmill.program import places
-from lensmill.status import Status
+from lensmill.status import FITTED
 
 Components = list[tuple[str, dict[str, Any]]]
-FITTED = (Status.CERTIFIED, Status.UNCERTIFIED)
 
 
 class NotFitted(InputError):

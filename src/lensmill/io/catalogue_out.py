@@ -46,6 +46,7 @@ QUANTITIES = {  # name: (unit, what it is)
         "total flux of the source over the whole source plane, as it would be without the lens",
     ),
 }
+ANGLES = tuple(name for name, (unit, _) in QUANTITIES.items() if unit == "deg")  # modulo 180
 ON_THE_SKY = {  # name: (the angle in the image that it is of, what it is)
     "pa": ("phi", "position angle of the mass's major axis, East of North"),
     "shear_pa": ("shear_angle", "position angle of the external shear, East of North"),

@@ -27,7 +27,7 @@ from lensmill.report.pictures import (
     source_pictures,
 )
 from lensmill.report.theme import themed
-from lensmill.status import Status
+from lensmill.status import FITTED, Status
 
 ABSENT: Mapping[str, Any] = {
     "certificate": None, "groups": {}, "problems": (), "images": (), "sources": (), "draws": (), "corner": None,
@@ -79,7 +79,7 @@ def _stored(run: RunFolder, certificate: Certificate) -> tuple[xr.Dataset | None
     A model or draws beside the certificate of a lens that ended in an error are left over from before: not shown.
     """
     lens_id, status = certificate.lens_id, certificate.status
-    certified, fitted = status is Status.CERTIFIED, status in (Status.CERTIFIED, Status.UNCERTIFIED)
+    certified, fitted = status is Status.CERTIFIED, status in FITTED
     images = read_images(run.images(lens_id)) if certified or run.images(lens_id).exists() else None
     if images is not None and "model" in images and not fitted:
         images = None
