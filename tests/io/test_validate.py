@@ -102,7 +102,8 @@ def test_problems_of_the_survey_are_all_listed(write_survey, config_for, tmp_pat
     [
         ("mass.sis.center_x.mean", {}, "a profile of model.mass: epl, shear"),
         ("lens_light.sersic.n.mean", {"lens_light": ["twisted_mge"]}, "a profile of model.lens_light: twisted_mge"),
-        ("source.sersic.n.median", {}, "a profile of model.source: neural"),
+        ("source.shapelets.size.median", {}, "a profile of model.source: neural"),
+        ("source.sersic.n.median", {}, ""),  # the search begins with it
         ("sky.level.mean", {"sky": False}, "a sky in the model"),
         ("mass.epl.gamma.mean", {}, ""),
     ],

@@ -17,7 +17,10 @@ from lensmill.io.running import Job, jobs_at_work
 
 SCRIPT = str(Path(__file__).with_name("slurm.sh"))
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
-QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--slurm-status-command", "squeue", "--latency-wait", "10")
+QUICK = (
+    "--slurm-init-seconds-before-status-checks", "3", "--slurm-status-command", "squeue", "--latency-wait", "10",
+    "--max-jobs-per-timespan", "100/1s",
+)  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 
