@@ -69,8 +69,9 @@ def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> N
     assert json.loads(said)["lenses"] == {lens.status.value: 1}
     assert results.folder.report.exists()
     assert run("export", tmp_path / "alone", "-f", "lenstronomy", "-o", tmp_path / "out")[0] == 0
-    assert run(*anew.split()[1:])[0] == 0
-    assert "queued again" in run("status", results.folder.config)[1]
+    code, said = run(*anew.split()[1:])
+    assert (code, "1 of 1 lenses queued again" in said) == (0, True), said
+    assert "1 stale" in run("status", results.folder.config)[1]
     content = json.loads((tmp_path / "out" / "lenstronomy" / "one-0001.json").read_text())
     assert content["kwargs_result"]["kwargs_lens"][0]["theta_E"] == pytest.approx(float(lens.maximum["theta_E"]))
 
