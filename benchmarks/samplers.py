@@ -17,12 +17,14 @@ import optax
 from arviz_stats.base import array_stats
 from numpyro.infer.hmc import hmc
 
+from lensmill import following
 from lensmill.fitting import Effort, Maximum, Problem
+from lensmill.following import Following
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
 from lensmill.infer.frame import Frame, to_base, unbent
 from lensmill.program import Family, Target, potential
-from lensmill.sampling import Block, begin_sampling, sample
+from lensmill.sampling import Block, base_draws, begin_sampling, sample
 
 SEED = 2026
 CHAINS, ENSEMBLE = 4, 16
@@ -92,7 +94,7 @@ def straightened(problem: Problem, maximum: Maximum, least: float) -> Run:
     frame_s, _ = clock.read()
     while not block.finished and not _enough(block, least):
         block = next(sample(problem, block, effort(LIMIT // ROUND)))
-    return _of(block, clock, frame_s)
+    return _of(problem, block, clock, frame_s)
 
 
 def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool = False, bent: bool = False) -> Run:
@@ -102,11 +104,12 @@ def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool 
     frame_s, _ = clock.read()
     if not bent:
         frame = block.frame._replace(bend=jnp.zeros_like(block.frame.bend))
-        chains, _, _ = _compiled(_start, problem.family)(problem.target, frame, _keys(CHAINS))
+        posed = Posed(problem.target, block.following)
+        chains, _, _ = _compiled(_start, problem.family)(posed, frame, _keys(CHAINS))
         block, clock, frame_s = block._replace(frame=frame, chains=chains), Clock(), 0.0
     while not block.finished and not _enough(block, least):
         block = next(sample(problem, block if refined else block._replace(recent=None), effort(LIMIT // ROUND)))
-    return _of(block, clock, frame_s)
+    return _of(problem, block, clock, frame_s)
 
 
 def _enough(block: Block, least: float) -> bool:
@@ -116,21 +119,39 @@ def _enough(block: Block, least: float) -> bool:
     return min(reached.ess_bulk, reached.ess_tail) >= least
 
 
-def _of(block: Block, clock: Clock, frame_s: float) -> Run:
+def _of(problem: Problem, block: Block, clock: Clock, frame_s: float) -> Run:
     if block.draws is None:
         raise RuntimeError("the sampler ended in its warm-up")
     wall, cpu = clock.read()
     kept = int(block.draws.leapfrogs.sum())
     divergent = int(block.draws.diverging.sum())
-    return Run(block.draws.base, block.leapfrogs - kept, kept, divergent, wall, cpu, frame_s)
+    draws = base_draws(problem, block).reshape(block.draws.base.shape)
+    return Run(draws, block.leapfrogs - kept, kept, divergent, wall, cpu, frame_s)
 
 
 def _keys(number: int) -> jax.Array:
     return jax.random.split(jax.random.key(SEED), number)
 
 
-def _start(family: Family, target: Target, frame: Frame, keys: jax.Array) -> nuts.Chain:
-    density = functools.partial(potential, family, target)
+class Posed(NamedTuple):
+    """A target, and what the source follows in the coordinates of a frame: nothing where these are base space's."""
+
+    target: Target
+    following: Following | None = None
+
+
+def _base(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
+    """The base-space position."""
+    return position if posed.following is None else following.to_base(family, *posed, position)
+
+
+def _height(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
+    """The potential of a position in the coordinates of a frame."""
+    return potential(family, posed.target, _base(family, posed, position))
+
+
+def _start(family: Family, target: Posed, frame: Frame, keys: jax.Array) -> nuts.Chain:
+    density = functools.partial(_height, family, target)
     return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
 
 
@@ -176,19 +197,19 @@ def _laplace(maximum: Maximum) -> Frame:
     return unbent(jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
 
 
-def _frame(problem: Problem, maximum: Maximum) -> tuple[Frame, float]:
-    """The straightened frame before any refinement, and what it took."""
+def _frame(problem: Problem, maximum: Maximum) -> tuple[Posed, Frame, float]:
+    """The straightened frame before any refinement, the coordinates that it is in, and what it took."""
     clock = Clock()
-    frame = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED).frame)
-    return frame, clock.read()[0]
+    block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
+    return Posed(problem.target, block.following), block.frame, clock.read()[0]
 
 
-def _chees(family: Family, target: Target, frame: Frame, key: jax.Array) -> tuple[jax.Array, ...]:
+def _chees(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, ...]:
     """BlackJAX's ChEES-HMC (Hoffman, Radul & Sountsov 2021) of an ensemble of chains in the straightened space."""
     place, tune, later = jax.random.split(key, 3)
 
     def density(y: jax.Array) -> jax.Array:
-        return -potential(family, target, to_base(frame, y))
+        return -_height(family, target, to_base(frame, y))
 
     starts = jax.random.normal(place, (ENSEMBLE, family.size))
     adaptation = blackjax.chees_adaptation(density, ENSEMBLE)
@@ -198,7 +219,7 @@ def _chees(family: Family, target: Target, frame: Frame, key: jax.Array) -> tupl
     def step(states: Any, key: jax.Array) -> tuple[Any, tuple[jax.Array, ...]]:
         states, info = kernel(jax.random.split(key, ENSEMBLE), states)
         return states, (
-            jax.vmap(to_base, (None, 0))(frame, states.position),
+            jax.vmap(lambda y: _base(family, target, to_base(frame, y)))(states.position),
             info.num_integration_steps,
             info.is_divergent,
         )
@@ -209,16 +230,16 @@ def _chees(family: Family, target: Target, frame: Frame, key: jax.Array) -> tupl
 
 def chees(problem: Problem, maximum: Maximum, least: float) -> Run:
     """ChEES-HMC in the straightened space."""
-    frame, frame_s = _frame(problem, maximum)
-    (draws, *cost), wall, cpu = _compiled(_chees, problem.family)(problem.target, frame, jax.random.key(SEED))
+    posed, frame, frame_s = _frame(problem, maximum)
+    (draws, *cost), wall, cpu = _compiled(_chees, problem.family)(posed, frame, jax.random.key(SEED))
     return Run(np.asarray(draws), *(int(c) for c in cost), wall + frame_s, cpu + frame_s, frame_s)
 
 
-def _microcanonical(family: Family, target: Target, frame: Frame, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _microcanonical(family: Family, target: Posed, frame: Frame, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
     """BlackJAX's unadjusted MCLMC (Robnik et al. 2023) in the straightened space, each chain tuned for itself."""
 
     def density(y: jax.Array) -> jax.Array:
-        return -potential(family, target, to_base(frame, y))
+        return -_height(family, target, to_base(frame, y))
 
     kernel = blackjax.mclmc.build_kernel()
 
@@ -239,7 +260,7 @@ def _microcanonical(family: Family, target: Target, frame: Frame, keys: jax.Arra
 
         def step(state: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             state, _ = jax.lax.scan(one, state, jax.random.split(key, THINNED))
-            return state, to_base(frame, state.position)
+            return state, _base(family, target, to_base(frame, state.position))
 
         _, draws = jax.lax.scan(step, state, jax.random.split(later, MICROCANONICAL_KEPT // THINNED))
         return draws, jnp.asarray(spent)
@@ -249,23 +270,25 @@ def _microcanonical(family: Family, target: Target, frame: Frame, keys: jax.Arra
 
 def microcanonical(problem: Problem, maximum: Maximum, least: float) -> Run:
     """MCLMC in the straightened space: two gradients a step, and no Metropolis test, so that its draws are biased."""
-    frame, frame_s = _frame(problem, maximum)
-    (draws, spent), wall, cpu = _compiled(_microcanonical, problem.family)(problem.target, frame, _keys(CHAINS))
+    posed, frame, frame_s = _frame(problem, maximum)
+    (draws, spent), wall, cpu = _compiled(_microcanonical, problem.family)(posed, frame, _keys(CHAINS))
     cost = 2 * int(np.sum(spent)), 2 * CHAINS * MICROCANONICAL_KEPT
     return Run(np.asarray(draws), *cost, 0, wall + frame_s, cpu + frame_s, frame_s)
 
 
-def _propose(family: Family, target: Target, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _propose(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Draws of the frame's unit Gaussian in base space, and their log weights."""
     y = jax.random.normal(key, (PROPOSED, family.size))
-    base = jax.vmap(to_base, (None, 0))(frame, y)
-    heights = jax.lax.map(functools.partial(potential, family, target), base)
+    base = jax.vmap(lambda one: _base(family, target, to_base(frame, one)))(y)
+    heights = jax.lax.map(functools.partial(potential, family, target.target), base)
     return base, 0.5 * jnp.sum(y * y, axis=1) - heights
 
 
-def _weighted(problem: Problem, frame: Frame, before: int, frame_s: float, spent: tuple[float, float]) -> Run:
+def _weighted(
+    problem: Problem, posed: Posed, frame: Frame, before: int, frame_s: float, spent: tuple[float, float]
+) -> Run:
     """The frame's draws with Pareto-smoothed weights (Vehtari et al. 2024); a likelihood counts as a gradient."""
-    (base, log), wall, cpu = _compiled(_propose, problem.family)(problem.target, frame, jax.random.key(SEED))
+    (base, log), wall, cpu = _compiled(_propose, problem.family)(posed, frame, jax.random.key(SEED))
     height = np.asarray(log) - np.nanmax(log)
     smoothed, k = array_stats.psislw(np.nan_to_num(height, nan=-np.inf, neginf=-1e6))
     weights = np.exp(smoothed - smoothed.max())
@@ -276,11 +299,11 @@ def _weighted(problem: Problem, frame: Frame, before: int, frame_s: float, spent
 
 def importance(problem: Problem, maximum: Maximum, least: float, *, bent: bool) -> Run:
     """Laplace's draws, bent or not, resampled by their importance."""
-    frame, frame_s = _frame(problem, maximum) if bent else (_laplace(maximum), 0.0)
-    return _weighted(problem, frame, 0, frame_s, (frame_s, frame_s))
+    posed, frame, frame_s = _frame(problem, maximum) if bent else (Posed(problem.target), _laplace(maximum), 0.0)
+    return _weighted(problem, posed, frame, 0, frame_s, (frame_s, frame_s))
 
 
-def _fit_gaussian(family: Family, target: Target, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _fit_gaussian(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and triangular scale, in the frame, of the Gaussian nearest to the posterior (Kucukelbir et al. 2017).
 
     Gradients as in Roeder, Wu & Duvenaud (2017): none through the density of the Gaussian.
@@ -293,7 +316,7 @@ def _fit_gaussian(family: Family, target: Target, frame: Frame, key: jax.Array) 
         at = shift + lower @ y
         still = jax.lax.stop_gradient((shift, lower))
         away = jax.scipy.linalg.solve_triangular(still[1], at - still[0], lower=True)
-        return potential(family, target, to_base(frame, at)) - 0.5 * away @ away
+        return _height(family, target, to_base(frame, at)) - 0.5 * away @ away
 
     def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
         given, state = carry
@@ -309,11 +332,11 @@ def _fit_gaussian(family: Family, target: Target, frame: Frame, key: jax.Array) 
 
 def variational(problem: Problem, maximum: Maximum, least: float) -> Run:
     """The nearest Gaussian in the straightened space in place of Laplace's, its draws resampled by their importance."""
-    frame, frame_s = _frame(problem, maximum)
-    (shift, lower), wall, cpu = _compiled(_fit_gaussian, problem.family)(problem.target, frame, jax.random.key(SEED))
+    posed, frame, frame_s = _frame(problem, maximum)
+    (shift, lower), wall, cpu = _compiled(_fit_gaussian, problem.family)(posed, frame, jax.random.key(SEED))
     moved = frame._replace(shift=frame.shift + frame.stretch @ shift, stretch=frame.stretch @ lower)
     steps, many, _ = VARIATIONAL
-    return _weighted(problem, moved, steps * many, frame_s, (wall + frame_s, cpu + frame_s))
+    return _weighted(problem, posed, moved, steps * many, frame_s, (wall + frame_s, cpu + frame_s))
 
 
 Method = Callable[[Problem, Maximum, float], Run]

@@ -90,7 +90,7 @@ class Bench:
     def fit(self, i: int) -> None:
         """One lens, from its pixels to its draws."""
         from lensmill.fitting import Pixels, find_maximum, pose
-        from lensmill.sampling import begin_sampling, named_draws, sample
+        from lensmill.sampling import base_draws, begin_sampling, named_draws, sample
 
         image, rms, mask = (self.stored[name][i].astype(kind) for name, kind in KINDS.items())
         pixels = Pixels(
@@ -111,9 +111,9 @@ class Bench:
             "found_after": found, "seconds": self.clock(), "chi2": chi2, "mass": mass,
         }  # fmt: skip
         if block.draws is not None:
-            base = np.asarray(block.draws.base)
-            values = named_draws(problem.family, problem.target.beliefs, base.reshape(-1, base.shape[-1]))
-            self.draws[str(i)] = np.stack([values[n].reshape(base.shape[:2]) for n in mass], -1).astype(np.float32)
+            values = named_draws(problem.family, problem.target.beliefs, base_draws(problem, block))
+            shape = block.draws.base.shape[:2]
+            self.draws[str(i)] = np.stack([values[n].reshape(shape) for n in mass], -1).astype(np.float32)
         print(
             f"{self.clock():6.0f} s  {self.about['lens_ids'][i]}: rung {block.rung}, {block.converged}", file=sys.stderr
         )

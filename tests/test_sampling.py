@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from lensmill import fitting, sampling
+from lensmill.following import from_base
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.frame import unbent
 from lensmill.infer.gauss_newton import whitening
-from lensmill.program import constrain, unconstrain
+from lensmill.program import constrain, potential, unconstrain
 from lensmill.warmstart import descend
 from small_mock import TRUTH, mock
 
@@ -40,7 +41,7 @@ def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, i
     flat = np.zeros(shape)
     draws = nuts.Draws(np.zeros((*shape, 3)), flat, flat, flat, flat, diverging)
     return sampling.Block(
-        None, unbent(jnp.zeros(3), jnp.eye(3)), draws, 100, 1, Convergence(rhat, ess, ess), False, None, rung, 0, inherited,
+        None, None, unbent(jnp.zeros(3), jnp.eye(3)), draws, 100, 1, Convergence(rhat, ess, ess), False, None, rung, 0, inherited,
         np.zeros((rung, 5)),
     )  # fmt: skip
 
@@ -95,7 +96,8 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
     """
     recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
     monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
-    monkeypatch.setattr(sampling, "_chains_at", lambda f, t, frame, bases, keys: nuts.Chain(bases, *[jnp.zeros(3)] * 5))
+    monkeypatch.setattr(sampling, "_chains_at", lambda f, t, way, frame, at, keys: nuts.Chain(at, *[jnp.zeros(3)] * 5))
+    monkeypatch.setattr(sampling, "_plain", lambda family, target, way, positions: positions)
     chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
     warm = block(1, 1.0, 0.0, 0)._replace(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
@@ -113,12 +115,13 @@ def test_a_chain_stuck_in_a_side_basin_comes_back(problem: fitting.Problem) -> N
     right = at(problem)
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
     begun = sampling.begin_sampling(problem, right, chains=4, seed=5)
-    bases = jnp.asarray([right.base, right.base, right.base, wrong.base])
-    astray = sampling._chains_at(problem.family, problem.target, begun.frame, bases, begun.chains.key)
+    posed = problem.family, problem.target, begun.following
+    places = jnp.stack([from_base(*posed, jnp.asarray(end.base)) for end in (right, right, right, wrong)])
+    astray = sampling._chains_at(*posed, begun.frame, places, begun.chains.key)
     steps = begun.chains.step_size
     begun = begun._replace(chains=astray._replace(step_size=0.1 * steps))
     first = next(sampling.sample(problem, begun, effort(warmup=50)))
-    assert np.asarray(first.recent)[3, -1] == pytest.approx(wrong.base, abs=1.5)
+    assert np.asarray(first.recent)[3, -1] == pytest.approx(np.asarray(places[3]), abs=1.5)
     assert float(first.chains.potential.max() - first.chains.potential.min()) < 60
 
 
@@ -147,7 +150,12 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: fi
     assert blocks[-1].finished
     again = list(sampling.sample(problem, blocks[2], effort()))
     np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
-    flat = blocks[-1].draws.base.reshape(-1, problem.family.size)
+    flat = sampling.base_draws(problem, blocks[-1])
+    posed = problem.family, problem.target, blocks[-1].following
+    for draw, position in zip(flat[::97], blocks[-1].draws.base.reshape(flat.shape)[::97], strict=True):
+        np.testing.assert_allclose(from_base(*posed, jnp.asarray(draw)), position, atol=1e-9)
+    height = potential(problem.family, problem.target, jnp.asarray(flat[-1]))
+    assert float(height) == pytest.approx(float(blocks[-1].draws.potential[-1, -1]), abs=1e-3)
     draws = sampling.named_draws(problem.family, problem.target.beliefs, flat)
     for name, value in constrain(problem.family, problem.target.beliefs, jnp.asarray(flat[-1])).items():
         assert draws[name][-1] == pytest.approx(float(value), rel=1e-12)

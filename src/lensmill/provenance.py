@@ -19,7 +19,7 @@ READ = (
     "io/cutout.py", "io/extensions.py", "io/noise.py", "io/psf.py", "io/psf_model.py", "io/sky.py", "config/overrides.py",
 )  # fmt: skip
 MAPPED = (*CORE, *READ, "preparation", "batch/common.py", "batch/map.py")
-SAMPLED = (*MAPPED, "sampling.py", "batch/sample.py")
+SAMPLED = (*MAPPED, "following.py", "sampling.py", "batch/sample.py")
 STAGES: Mapping[str, tuple[str, ...]] = {
     "map": MAPPED,
     "sample": SAMPLED,

@@ -1,8 +1,8 @@
 """A posterior's draws, in rounds, until they are enough; where they are not, again with more care or from a better maximum."""
 
 import functools
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lensmill.fitting import Effort, Maximum, NoMaximum, Problem, find_maximum
+from lensmill.following import Following, follow, to_base
 from lensmill.infer import nuts
 from lensmill.infer.abreast import compiled, over
 from lensmill.infer.convergence import Convergence, chains_apart, convergence
@@ -25,7 +26,7 @@ CAREFUL = 2.0  # how many times shorter steps are on a rung with more care than 
 NEARLY = 1.05  # R-hat below which chains lack only more draws
 HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
 LUCK = 3.0  # times as fast as so far: an ESS that would not be reached even so is given up half-way
-NAMED_AT_ONCE = 500  # draws
+AT_ONCE = 500  # draws
 WEIGHTLESS = 5.0  # nats of evidence: a basin that much worse than another holds less than a hundredth of the posterior
 DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
 
@@ -47,11 +48,13 @@ FIRST, MORE_CARE, ANOTHER_MAXIMUM = range(len(BEGUN))
 class Block(NamedTuple):
     """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come.
 
+    Chains, frame and draws are in coordinates in which the source follows the mass, by `following`.
     `rung` is the present rung of the ladder, `begun` how it began (of `BEGUN`), `inherited` how many draws a chain it kept of
     those before, and `tried` has a row (`Tried`) for each of these.
     """
 
     chains: nuts.Chain
+    following: Following
     frame: Frame
     draws: nuts.Draws | None
     warmed: int
@@ -75,16 +78,22 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
     return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
 
 
+def _density(family: Family, target: Target, way: Following) -> Callable[[Array], Array]:
+    """The potential as a function of a position that follows."""
+    return lambda position: potential(family, target, to_base(family, target, way, position))
+
+
 @compiled(0)
-def _start_chains(family: Family, target: Target, frame: Frame, keys: Array) -> nuts.Chain:
-    density = functools.partial(potential, family, target)
+def _start_chains(family: Family, target: Target, way: Following, frame: Frame, keys: Array) -> nuts.Chain:
+    density = _density(family, target, way)
     return over(lambda key: nuts.start_chain(density, frame, key), keys)
 
 
-@compiled(0, 5, 7)
+@compiled(0, 6, 8)
 def _run_chains(
     family: Family,
     target: Target,
+    way: Following,
     frame: Frame,
     chains: nuts.Chain,
     adapting: Array,
@@ -92,7 +101,7 @@ def _run_chains(
     target_accept: Array,
     max_tree_depth: int,
 ) -> tuple[nuts.Chain, nuts.Draws]:
-    density = functools.partial(potential, family, target)
+    density = _density(family, target, way)
     run = functools.partial(
         nuts.run_block,
         density,
@@ -106,28 +115,52 @@ def _run_chains(
 
 
 @compiled(0)
-def _straighten(family: Family, target: Target, base: Array, whitening: Array, key: Array) -> Frame:
+def _straighten(family: Family, target: Target, way: Following, base: Array, whitening: Array, key: Array) -> Frame:
+    """The frame at the position that `way` has as its reference, which is the same in base space."""
+
+    def plain(position: Array) -> Array:
+        return to_base(family, target, way, position)
+
+    turned = jnp.linalg.solve(jax.jacfwd(plain)(base), whitening)
     scalars = tuple(range(len(family.sites)))
-    bent = straighten(functools.partial(residuals, family, target), base, whitening, scalars)
-    return fitting_bend(functools.partial(potential, family, target), bent, key)
+    bent = straighten(lambda position: residuals(family, target, plain(position)), base, turned, scalars)
+    return fitting_bend(_density(family, target, way), bent, key)
 
 
 @compiled(0)
-def _chains_at(family: Family, target: Target, frame: Frame, bases: Array, keys: Array) -> nuts.Chain:
-    density = functools.partial(potential, family, target)
-    return over(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (bases, keys))
+def _chains_at(
+    family: Family, target: Target, way: Following, frame: Frame, positions: Array, keys: Array
+) -> nuts.Chain:
+    density = _density(family, target, way)
+    return over(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (positions, keys))
+
+
+@compiled(0)
+def _plain(family: Family, target: Target, way: Following, positions: Array) -> Array:
+    return jax.vmap(functools.partial(to_base, family, target, way))(positions)
+
+
+def base_draws(problem: Problem, block: Block) -> Float[np.ndarray, "draw parameter"]:
+    """The draws of all chains in base space, chain after chain; RuntimeError where there are none."""
+    if block.draws is None:
+        raise RuntimeError("no draws: the sampler ended in its warm-up")
+    positions = np.asarray(block.draws.base).reshape(-1, problem.family.size)
+    return in_pieces(functools.partial(_plain, problem.family, problem.target, block.following), positions)
 
 
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
     """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
-    frame, started = _around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
-    return Block(started, frame, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
+    way, frame, started = _around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
+    return Block(started, way, frame, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
 
 
-def _around(problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int) -> tuple[Frame, nuts.Chain]:
+def _around(
+    problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int
+) -> tuple[Following, Frame, nuts.Chain]:
     judge, *keys = jax.random.split(key, chains + 1)
-    frame = _straighten(problem.family, problem.target, jnp.asarray(base), jnp.asarray(scale), judge)
-    return frame, _start_chains(problem.family, problem.target, frame, jnp.stack(keys))
+    posed = problem.family, problem.target, follow(problem.family, problem.target, base)
+    frame = _straighten(*posed, jnp.asarray(base), jnp.asarray(scale), judge)
+    return posed[-1], frame, _start_chains(*posed, frame, jnp.stack(keys))
 
 
 def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
@@ -145,6 +178,7 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
         chains, taken = _run_chains(
             problem.family,
             problem.target,
+            block.following,
             block.frame,
             block.chains,
             jnp.asarray(warming and block.begun != MORE_CARE),
@@ -160,9 +194,9 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
 
 
 def _refined(problem: Problem, block: Block, draws: Array) -> Block:
-    """The block with its frame refined by base-space draws (chain, draw, parameter), its chains at the last of these."""
+    """The block with its frame refined by draws (chain, draw, parameter), its chains at the last of these."""
     frame = refine(block.frame, draws.reshape(-1, draws.shape[-1]))
-    chains = _chains_at(problem.family, problem.target, frame, draws[:, -1], block.chains.key)
+    chains = _chains_at(problem.family, problem.target, block.following, frame, draws[:, -1], block.chains.key)
     if block.begun == MORE_CARE:
         chains = chains._replace(step_size=block.chains.step_size)
     return block._replace(frame=frame, chains=chains)
@@ -185,15 +219,16 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
         raise RuntimeError("no draws of the warm-up to gather by")
     lowest, scatter = int(np.argmin(height)), np.sqrt(recent.shape[-1] / 2)
     suspected = [i for i in range(len(height)) if height[i] - height[lowest] > scatter]
-    best = _evidence(problem, recent[lowest, -1]) if suspected else 0.0
-    stuck = [i for i in suspected if best - _evidence(problem, recent[i, -1]) > WEIGHTLESS]
+    ends = _plain(problem.family, problem.target, block.following, jnp.asarray(recent)[:, -1]) if suspected else recent
+    best = _evidence(problem, ends[lowest]) if suspected else 0.0
+    stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > WEIGHTLESS]
     if not stuck:
         return block
     places, steps = jnp.asarray(recent)[:, -1], jnp.asarray(block.chains.step_size)  # NumPy's where lenses go abreast
     for number, i in enumerate(stuck, 1):
         earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
         places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
-    moved = _chains_at(problem.family, problem.target, block.frame, places, block.chains.key)
+    moved = _chains_at(problem.family, problem.target, block.following, block.frame, places, block.chains.key)
     return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
 
 
@@ -268,12 +303,12 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     agree, sound = reached.rhat < NEARLY, block.divergent <= effort.divergences
     if block.begun == FIRST or not agree:
         again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
-        base, scale = _deepest(problem, draws, effort, again)
+        base, scale = _deepest(problem, block, effort, again)
         heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
         if heights[0] - heights[1] > DEEPER or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1:
-            frame, chains = _around(problem, base, scale, keys, effort.chains)
+            way, frame, chains = _around(problem, base, scale, keys, effort.chains)
             empty = block._replace(draws=None, converged=None, inherited=0)
-            return empty._replace(frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
+            return empty._replace(following=way, frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
     steps = block.chains.step_size
     common = jnp.full_like(steps, jnp.mean(steps) / (1 if sound else CAREFUL))
     block = block._replace(chains=block.chains._replace(step_size=common), begun=MORE_CARE)
@@ -295,9 +330,11 @@ def _heights(family: Family, target: Target, bases: Array) -> Array:
     return over(functools.partial(potential, family, target), bases)
 
 
-def _deepest(problem: Problem, draws: nuts.Draws, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
+def _deepest(problem: Problem, block: Block, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
     """Position and whitening of the better of two maxima: that above the best draw, and that of a wider search."""
-    lowest = draws.base[np.unravel_index(np.argmin(draws.potential), draws.potential.shape)]
+    if block.draws is None:
+        raise RuntimeError("no draws to begin at")
+    lowest = base_draws(problem, block)[int(np.argmin(block.draws.potential))]
     near = descend(problem.family, problem.target, jnp.asarray(lowest), jnp.asarray(120))
     found = np.asarray(near.position), np.asarray(whitening(near.curvature))
     try:
@@ -313,8 +350,13 @@ def _named(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"
 
 
 def named_draws(family: Family, beliefs: Beliefs, base: Float[np.ndarray, "draw parameter"]) -> dict[str, np.ndarray]:
-    """Named parameter values of base-space draws, in pieces of one length: whatever their number, it is compiled once."""
-    number = len(base)
-    filled = np.concatenate([base, np.repeat(base[-1:], -number % NAMED_AT_ONCE, axis=0)])
-    pieces = [_named(family, beliefs, some) for some in filled.reshape(-1, NAMED_AT_ONCE, base.shape[1])]
+    """Named parameter values of base-space draws."""
+    return in_pieces(functools.partial(_named, family, beliefs), base)
+
+
+def in_pieces(function: Callable[[Array], Any], rows: Float[np.ndarray, "draw parameter"]) -> Any:
+    """A function of many rows, in pieces of one length: whatever their number, it is compiled once."""
+    number = len(rows)
+    filled = np.concatenate([rows, np.repeat(rows[-1:], -number % AT_ONCE, axis=0)])
+    pieces = [function(jnp.asarray(some)) for some in filled.reshape(-1, AT_ONCE, rows.shape[1])]
     return jax.tree.map(lambda *values: np.concatenate(values)[:number], *pieces)

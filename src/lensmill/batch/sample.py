@@ -21,7 +21,7 @@ from lensmill.infer.nuts import Draws
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.results import DamagedResult, read_arrays, read_posterior, write_arrays, write_posterior
 from lensmill.progress import Progress
-from lensmill.sampling import BEGUN, Block, Tried, begin_sampling, named_draws, sample
+from lensmill.sampling import BEGUN, Block, Tried, base_draws, begin_sampling, named_draws, sample
 from lensmill.status import Status
 
 PRIOR_DRAWS = 1000
@@ -125,10 +125,10 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
 
 def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
     """The draws as ArviZ reads them: groups posterior, sample_stats and prior, dimensions (chain, draw)."""
+    flat = named_draws(problem.family, problem.target.beliefs, base_draws(problem, block))
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
-    chains, draws, size = block.draws.base.shape
-    flat = named_draws(problem.family, problem.target.beliefs, np.asarray(block.draws.base).reshape(-1, size))
+    chains, draws, _ = block.draws.base.shape
     posterior = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
     stats: dict[str, Any] = {
         "diverging": block.draws.diverging,
