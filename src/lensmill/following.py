@@ -29,7 +29,7 @@ class Following(NamedTuple):
     """The pixels that are followed (x, y, arcsec), where their rays land at the reference, and how far coordinates move by it.
 
     `origin` is the mean x and y (arcsec) and the logarithm of the spread; `rate` is in units of base space, a row for each of
-    `MOVED`, 0 where it stays.
+    `MOVED`, 0 where it stays: sources of many fluxes have their centre moved alone.
     """
 
     x: Float[Array, " point"]
@@ -93,9 +93,11 @@ def _reference(
 ) -> tuple[Float[Array, "3"], Float[Array, "4"]]:
     """Where rays land at the reference, and the rates at which the coordinates move."""
     names = [site.name for site in family.coordinates]
+    # a size without a flux beside it would change the surface brightness
+    moved = [name for name in MOVED if name in names and ("center" in name or set(MOVED) <= set(names))]
 
     def rate(name: str) -> Array:
-        if name not in names:
+        if name not in moved:
             return jnp.zeros(())
         along = jnp.zeros_like(base).at[names.index(name)].set(1)
         value, slope = jax.jvp(lambda at: constrain(family, target.beliefs, at)[name], (base,), (along,))
