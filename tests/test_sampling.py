@@ -10,6 +10,7 @@ import yaml
 from lensmill import fitting, sampling
 from lensmill.following import from_base
 from lensmill.infer import nuts
+from lensmill.infer.abreast import abreast
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.frame import unbent
 from lensmill.infer.gauss_newton import whitening
@@ -215,3 +216,32 @@ def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
     for rung in (1, 2):
         before, after = (np.asarray(last_of[r].chains.step_size) for r in (rung - 1, rung))
         np.testing.assert_allclose(after, before.mean() / 2)
+
+
+@pytest.mark.slow
+def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
+    """On a GPU lenses go abreast, and what they get of each other's calls are NumPy's arrays; one has a chain astray."""
+    problems = [fitting.pose(mock(priors, seed=seed), MODEL, priors) for seed in (0, 1)]
+    maxima = [at(problem) for problem in problems]
+    wrong = at(problems[1], source_center_x=-0.3, source_center_y=-0.3)
+
+    def draw(number: int) -> tuple[np.ndarray, sampling.Block]:
+        problem, maximum = problems[number], maxima[number]
+        begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+        if number:
+            posed = problem.family, problem.target, begun.following
+            ends = jnp.stack(
+                [jnp.asarray(from_base(*posed, jnp.asarray(end.base))) for end in (maximum, maximum, maximum, wrong)]
+            )
+            astray = sampling._chains_at(*posed, begun.frame, ends, begun.chains.key)
+            begun = begun._replace(chains=astray._replace(step_size=0.1 * jnp.asarray(begun.chains.step_size)))
+        *_, last = sampling.sample(problem, begun, effort(warmup=50, max_rounds=4))
+        values = sampling.named_draws(problem.family, problem.target.beliefs, sampling.base_draws(problem, last))
+        return np.asarray(values["theta_E"]), last
+
+    alone = [draw(number) for number in (0, 1)]
+    together = abreast(draw, (0, 1), width=2)
+    for (one, _), (other, block) in zip(alone, together, strict=True):
+        assert block.converged.rhat < 1.1
+        assert other.mean() == pytest.approx(one.mean(), abs=one.std())
+        assert other.std() == pytest.approx(one.std(), rel=0.4)
