@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from lensmill import fitting
-from lensmill.following import MOVED, POINTS, Following, follow, from_base, to_base
+from lensmill.following import BRIGHT, MOVED, POINTS, Following, follow, from_base, to_base
+from lensmill.imaging import render_source
 from lensmill.infer.gauss_newton import whitening
 from lensmill.program import constrain, residuals, system_at, unconstrain
 from lensmill.warmstart import descend
@@ -90,10 +91,20 @@ def test_a_source_goes_where_the_rays_of_the_arcs_go(known: tuple) -> None:
 
 
 def test_rays_are_those_of_the_arcs(known: tuple) -> None:
-    _, _, way = known
+    problem, base, way = known
     assert way.x.shape == way.y.shape == (POINTS,)
     radius = np.hypot(way.x - TRUTH["center_x"], way.y - TRUTH["center_y"])
     assert np.abs(radius - TRUTH["theta_E"]).max() < 0.9
+    grid, psf = problem.target.observation.grid, problem.target.observation.psf
+    arcs = np.asarray(
+        render_source(system_at(problem.family, problem.target, jnp.asarray(base)), grid, psf, problem.family.sampling)
+    )
+    x, y = (np.asarray(plane) for plane in grid.rays(1))
+    seen = [
+        arcs[np.unravel_index(np.argmin(np.hypot(x - a, y - b)), x.shape)] for a, b in zip(way.x, way.y, strict=True)
+    ]
+    assert min(seen) >= BRIGHT * arcs.max()
+    assert len(set(zip(way.x.tolist(), way.y.tolist(), strict=True))) > POINTS / 2
 
 
 def test_a_wide_posterior_has_fewer_narrow_places(priors: dict) -> None:

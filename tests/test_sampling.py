@@ -245,3 +245,21 @@ def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
         assert block.converged.rhat < 1.1
         assert other.mean() == pytest.approx(one.mean(), abs=one.std())
         assert other.std() == pytest.approx(one.std(), rel=0.4)
+
+
+def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
+    problem: fitting.Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object, **__: object) -> None:
+        raise fitting.NoMaximum("none of 32 starts")
+
+    monkeypatch.setattr(sampling, "find_maximum", nothing)
+    known = at(problem)
+    begun = sampling.begin_sampling(problem, known, chains=4, seed=5)
+    near = from_base(problem.family, problem.target, begun.following, jnp.asarray(known.base))
+    scattered = np.asarray(near) + 0.02 * np.random.default_rng(0).normal(size=(4, 10, problem.family.size))
+    heights = np.arange(40.0)[::-1].reshape(4, 10)
+    drawn = begun._replace(draws=nuts.Draws(scattered, heights, heights, heights, heights, heights > 99))
+    base, scale = sampling._deepest(problem, drawn, effort(), begun.chains.key[0])
+    np.testing.assert_allclose(base, known.base, atol=0.02)
+    assert scale.shape == (problem.family.size, problem.family.size)

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from known_cutout import EXPECTED, PSF_SIGMA, RMS, SCALE, SIDE, arc, elliptical, grid, make, spot
 from lensmill.config import Preparation
 from lensmill.preparation import CAUSES, OUTSIDE, follow_light, prepare
+from lensmill.preparation.arcs import find_objects
 from lensmill.preparation.lens_light import isophote
 
 AUTO = Preparation()
@@ -151,11 +152,11 @@ def test_shared_noise_inflates_rms_to_that_of_smooth_features() -> None:
     assert found.noise.power == pytest.approx(np.sum(correlation**2) / correlation.max() ** 2, rel=0.15)
 
 
-@pytest.mark.parametrize(("width", "known"), [(0.6, True), (3.0, False)])
-def test_light_in_the_sky_is_not_taken_for_noise(width: float, known: bool) -> None:
+@pytest.mark.parametrize(("width", "strength", "known"), [(0.6, 1.0, True), (3.0, 1.5, False)])
+def test_light_in_the_sky_is_not_taken_for_noise(width: float, strength: float, known: bool) -> None:
     rng = np.random.default_rng(3)
     bumps = gaussian_filter(rng.normal(size=(SIDE, SIDE)), width, mode="wrap")
-    background = rng.normal(size=(SIDE, SIDE)) + bumps / bumps.std()
+    background = rng.normal(size=(SIDE, SIDE)) + strength * bumps / bumps.std()
     found = prepare(
         make(elliptical() + arc(1.0, 0.15), noise=background), Preparation(noise="inflated"), None, EXPECTED
     )
@@ -212,13 +213,33 @@ def test_cosmic_rays_are_masked_and_a_star_or_a_sharp_arc_is_none() -> None:
     assert prepare(make(light + hits), Preparation(masking="given"), None, EXPECTED).cutout.mask.all()
 
 
-@pytest.mark.parametrize(
-    "image",
-    [arc(1.1, 0.15), arc(1.1, 0.15) - spot(0, 0, 0.03, 0.5), arc(1.0, 0.15) - elliptical() * 0.05, 0 * arc(1.0, 0.15)],
-    ids=["a ring alone", "a hole in the middle", "subtracted too much", "nothing"],
-)
+NO_GALAXY = {
+    "a small ring that fills its middle": arc(0.6, 5.0, width=0.2),
+    "a ring alone": arc(1.1, 0.15),
+    "a hole in the middle": arc(1.1, 0.15) - spot(0, 0, 0.03, 0.5),
+    "subtracted too much": arc(1.0, 0.15) - elliptical() * 0.05,
+    "nothing": 0 * arc(1.0, 0.15),
+}
+
+
+@pytest.mark.parametrize("image", NO_GALAXY.values(), ids=NO_GALAXY)
 def test_without_lens_light_the_mass_follows_none(image: np.ndarray) -> None:
     found = prepare(make(image), Preparation(mass_follows_light=0.1), None, EXPECTED)
     assert all(np.isnan(found.figures[f"light_{name}"]) for name in ("e1", "e2", "center_x", "center_y"))
     assert follow_light("epl", {name: {"mean": 0.0} for name in ("e1", "e2")}, found.figures, 0.1) == {}
     assert any("follows none" in note for note in found.notes)
+
+
+def test_a_large_bright_image_has_its_objects() -> None:
+    """More pixels above the threshold than sep's buffer holds unless told."""
+    snr = np.full((800, 800), 50.0)
+    assert set(np.unique(find_objects(snr, np.ones(snr.shape, bool), 1.2))) == {1}
+
+
+def test_objects_that_cannot_be_told_apart_are_this_image_s_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Exception("object deblending overflow")
+
+    monkeypatch.setattr("lensmill.preparation.arcs.sep.extract", full)
+    with pytest.raises(RuntimeError, match="could not be told apart: object deblending overflow"):
+        find_objects(np.ones((9, 9)), np.ones((9, 9), bool), 1.2)

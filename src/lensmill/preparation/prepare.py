@@ -25,10 +25,8 @@ STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled 
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
 FAINT = 0.3  # rms: blank sky has less error of the lens light
-CLEAR, PEAKED = (
-    10.0,
-    3.0,
-)  # sigma of the middle's light, and times that at the arcs: a galaxy is there, and not wings of the arcs
+CLEAR, PEAKED = 10.0, 2.0  # sigma of the middle's light, and times that half-way to the arcs, whose wings fade inwards
+INSIDE = 0.5  # of the arcs' radius: light further out belongs to them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +125,17 @@ def follow_light(
 
 
 def _is_seen(cutout: Cutout, light: LensLight, arcs: float) -> bool:
-    """Whether a galaxy's light is in the middle, well above the noise and the light at the radius of the arcs, arcsec."""
+    """Whether a galaxy's light is in the middle, well above the noise and the light half-way to the `arcs`' radius, arcsec."""
+    if np.hypot(*light.center) * cutout.pixel_scale > INSIDE * arcs:
+        return False
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     radius = np.hypot(*positions(shape, cutout.pixel_scale, light)) / cutout.pixel_scale
-    core, around = (radius < 2.0) & cutout.mask, np.abs(radius - arcs / cutout.pixel_scale) < 1
-    if not core.any() or not around.any():
+    core, half_way = (use & cutout.mask for use in (radius < 2.0, np.abs(radius - 0.5 * arcs / cutout.pixel_scale) < 1))
+    if not core.any() or not half_way.any():
         return False
-    level, error = (cutout.image[core] - light.sky).mean(), np.sqrt((cutout.rms[core] ** 2).mean() / core.sum())
-    return bool(level > CLEAR * error and level > PEAKED * light.image[around].mean())
+    level, beside = ((cutout.image[use] - light.sky).mean() for use in (core, half_way))
+    error = np.sqrt((cutout.rms[core] ** 2).mean() / core.sum())
+    return bool(level > CLEAR * error and level > PEAKED * beside)
 
 
 def psf_sigma(cutout: Cutout) -> float:
