@@ -219,9 +219,9 @@ def _checks(rhat, ess, chi2, ppp):
         Check(
             name="posterior predictive p",
             value=ppp,
-            threshold=(0.005, 0.995),
+            threshold=(0.001, 0.999),
             sense="within",
-            passed=0.005 <= ppp <= 0.995,
+            passed=0.001 <= ppp <= 0.999,
             stage=Stage.SOURCE,
         ),
     )

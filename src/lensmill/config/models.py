@@ -304,7 +304,8 @@ class Certificate(Section):
         default=0.5, description="farthest that the PSF's light may be from its central pixel, pixels of the image"
     )
     ppp: Annotated[tuple[Fraction, Fraction], Rising] = Field(
-        default=(0.005, 0.995), description="range of the posterior predictive p-value of the residuals"
+        default=(0.001, 0.999),
+        description="range of the posterior predictive p-value of the residuals; 2 of 1,000 right models are outside by chance",
     )
     source_misfit: float | None = Field(
         default=4.5,
