@@ -17,7 +17,7 @@ from lensmill.io.certificate import Certificate
 from lensmill.io.files import atomic_path, file_sha256, write_text
 from lensmill.io.problems import Problem
 from lensmill.io.results import RunFolder, file_name, read_certificate, read_images, read_posterior
-from lensmill.report import attempts, tables
+from lensmill.report import tables, tried
 from lensmill.report.panels import thumbnail
 from lensmill.report.pictures import (
     energy_picture,
@@ -31,7 +31,7 @@ from lensmill.status import FITTED, Status
 
 ABSENT: Mapping[str, Any] = {
     "certificate": None, "groups": {}, "problems": (), "images": (), "sources": (), "draws": (), "corner": None,
-    "traces": (), "energy": None, "attempts": (), "has_prior_draws": False,
+    "traces": (), "energy": None, "tried": (), "has_prior_draws": False,
     "has_truth": False, "has_prior": False, "preparation": (), "command": None, "files": (), "made_of": "",
 }  # fmt: skip
 HEAD = 1000  # bytes at the beginning of a page that say what it was made of
@@ -146,9 +146,9 @@ def write_lens_page(
         if posterior is not None:
             shown["corner"], shown["traces"] = posterior_pictures(posterior, certificate, known, image_unit)
             shown |= {"energy": energy_picture(posterior, certificate), "has_prior_draws": "prior" in posterior}
-    tried = attempts.search(run.map(lens_id)) + (attempts.sampling(posterior) if posterior is not None else [])
+    trials = tried.search(run.map(lens_id)) + (tried.sampling(posterior) if posterior is not None else [])
     record = LensRecord(lens_id, certificate.status, certificate.stage, certificate.reason, certificate)
-    return _write_page(run, record, **shown, attempts=tried)
+    return _write_page(run, record, **shown, tried=trials)
 
 
 def write_plain_page(run: RunFolder, record: LensRecord, problems: Sequence[Problem] = ()) -> Path:
