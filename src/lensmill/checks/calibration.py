@@ -4,14 +4,14 @@ import dataclasses
 import functools
 import itertools
 import math
+import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from lensmill.io.catalogue_out import LensRecord
 from lensmill.io.results import RunFolder, read_posterior
 from lensmill.status import FITTED, Status
 
@@ -20,6 +20,7 @@ BINS = (0.0, 20.0, 50.0, math.inf)  # peak signal-to-noise ratio of the arcs
 WRONG_SIGMA, WRONG_FRACTION = 5.0, 0.05
 POINTS = np.linspace(0.005, 0.995, 199)  # at which ECDFs are looked at
 TRIES = 10_000
+BASIN = "theta_E"  # the parameter by which a basin is judged
 INDEPENDENT = 100  # draws of a posterior that a rank is taken among
 
 Draws = Float[np.ndarray, "draw parameter"]
@@ -36,26 +37,73 @@ class Fitted:
     peak_snr: float
 
 
+class Place(NamedTuple):
+    """Where the truth of a parameter is: among draws, `rank` of a hundred of them, `below` of all; mean and sd of all."""
+
+    truth: float
+    mean: float
+    sd: float
+    rank: float
+    below: float
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the posterior excludes the truth: beyond five standard deviations and five per cent."""
+        off = abs(self.mean - self.truth)
+        return off > WRONG_SIGMA * self.sd and off > WRONG_FRACTION * abs(self.truth)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What a calibration needs to know of a mock: a few numbers a parameter instead of the draws, small enough to keep."""
+
+    lens_id: str
+    certified: bool
+    peak_snr: float
+    joint_rank: float
+    places: Mapping[str, Place]
+
+
 def gather(
-    run: RunFolder, records: Sequence[LensRecord], truths: Mapping[str, Mapping[str, float]], names: Sequence[str]
+    run: RunFolder, statuses: Mapping[str, Status], truths: Mapping[str, Mapping[str, float]], names: Sequence[str]
 ) -> list[Fitted]:
     """The mocks of a run that have draws, certified or not, with their truths; KeyError names a truth that is missing."""
     found = []
-    for record in records:
-        if record.status not in FITTED:
+    for lens_id, status in statuses.items():
+        if status not in FITTED:
             continue
-        truth = truths[record.lens_id]
-        posterior = read_posterior(run.posterior(record.lens_id))["posterior"]
+        truth = truths[lens_id]
+        posterior = read_posterior(run.posterior(lens_id))["posterior"]
         draws = np.stack([posterior[name].to_numpy().ravel() for name in names], axis=1)
         wanted = np.array([truth[name] for name in names])
-        found.append(
-            Fitted(record.lens_id, draws, wanted, record.status is Status.CERTIFIED, truth.get("peak_snr", math.nan))
-        )
+        found.append(Fitted(lens_id, draws, wanted, status is Status.CERTIFIED, truth.get("peak_snr", math.nan)))
     return found
 
 
+def judge(lenses: Sequence[Fitted], names: Sequence[str], seed: int) -> list[Judged]:
+    """Each mock held against its truth, to six digits; its random numbers are its own, whatever other mocks there are."""
+    truths = np.array([lens.truth for lens in lenses])
+    found = []
+    for own, lens in enumerate(lenses):
+        rng = np.random.default_rng([seed, zlib.crc32(lens.lens_id.encode())])
+        ranks = [placed(column, t, rng) for column, t in zip(thinned(lens.draws).T, lens.truth, strict=True)]
+        middle, sd, below = lens.draws.mean(0), lens.draws.std(0), np.mean(lens.draws < lens.truth, axis=0)
+        rows = zip(lens.truth, middle, sd, ranks, below, strict=True)
+        places = {name: Place(*map(_short, row)) for name, row in zip(names, rows, strict=True)}
+        joint = _short(joint_rank(lens, np.delete(truths, own, axis=0), rng))
+        found.append(Judged(lens.lens_id, lens.certified, _short(lens.peak_snr), joint, places))
+    return found
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
 def placed(draws: Float[np.ndarray, " draw"], truth: float, rng: np.random.Generator) -> float:
-    """The rank of a truth among draws as a number in (0, 1), uniform if the posterior is right; ties broken at random."""
+    """The rank of a truth among draws as a number in (0, 1), uniform if the posterior is right; ties broken at random.
+
+    Simulation-based calibration: Talts et al. (2018, arXiv:1804.06788), algorithm 1.
+    """
     below, ties = int(np.sum(draws < truth)), int(np.sum(draws == truth))
     return float((below + rng.integers(ties + 1) + rng.uniform()) / (len(draws) + 1))
 
@@ -65,33 +113,16 @@ def thinned(draws: Draws) -> Draws:
     return draws[np.linspace(0, len(draws) - 1, min(len(draws), INDEPENDENT)).astype(int)]
 
 
-def ranks(lenses: Sequence[Fitted], seed: int) -> Float[np.ndarray, "lens parameter"]:
-    """Fractional ranks of simulation-based calibration; Talts et al. (2018, arXiv:1804.06788), algorithm 1."""
-    rng = np.random.default_rng(seed)
-    return np.array(
-        [
-            [placed(column, t, rng) for column, t in zip(thinned(lens.draws).T, lens.truth, strict=True)]
-            for lens in lenses
-        ]
-    )
-
-
-def joint_ranks(lenses: Sequence[Fitted], seed: int) -> Float[np.ndarray, " lens"]:
-    """Ranks of the truth's distance from a random point among the draws' (TARP); Lemos et al. (2023, arXiv:2302.03026).
+def joint_rank(lens: Fitted, others: Float[np.ndarray, "other parameter"], rng: np.random.Generator) -> float:
+    """Rank of the truth's distance from a random point among the draws' (TARP); Lemos et al. (2023, arXiv:2302.03026).
 
     Distances are in posterior standard deviations, and the point is the truth of another lens, so that it does not depend on
     the own one; that of a lens without others is the origin. One point a lens.
     """
-    rng = np.random.default_rng(seed)
-    truths = np.array([lens.truth for lens in lenses])
-    found = []
-    for own, lens in enumerate(lenses):
-        others = np.delete(truths, own, axis=0)
-        point = others[rng.integers(len(others))] if len(others) else np.zeros_like(lens.truth)
-        scale = lens.draws.std(axis=0)
-        draws = np.linalg.norm((thinned(lens.draws) - point) / scale, axis=1)
-        found.append(placed(draws, float(np.linalg.norm((lens.truth - point) / scale)), rng))
-    return np.array(found)
+    point = others[rng.integers(len(others))] if len(others) else np.zeros_like(lens.truth)
+    scale = lens.draws.std(axis=0)
+    draws = np.linalg.norm((thinned(lens.draws) - point) / scale, axis=1)
+    return placed(draws, float(np.linalg.norm((lens.truth - point) / scale)), rng)
 
 
 def _least_tail(sorted_values: Float[np.ndarray, "row lens"]) -> Float[np.ndarray, " row"]:
@@ -126,32 +157,12 @@ def band(number: int, level: float = 0.95) -> tuple[Float[np.ndarray, " point"],
     return low / number, high / number
 
 
-def covered(lenses: Sequence[Fitted], level: float) -> Float[np.ndarray, " parameter"]:
-    """The share of lenses whose truth lies in the central interval of a probability `level`."""
-    tails = (0.5 - level / 2, 0.5 + level / 2)
-    inside = []
-    for lens in lenses:
-        low, high = np.quantile(lens.draws, tails, axis=0)
-        inside.append((low <= lens.truth) & (lens.truth <= high))
-    return np.mean(inside, axis=0)
+def covered(places: Sequence[Place], level: float) -> float:
+    """The share of truths in the central interval of a probability `level`."""
+    return float(np.mean([abs(place.below - 0.5) <= level / 2 for place in places]))
 
 
-def offsets(
-    lenses: Sequence[Fitted],
-) -> tuple[Float[np.ndarray, "lens parameter"], Float[np.ndarray, "lens parameter"]]:
-    """Posterior mean minus truth, and posterior standard deviation."""
-    mean = np.array([lens.draws.mean(axis=0) for lens in lenses])
-    return mean - np.array([lens.truth for lens in lenses]), np.array([lens.draws.std(axis=0) for lens in lenses])
-
-
-def is_wrong(lens: Fitted, column: int) -> bool:
-    """Whether a posterior excludes the truth of a parameter: beyond five standard deviations and five per cent."""
-    values, truth = lens.draws[:, column], lens.truth[column]
-    off = abs(float(values.mean()) - truth)
-    return bool(off > WRONG_SIGMA * values.std() and off > WRONG_FRACTION * abs(truth))
-
-
-def _binned(lenses: Sequence[Fitted]) -> dict[str, list[Fitted]]:
+def _binned(lenses: Sequence[Judged]) -> dict[str, list[Judged]]:
     found = {"all": list(lenses)}
     for low, high in itertools.pairwise(BINS):
         name = f"{low:g} to {high:g}" if math.isfinite(high) else f"above {low:g}"
@@ -159,55 +170,57 @@ def _binned(lenses: Sequence[Fitted]) -> dict[str, list[Fitted]]:
     return {name: members for name, members in found.items() if members}
 
 
-def _of_bin(lenses: Sequence[Fitted], names: Sequence[str], basin: int) -> dict[str, Any]:
-    off, sd = offsets(lenses)
-    wrong = [lens for lens in lenses if is_wrong(lens, basin)]
+def _of_bin(lenses: Sequence[Judged], names: Sequence[str]) -> dict[str, Any]:
+    wrong = [lens for lens in lenses if lens.places[BASIN].wrong]
     return {
         "lenses": len(lenses),
         "certified": sum(lens.certified for lens in lenses),
         "wrong": sorted(lens.lens_id for lens in wrong),
         "certified and wrong": sorted(lens.lens_id for lens in wrong if lens.certified),
-        "parameters": {
-            name: {
-                "median absolute error": float(np.median(np.abs(off[:, i]))),
-                "median standard deviation": float(np.median(sd[:, i])),
-                "mean z": float(np.mean(off[:, i] / sd[:, i])),
-                "standard deviation of z": float(np.std(off[:, i] / sd[:, i])),
-            }
-            for i, name in enumerate(names)
-        },
+        "parameters": {name: _accuracy([lens.places[name] for lens in lenses]) for name in names},
     }
 
 
-def calibrate(
-    lenses: Sequence[Fitted], names: Sequence[str], statuses: Mapping[str, int], *, seed: int
-) -> dict[str, Any]:
-    """All figures of a calibration run as one document; `statuses` counts every lens of the run, fitted or not.
+def _accuracy(places: Sequence[Place]) -> dict[str, float]:
+    truth, mean, sd, _, _ = np.array(places).T
+    z = (mean - truth) / sd
+    return {
+        "median absolute error": float(np.median(np.abs(mean - truth))),
+        "median standard deviation": float(np.median(sd)),
+        "mean z": float(np.mean(z)),
+        "standard deviation of z": float(np.std(z)),
+    }
+
+
+def calibrate(lenses: Sequence[Judged], statuses: Sequence[Status]) -> dict[str, Any]:
+    """All figures of mocks that were judged as one document; `statuses` are those of all mocks of the run, fitted or not.
 
     ValueError without a fitted lens or without theta_E, by which a basin is judged.
     """
     if not lenses:
         raise ValueError("calibration: expected fitted mock lenses, got none")
-    if "theta_E" not in names:
-        raise ValueError(f"calibration: expected theta_E among the parameters, got {', '.join(names)}")
-    placed_at, joint = ranks(lenses, seed), joint_ranks(lenses, seed)
-    shares = {level: covered(lenses, level) for level in LEVELS}
+    names = list(lenses[0].places)
+    if BASIN not in names:
+        raise ValueError(f"calibration: expected {BASIN} among the parameters, got {', '.join(names)}")
+    parameters = {}
+    for name in names:
+        places = [lens.places[name] for lens in lenses]
+        p = uniform_p(np.array([place.rank for place in places]))
+        shares = {f"{level:.0%}": covered(places, level) for level in LEVELS}
+        parameters[name] = {"rank p": p, "rank p, corrected": min(1.0, len(names) * p), "coverage": shares}
     return {
-        "lenses": sum(statuses.values()),
+        "lenses": len(statuses),
         "fitted": len(lenses),
-        "statuses": dict(statuses),
-        "seed": seed,
-        "parameters": {
-            name: {
-                "ranks": [round(float(rank), 4) for rank in placed_at[:, i]],
-                "rank p": uniform_p(placed_at[:, i]),
-                "rank p, corrected": min(1.0, len(names) * uniform_p(placed_at[:, i])),
-                "coverage": {f"{level:.0%}": float(share[i]) for level, share in shares.items()},
-            }
-            for i, name in enumerate(names)
-        },
-        "joint": {"ranks": [round(float(rank), 4) for rank in joint], "rank p": uniform_p(joint)},
-        "by signal-to-noise ratio": {
-            name: _of_bin(members, names, list(names).index("theta_E")) for name, members in _binned(lenses).items()
-        },
+        "statuses": {status.value: statuses.count(status) for status in Status if status in statuses},
+        "parameters": parameters,
+        "joint": {"rank p": uniform_p(np.array([lens.joint_rank for lens in lenses]))},
+        "by signal-to-noise ratio": {name: _of_bin(members, names) for name, members in _binned(lenses).items()},
+        "columns": list(Place._fields),
+        "mocks": [dataclasses.asdict(lens) for lens in lenses],
     }
+
+
+def judged(record: Mapping[str, Any]) -> Judged:
+    """A mock of the document that `calibrate` made."""
+    plain = {field.name: record[field.name] for field in dataclasses.fields(Judged)}
+    return Judged(**plain | {"places": {name: Place(*values) for name, values in record["places"].items()}})

@@ -1,6 +1,5 @@
 """The page on calibration: figures and tables of whether posteriors of mock lenses mean what they say."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lensmill import provenance
-from lensmill.checks.calibration import POINTS, band, calibrate, gather
-from lensmill.config import load
+from lensmill.checks.calibration import POINTS, Judged, band, calibrate, gather, judge, judged
+from lensmill.config import Config, load
 from lensmill.io.catalogue_out import LensRecord
 from lensmill.io.files import write_json, write_text
 from lensmill.io.mock import read_truth
@@ -36,8 +35,9 @@ def _ecdf(axes: Axes, ranks: np.ndarray, title: str, within: tuple[np.ndarray, n
 
 def rank_figure(document: Mapping[str, Any]) -> Markup:
     """A panel a parameter, and one for all together."""
-    panels = {labels.mathtext(name): found["ranks"] for name, found in document["parameters"].items()}
-    panels["all together"] = document["joint"]["ranks"]
+    lenses = [judged(record) for record in document["mocks"]]
+    panels = {labels.mathtext(name): [lens.places[name].rank for lens in lenses] for name in document["parameters"]}
+    panels["all together"] = [lens.joint_rank for lens in lenses]
     columns = 3
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(9, 2.1 * rows), layout="constrained")
@@ -52,19 +52,23 @@ def rank_figure(document: Mapping[str, Any]) -> Markup:
     return to_svg(figure, "ranks", "ranks of the truths among the draws")
 
 
-def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
-    """Write calibration.json and its page; `records` come from `aggregate`. Returns the page."""
-    config = load(run.config)
+def judge_run(config: Config, statuses: Mapping[str, Status]) -> list[Judged]:
+    """The mocks of a run that have a posterior held against their truths, in the parameters of the mass."""
     truths = read_truth(config.catalogue)
     known = set.intersection(*(set(truth) for truth in truths.values())) if truths else set()
     names = [name for name in labels.MASS if name in known]
-    counts = Counter(record.status for record in records)
-    statuses = {status.value: counts[status] for status in Status if counts[status]}
-    document = calibrate(gather(run, records, truths, names), names, statuses, seed=config.seed)
-    document |= {"run": run.root.name, "versions": provenance.versions()}
+    return judge(gather(RunFolder(config.folder), statuses, truths, names), names, config.seed)
+
+
+def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
+    """Write calibration.json and its page; `records` come from `aggregate`. Returns the page."""
+    config, statuses = load(run.config), {record.lens_id: record.status for record in records}
+    document = calibrate(judge_run(config, statuses), list(statuses.values()))
+    document |= {"run": run.root.name, "seed": config.seed, "versions": provenance.versions()}
     write_json(run.calibration, document)
     with themed():
         figure = rank_figure(document)
+    names = list(document["parameters"])
     shown = {"run": run.root.name, "figure": figure, "document": document}
     shown |= {"symbols": {name: labels.html(name) for name in names}, "units": {n: labels.unit(n, "") for n in names}}
     write_text(run.calibration_page, templates().get_template("calibration.html.j2").render(shown))
