@@ -25,7 +25,7 @@ FINENESS = 2  # quadrature points a spline interval and axis
 
 Rays = Float[Array, "*grid"]
 Coefficients = Float[Array, "node node"]
-Weights = Float[Array, "*grid 4"]
+Weights = Float[Array, "4 ray"]
 
 
 def standardise(
@@ -66,31 +66,42 @@ def lift(f: Rays) -> Rays:
 
 
 def _taps(t: Rays, nodes: int) -> tuple[Array, Weights, Weights]:
-    """First node, the four weights (last axis) of the uniform cubic B-spline at t, in nodes, and the weights' slopes."""
+    """First node, the four weights (first axis) of the uniform cubic B-spline at t, in nodes, and the weights' slopes."""
     left = jnp.clip(jnp.floor(t), 1, nodes - 3)
     s = t - left
     r = 1 - s
     weights = (r * r * r, 4 - 6 * s * s + 3 * s * s * s, 4 - 6 * r * r + 3 * r * r * r, s * s * s)
     slopes = (-r * r, s * (3 * s - 4), -r * (3 * r - 4), s * s)
-    return left.astype(jnp.int32) - 1, jnp.stack(weights, -1) / 6, jnp.stack(slopes, -1) / 2
+    return left.astype(jnp.int32) - 1, jnp.stack(weights) / 6, jnp.stack(slopes) / 2
 
 
-def _windows(coefficients: Coefficients, row: Array, column: Array) -> Float[Array, "ray 4 4"]:
-    """The 4 x 4 coefficients around each ray, by one gather.
-
-    Its transpose is one scatter of windows, several times faster than sixteen of scalars.
-    """
+def _windows(coefficients: Coefficients, row: Array, column: Array, places: tuple[int, int]) -> Array:
+    """The 4 x 4 coefficients around each ray, by one gather; `places` are the window's axes among those of the result."""
     return lax.gather(
         coefficients,
         jnp.stack([row, column], -1),
-        lax.GatherDimensionNumbers(offset_dims=(1, 2), collapsed_slice_dims=(), start_index_map=(0, 1)),
+        lax.GatherDimensionNumbers(offset_dims=places, collapsed_slice_dims=(), start_index_map=(0, 1)),
         slice_sizes=(4, 4),
         mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
     )
 
 
-def _contract(windows: Float[Array, "ray 4 4"], along_v: Weights, along_u: Weights) -> Float[Array, " ray"]:
-    return jnp.sum(windows * (along_v[:, :, None] * along_u[:, None, :]), (1, 2))
+def _side_by_side(coefficients: Coefficients, row: Array, column: Array) -> Float[Array, "4 4 ray"]:
+    """The windows with rays as the last axis, kept apart from what is made of them: XLA:CPU then makes vectors of rays."""
+    return lax.optimization_barrier(_windows(coefficients, row, column, (0, 1)))
+
+
+def _contract(windows: Float[Array, "4 4 ray"], along_v: Weights, along_u: Weights) -> Float[Array, " ray"]:
+    rows = [sum(windows[i, j] * along_u[j] for j in range(4)) for i in range(4)]
+    return jnp.asarray(sum(row * along_v[i] for i, row in enumerate(rows)))
+
+
+def _one_by_one(
+    coefficients: Coefficients, row: Array, column: Array, along_v: Weights, along_u: Weights
+) -> Float[Array, " ray"]:
+    """What `_contract` makes of the windows, ray after ray: the transpose is a scatter, which is fast for whole windows alone."""
+    weights = along_v.T[:, :, None] * along_u.T[:, None, :]
+    return jnp.sum(_windows(coefficients, row, column, (1, 2)) * weights, (1, 2))
 
 
 def nodes_per_unit(nodes: int) -> float:
@@ -105,7 +116,7 @@ def read_spline(coefficients: Coefficients, U: Rays, V: Rays) -> Rays:
     per_unit = nodes_per_unit(nodes)
     column, along_u, _ = _taps(U.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     row, along_v, _ = _taps(V.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
-    return _contract(_windows(coefficients, row, column), along_v, along_u).reshape(U.shape)
+    return _contract(_side_by_side(coefficients, row, column), along_v, along_u).reshape(U.shape)
 
 
 @functools.partial(read_spline.defjvp, symbolic_zeros=True)
@@ -116,7 +127,7 @@ def _read_spline_jvp(primals: tuple, tangents: tuple) -> tuple[Rays, Rays]:
     per_unit = nodes_per_unit(nodes)
     column, along_u, slope_u = _taps(U.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
     row, along_v, slope_v = _taps(V.reshape(-1) * per_unit + (nodes - 1) / 2, nodes)
-    windows = _windows(coefficients, row, column)
+    windows = _side_by_side(coefficients, row, column)
     value = _contract(windows, along_v, along_u).reshape(U.shape)
     d_coefficients, dU, dV = tangents
     tangent = jnp.zeros_like(value)
@@ -125,7 +136,7 @@ def _read_spline_jvp(primals: tuple, tangents: tuple) -> tuple[Rays, Rays]:
     if not isinstance(dV, SymbolicZero):
         tangent = tangent + per_unit * _contract(windows, slope_v, along_u).reshape(U.shape) * dV
     if not isinstance(d_coefficients, SymbolicZero):
-        tangent = tangent + _contract(_windows(d_coefficients, row, column), along_v, along_u).reshape(U.shape)
+        tangent = tangent + _one_by_one(d_coefficients, row, column, along_v, along_u).reshape(U.shape)
     return value, tangent
 
 
@@ -139,7 +150,7 @@ def read_channels(coefficients: Float[Array, "node node channel"], U: Rays, V: R
     total = jnp.zeros((row.size, flat.shape[1]), flat.dtype)
     for i in range(4):
         for j in range(4):
-            weight = along_v[:, i] * along_u[:, j]
+            weight = along_v[i] * along_u[j]
             total = total + weight[:, None] * flat[(row + i) * nodes + column + j]
     return total.reshape(*U.shape, -1)
 
