@@ -16,7 +16,7 @@ kind, without PSF and noise. Of the real ones, {galaxies} are bright and resolve
 given their fluxes, sizes, ellipticities, PSFs and noise.
 """
 GRADIENTS = """What the decoder takes of the posterior's gradient, 64 x 64 pixels with two rays along a side, float32, in a
-loop, as a sampler computes it.
+loop, as a sampler computes it. The spline is what 30,000 rays see of the source that was decoded.
 """
 MISFIT = """`benchmarks/misfit.py`: mock lenses of a mock survey's defaults, fitted with the neural source by their maximum a
 posteriori from the true lens on; how many exceed `certificate.source_misfit` = {source_misfit:g} (what the network cannot make)

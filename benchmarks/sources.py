@@ -60,6 +60,7 @@ PRECISION = "float32"
 GRID, HALF_WIDTH = 97, 4.0  # of draws in the standard frame, half-light radii
 DRAWS = 400
 STEPS = 20  # of the loop in which a gradient is timed
+READ = 30_000  # rays, about those of 64 x 64 pixels at the defaults
 
 
 class Setting(NamedTuple):
@@ -302,10 +303,14 @@ def best_ms(function: Callable[[], Any], seconds: float = 3.0) -> float:
     return 1e3 * best
 
 
-def walk(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+def walk(function: Callable[[Any], jax.Array]) -> Callable[[Any], Any]:
     """So many small steps downhill: what XLA compiles for a loop differs from what it does for one gradient."""
     slope = jax.grad(function)
-    return jax.jit(lambda x: jax.lax.fori_loop(0, STEPS, lambda _, x: x - 1e-9 * slope(x), x))
+
+    def step(_: int, x: Any) -> Any:
+        return jax.tree.map(lambda at, change: at - 1e-9 * change, x, slope(x))
+
+    return jax.jit(lambda x: jax.lax.fori_loop(0, STEPS, step, x))
 
 
 def by_xla(layer: Convolution, image: jax.Array) -> jax.Array:
@@ -315,8 +320,21 @@ def by_xla(layer: Convolution, image: jax.Array) -> jax.Array:
     return found if layer.bias is None else found + layer.bias[...]
 
 
+def by_sixteen(spline: jax.Array, U: jax.Array, V: jax.Array) -> jax.Array:
+    """What a spline is where its coefficients are gathered one after the other, with JAX's derivative."""
+    return frame.read_channels(spline[..., None], U, V)[..., 0]
+
+
+def reading(spline: jax.Array, read: Callable[..., jax.Array]) -> float:
+    """Milliseconds of the gradient of what `READ` rays see of a spline, in a loop."""
+    rng = np.random.default_rng(0)
+    places = jnp.asarray(rng.uniform(-0.95, 0.95, (2, READ)) * frame.STRETCH, spline.dtype)
+    steps = walk(lambda both: jnp.sum(read(both[0], *both[1]) ** 2))
+    return best_ms(functools.partial(steps, (spline, places))) / STEPS
+
+
 def gradients(setting: Setting) -> dict[str, float]:
-    """Milliseconds of a gradient in a loop, as a sampler takes it, float32: decoder alone, and the posterior by source."""
+    """Milliseconds of a gradient in a loop, as a sampler takes it, float32: decoder, its spline, and the posterior by source."""
     config = Config(run="time", catalogue=Path("none"), simulate={})
     network = setting.network
     lens = simulate_lens(config, setting.priors, "time")
@@ -329,6 +347,9 @@ def gradients(setting: Setting) -> dict[str, float]:
         with mock.patch.object(Convolution, "__call__", way):
             alone = walk(lambda z: jnp.sum(weights * coefficients(network.params, z, network.config)))
             found[name] = best_ms(functools.partial(alone, z)) / STEPS
+    spline = coefficients(network.params, z, network.config)
+    for name, read in (("spline", frame.read_spline), ("spline, by sixteen gathers", by_sixteen)):
+        found[name] = reading(spline, read)
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})

@@ -75,6 +75,22 @@ def test_a_rung_ends_where_its_draws_can_earn_no_certificate(state: sampling.Blo
 
 
 @pytest.mark.parametrize(
+    ("state", "rungs", "finished"),
+    [
+        (block(4, 1.0, 900, 0), 1, True),
+        (block(4, 1.0, 900, 1), 1, False),  # another rung may do without divergent draws
+        (block(4, 1.0, 900, 1, rung=1), 1, True),  # no other follows, and more draws take none of them away
+        (block(4, 1.0, 900, 1), 0, True),
+        (block(4, 1.0, 190, 1), 0, False),
+        (block(6, 1.0, 190, 0), 1, False),
+        (block(6, 1.0, 190, 0), 0, True),
+    ],
+)
+def test_nothing_is_drawn_that_no_certificate_needs(state: sampling.Block, rungs: int, finished: bool) -> None:
+    assert sampling._finished(state, effort(rungs=rungs)) is finished
+
+
+@pytest.mark.parametrize(
     ("steps", "then"),
     [((0.15, 0.05, 0.1), (0.05, 0.05, 0.05)), ((0.3, 0.1, 0.3), (0.1, 0.1, 0.1)), ((0.3, 0.25, 0.4), (0.3, 0.25, 0.4))],
 )

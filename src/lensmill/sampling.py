@@ -256,8 +256,13 @@ def _extend(
     draws = jax.tree.map(np.asarray, draws)
     reached = convergence(draws.base[..., lens_parameters(family)])
     block = block._replace(chains=chains, draws=draws, leapfrogs=leapfrogs, converged=reached, recent=None)
-    done = _enough(block, effort) and block.divergent <= effort.divergences
-    return block._replace(finished=done or (_spent(block, effort) and block.rung >= effort.rungs))
+    return block._replace(finished=_finished(block, effort))
+
+
+def _finished(block: Block, effort: Effort) -> bool:
+    """Whether draws are enough, on the last rung whatever diverged, since that will not mend; or as many as there may be."""
+    last, sound = block.rung >= effort.rungs, block.divergent <= effort.divergences
+    return (_enough(block, effort) and (sound or last)) or (_spent(block, effort) and last)
 
 
 def _enough(block: Block, effort: Effort) -> bool:
