@@ -298,7 +298,7 @@ def page() -> str:
         *misfit_part(load("misfit"), load("misfit-real")),
         *confusion_part(load("confusion"), load("confusion-others"), grid),
         *real_part(load("real"), grid),
-        *calibration_part({name: load(name) for name in SOURCES if (RESULTS / f"{name}.json").exists()}, grid),
+        *calibration_part({name: load(name) for name in SOURCES}, grid),
         *throughput_part(load("throughput"), grid),
     ]
     if (RESULTS / "light.json").exists():  # it takes half an hour, and not everyone has it
