@@ -1,15 +1,17 @@
 """Keep what a run of the target `calibration` found: its JSON under benchmarks/results, its ranks as a figure of the docs.
 
 snakemake calibration --cores all --workflow-profile workflow/profiles/default --configfile config/calibration.yaml
-python benchmarks/calibration.py config/calibration.yaml [--name calibration] [--note TEXT] [--anew] [--rest]
+python benchmarks/calibration.py config/calibration.yaml [--name calibration] [--note TEXT] [--anew] [--rest NAME]
 
 Such a run takes hours, and may be made in pieces, on several machines: mocks depend on the seed and their names alone, what has
 a certificate is kept whether the run is complete or not, and mocks that were kept before stay, each with its commit. `--rest`
-leaves the mocks that are not kept yet in the run's catalogue, and the run goes on with those.
+writes a catalogue of the mocks that are not kept yet, beside that of all. A config without `simulate`, whose catalogue it is,
+runs those: snakemake --until diagnose --configfile ...
 """
 
 import argparse
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -33,22 +35,18 @@ def main() -> None:
     parser.add_argument("--name", default="calibration", help="of the document and the figure")
     parser.add_argument("--note", default="", help="a sentence about the run")
     parser.add_argument("--anew", action="store_true", help="forget what was kept before")
-    parser.add_argument(
-        "--rest", action="store_true", help="keep nothing; take what is kept out of the run's catalogue"
-    )
+    parser.add_argument("--rest", help="keep nothing; write a catalogue of this name of the mocks that are not kept")
     given = parser.parse_args()
     config, path = load(given.config), ROOT / "benchmarks" / "results" / f"{given.name}.json"
     kept = {} if given.anew or not path.exists() else {one["lens_id"]: one for one in read(path)}
     if given.rest:
-        leave(config.catalogue, set(kept))
+        leave(config.catalogue, config.catalogue.with_name(given.rest), set(kept))
         return
     mocks, versions = found(config)
     kept |= {one["lens_id"]: one for one in mocks}
-    document = whole([kept[lens_id] for lens_id in sorted(kept)]) | {
-        "run": config.run,
-        "seed": config.seed,
-    }
-    document |= {"versions": versions, "note": f"{given.note} {commits(document)}".strip()}
+    document = whole([kept[lens_id] for lens_id in sorted(kept)])
+    document |= {"run": config.run, "seed": config.seed, "versions": versions}
+    document["note"] = f"{given.note} {commits(document)}".strip()
     path.write_text(json.dumps(document, indent=1) + "\n")
     with themed():
         figure = str(rank_figure(document))
@@ -59,8 +57,11 @@ def main() -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The mocks of a document."""
-    return list(json.loads(path.read_text())["mocks"])
+    """The mocks of a document; an earlier benchmark wrote some that have none."""
+    document = json.loads(path.read_text())
+    if "mocks" not in document:
+        sys.exit(f"{path}: expected a list `mocks`, which earlier versions did not write; --anew replaces the file")
+    return list(document["mocks"])
 
 
 def found(config: Config) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -105,12 +106,12 @@ def commits(document: dict[str, Any]) -> str:
     )
 
 
-def leave(catalogue: Path, kept: set[str]) -> None:
-    """Rewrite a catalogue without the mocks that are kept."""
+def leave(catalogue: Path, rest: Path, kept: set[str]) -> None:
+    """Write the rows of a catalogue whose mocks are not kept."""
     table = Table.read(catalogue)
-    rest = table[[lens_id not in kept for lens_id in table["lens_id"]]]
-    rest.write(catalogue, overwrite=True)
-    print(f"{catalogue}: {len(rest)} of {len(table)} mocks are left")
+    left = table[[lens_id not in kept for lens_id in table["lens_id"]]]
+    left.write(rest, overwrite=True)
+    print(f"{rest}: {len(left)} of {len(table)} mocks are left")
 
 
 if __name__ == "__main__":
