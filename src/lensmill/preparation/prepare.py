@@ -25,7 +25,7 @@ STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled 
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
 FAINT = 0.3  # rms: blank sky has less error of the lens light
-CLEAR, PEAKED = 10.0, 2.0  # sigma of the middle's light, and times that half-way to the arcs, whose wings fade inwards
+CLEAR = 10.0  # sigma of the middle's light: a galaxy is there
 INSIDE = 0.5  # of the arcs' radius: light further out belongs to them
 
 
@@ -125,17 +125,14 @@ def follow_light(
 
 
 def _is_seen(cutout: Cutout, light: LensLight, arcs: float) -> bool:
-    """Whether a galaxy's light is in the middle, well above the noise and the light half-way to the `arcs`' radius, arcsec."""
-    if np.hypot(*light.center) * cutout.pixel_scale > INSIDE * arcs:
-        return False
+    """Whether a galaxy's light is there, well above the noise, and well inside the `arcs`' radius, arcsec: else it is theirs."""
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     radius = np.hypot(*positions(shape, cutout.pixel_scale, light)) / cutout.pixel_scale
-    core, half_way = (use & cutout.mask for use in (radius < 2.0, np.abs(radius - 0.5 * arcs / cutout.pixel_scale) < 1))
-    if not core.any() or not half_way.any():
+    core = (radius < 2.0) & cutout.mask
+    if not core.any() or np.hypot(*light.center) * cutout.pixel_scale > INSIDE * arcs:
         return False
-    level, beside = ((cutout.image[use] - light.sky).mean() for use in (core, half_way))
     error = np.sqrt((cutout.rms[core] ** 2).mean() / core.sum())
-    return bool(level > CLEAR * error and level > PEAKED * beside)
+    return bool((cutout.image[core] - light.sky).mean() > CLEAR * error)
 
 
 def psf_sigma(cutout: Cutout) -> float:
