@@ -44,7 +44,7 @@ SEED = 11
 
 def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, source: str) -> fitting.Problem:
     mask = np.ones(mock.image.shape, bool)
-    pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
+    pixels = fitting.ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     model = config.model.model_copy(update={"source": source})
     problem = fitting.pose(
         pixels,

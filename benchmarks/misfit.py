@@ -152,7 +152,7 @@ def fit(config: Config, priors: dict, network: Network, name: str, make: Callabl
     began = time.perf_counter()
     mock = simulate_lens(config, priors, name, None, make)
     mask = np.ones(mock.image.shape, bool)
-    pixels = fitting.Pixels(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
+    pixels = fitting.ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     problem = fitting.pose(pixels, fitting.Model(**config.model.model_dump() | {"fit_radius": None}), priors, network)
     family, target = problem.family, problem.target
     truth = mock.truth | {"sky_level": 0.0}

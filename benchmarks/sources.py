@@ -339,7 +339,7 @@ def gradients(setting: Setting) -> dict[str, float]:
     network = setting.network
     lens = simulate_lens(config, setting.priors, "time")
     mask = np.ones(lens.image.shape, bool)
-    pixels = fitting.Pixels(lens.image, lens.rms, mask, lens.psf, lens.pixel_scale)
+    pixels = fitting.ImageData(lens.image, lens.rms, mask, lens.psf, lens.pixel_scale)
     z = jnp.asarray(np.random.default_rng(0).normal(size=network.config.latents), jnp.float32)
     weights = jnp.ones((network.config.nodes,) * 2, jnp.float32)
     found = {}

@@ -36,7 +36,7 @@ PUBLIC = {  # title: modules, each with its public names; none: all that its __a
     },
     "Fitting": {
         "lensmill.fitting": (
-            "Pixels", "Model", "Effort", "Problem", "Maximum", "pose", "find_maximum",
+            "ImageData", "Model", "Effort", "Problem", "Maximum", "pose", "find_maximum",
         ),
         "lensmill.sampling": ("Block", "Tried", "begin_sampling", "sample", "climb", "named_draws"),
         "lensmill.likelihood": ("Observation", "observe", "whitened_residuals"),

@@ -23,7 +23,7 @@ def kernel() -> np.ndarray:
     return shape / shape.sum()
 
 
-def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fitting.Pixels:
+def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fitting.ImageData:
     family = build_family(
         ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
     )
@@ -34,4 +34,4 @@ def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fittin
     clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
-    return fitting.Pixels(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)
+    return fitting.ImageData(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)

@@ -13,14 +13,14 @@ from lensmill.program import Family, Target, potential
 MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32", 8)
 
 
-def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> fitting.Pixels:
+def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> fitting.ImageData:
     rng = np.random.default_rng(seed)
     psf = rng.uniform(size=(psf_side, psf_side))
     image, rms, mask = rng.normal(size=shape), rng.uniform(1, 2, shape), rng.uniform(size=shape) > 0.1
-    return fitting.Pixels(image, rms, mask, psf / psf.sum(), scale, finer)
+    return fitting.ImageData(image, rms, mask, psf / psf.sum(), scale, finer)
 
 
-def counted(priors: dict, cutouts: list[fitting.Pixels]) -> tuple[int, list[float]]:
+def counted(priors: dict, cutouts: list[fitting.ImageData]) -> tuple[int, list[float]]:
     """How often the potential is traced for these cutouts, and its values."""
     traces = 0
 
@@ -56,7 +56,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_another_bucket_or_transform_is_another_compilation(priors: dict, other: fitting.Pixels) -> None:
+def test_another_bucket_or_transform_is_another_compilation(priors: dict, other: fitting.ImageData) -> None:
     traces, _ = counted(priors, [cutout((40, 40), 9, 0.1, 0), other])
     assert traces == 2
 

@@ -20,7 +20,7 @@ SOURCES = ("sersic", "shapelets", "pixels")
 
 
 def posed(
-    priors: dict, source: str = "sersic", pixels: fitting.Pixels | None = None
+    priors: dict, source: str = "sersic", pixels: fitting.ImageData | None = None
 ) -> tuple[fitting.Problem, np.ndarray]:
     """A mock lens with a model of its source, and the place of the truth in base space, vectors off their prior's median."""
     model = fitting.Model(("epl", "shear"), ("sersic",), source, True, 1, 4, None, "float64")

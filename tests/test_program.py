@@ -32,7 +32,7 @@ from lensmill.program import (
 from lensmill.source import PROFILES as SOURCE
 from lensmill.source import Network, neural
 from lensmill.source.decoder import DecoderConfig, coefficients, init
-from lensmill.warmstart import descend, fit_lens_light
+from lensmill.warmstart import descend, fit_light_alone
 from small_mock import SCALE, SIDE, TRUTH, kernel, mock
 
 
@@ -128,7 +128,7 @@ def test_masked_and_padded_pixels_do_not_count(priors: dict) -> None:
 
 def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
     image = np.arange(31 * 41, dtype=float).reshape(31, 41)
-    pixels = fitting.Pixels(image, np.ones_like(image), np.ones(image.shape, bool), np.ones((3, 3)) / 9, 0.1)
+    pixels = fitting.ImageData(image, np.ones_like(image), np.ones(image.shape, bool), np.ones((3, 3)) / 9, 0.1)
     cut = fitting.crop(pixels, 0.5)
     ny, nx = cut.image.shape
     assert cut.image[ny // 2, nx // 2] == image[15, 20]
@@ -235,7 +235,7 @@ def test_two_profiles_of_one_kind_take_different_parts_of_the_lens_light(priors:
     rms = np.sqrt(0.004**2 + image / 4000)
     observation = observe(image, rms, everywhere, kernel(), SCALE, "float64")
     target = Target(observation, believe(family, priors, 50.0, 0.01), None)
-    place, excess = fit_lens_light(family, target)
+    place, excess = fit_light_alone(family, target)
     found = constrain(family, target.beliefs, place)
     sizes = sorted((float(found["light_size"]), float(found["light1_size"])))
     assert sizes[1] > 2.5 * sizes[0]

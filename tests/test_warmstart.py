@@ -45,7 +45,7 @@ def test_the_search_ends_in_the_basin_of_the_truth(kind: str, priors: dict) -> N
 
 def test_softened_arcs_have_at_most_the_set_signal_to_noise(priors: dict) -> None:
     problem = fitting.pose(mock(priors, truth=BRIGHT), MODEL, priors)
-    _, excess = warmstart.fit_lens_light(problem.search_family, problem.coarse)
+    _, excess = warmstart.fit_light_alone(problem.search_family, problem.coarse)
     rms = problem.coarse.observation.rms
     soft = warmstart.soften(problem.coarse, excess).observation.rms
     arcs = np.asarray(excess) > warmstart.ARC_SIGNIFICANCE

@@ -56,7 +56,7 @@ class Effort:
     divergences: int
 
 
-class Pixels(NamedTuple):
+class ImageData(NamedTuple):
     """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
 
     The PSF's pixels are `psf_supersampling` times finer than the image's.
@@ -87,7 +87,7 @@ class Maximum(NamedTuple):
     seconds: float
 
 
-def crop(pixels: Pixels, radius: float | None) -> Pixels:
+def crop(pixels: ImageData, radius: float | None) -> ImageData:
     """The square around the pixels within `radius` (arcsec) of the centre, which alone are used; or all. ValueError for none."""
     if radius is not None:
         pixels = _disc(pixels, radius)
@@ -99,7 +99,7 @@ def crop(pixels: Pixels, radius: float | None) -> Pixels:
     return pixels
 
 
-def _disc(pixels: Pixels, radius: float) -> Pixels:
+def _disc(pixels: ImageData, radius: float) -> ImageData:
     ny, nx = pixels.image.shape
     across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
@@ -108,7 +108,7 @@ def _disc(pixels: Pixels, radius: float) -> Pixels:
     return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
 
 
-def scales(pixels: Pixels) -> tuple[float, float]:
+def scales(pixels: ImageData) -> tuple[float, float]:
     """The image's own units of flux (its total above the sky) and of sky level (its median rms), image unit."""
     used = pixels.mask
     level = float(np.median(pixels.rms[used]))
@@ -127,7 +127,7 @@ class Problem:
     coarse: Target
 
 
-def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> Problem:
+def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) -> Problem:
     """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior)."""
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.runtime.start() before fitting")
@@ -148,7 +148,7 @@ def pose(pixels: Pixels, model: Model, priors: Mapping, network: Any = None) -> 
     return Problem(family, Target(observation, beliefs, network), seek, coarse)
 
 
-def _coarse(cut: Pixels, precision: str) -> Observation:
+def _coarse(cut: ImageData, precision: str) -> Observation:
     """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
     factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
     kernel = coarsen_kernel(cut.psf, factor * cut.psf_supersampling)

@@ -59,7 +59,7 @@ def descend_some(
     return end, -residuals(family, target, end.position)[: shape[0] * shape[1]].reshape(shape)
 
 
-def fit_lens_light(family: Family, target: Target, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
+def fit_light_alone(family: Family, target: Target, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
     """Base-space position with lens light and sky fitted and no source, and the S/N image of what is left: the arcs.
 
     Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
@@ -188,7 +188,7 @@ def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
 
 def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
     """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
-    light, excess = fit_lens_light(family, coarse)
+    light, excess = fit_light_alone(family, coarse)
     rounds = jax.random.split(jax.random.key(seed), (1 + AGAIN, starts))
     found = _descend_all(family, coarse, light, excess, rounds[:1])
     if _poor(coarse, found):

@@ -9,7 +9,7 @@ import pytest
 from lensmill.checks import certify, plausible
 from lensmill.checks.predict import predict
 from lensmill.config import Certificate
-from lensmill.fitting import Model, Pixels, crop, pose
+from lensmill.fitting import ImageData, Model, crop, pose
 from lensmill.mass import SIE, SIS, MassModel
 from lensmill.program import system_at, unconstrain
 from lensmill.status import Stage
@@ -18,7 +18,7 @@ from small_mock import SCALE, SIDE, TRUTH, mock
 MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float64")
 
 
-def judged(priors: dict, pixels: Pixels, **wrong: float) -> dict[str, Any]:
+def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:
     """The plausibility checks of a mock lens at its true parameters, but for those given, by name."""
     problem = pose(pixels, MODEL, priors)
     values = TRUTH | wrong
@@ -38,7 +38,7 @@ def failing(checks: dict[str, Any]) -> list[str]:
     return [name for name, check in checks.items() if not check.passed]
 
 
-def spot(pixels: Pixels, x: float, y: float, flux: float) -> Pixels:
+def spot(pixels: ImageData, x: float, y: float, flux: float) -> ImageData:
     """The cutout with a star more (or, with a negative flux, less) at a position in arcsec."""
     axis = (np.arange(SIDE) - (SIDE - 1) / 2) * SCALE
     across, up = np.meshgrid(axis - x, axis - y)

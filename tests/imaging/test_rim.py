@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.fitting import Pixels, crop
+from lensmill.fitting import ImageData, crop
 from lensmill.grid import PixelGrid, centred_grid
 from lensmill.imaging import (
     PSF,
@@ -77,9 +77,9 @@ def test_the_gradient_knows_of_the_light_beyond() -> None:
     assert float(jax.grad(light)(jnp.asarray(1.0))) == pytest.approx(float(light(jnp.asarray(1.0))), rel=1e-9)
 
 
-def cutout(side: int, psf: np.ndarray) -> Pixels:
+def cutout(side: int, psf: np.ndarray) -> ImageData:
     flat = np.ones((side, side))
-    return Pixels(flat, flat, flat > 0, psf, SCALE)
+    return ImageData(flat, flat, flat > 0, psf, SCALE)
 
 
 def test_a_disc_keeps_all_its_pixels_and_no_others() -> None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from lensmill import provenance, runtime
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
-from lensmill.fitting import Effort, Model, Pixels, Problem, pose
+from lensmill.fitting import Effort, ImageData, Model, Problem, pose
 from lensmill.infer.abreast import OUT_OF_MEMORY, abreast
 from lensmill.ingredients import Ingredients, key, shortened
 from lensmill.io.attempts import read_attempts
@@ -99,9 +99,9 @@ class Work:
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
-    def pixels(self) -> Pixels:
+    def pixels(self) -> ImageData:
         """The prepared cutout as the core takes it."""
-        return Pixels(*(getattr(self.prepared.cutout, name) for name in Pixels._fields))
+        return ImageData(*(getattr(self.prepared.cutout, name) for name in ImageData._fields))
 
     @property
     def model(self) -> Model:

@@ -14,7 +14,7 @@ import scipy.signal
 
 from lensmill.checks.certify import at_least, at_most, within
 from lensmill.checks.predict import Prediction
-from lensmill.fitting import Pixels
+from lensmill.fitting import ImageData
 from lensmill.imaging import LensSystem
 from lensmill.imaging.coarse import coarsen_kernel
 from lensmill.io.certificate import Check, ParameterSummary
@@ -62,7 +62,7 @@ class _Maps(NamedTuple):
     used: np.ndarray
 
 
-def figures(cut: Pixels, prediction: Prediction, system: LensSystem) -> Figures:
+def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figures:
     """Of the fitted window `cut`, what the posterior predicts of it, and the lens at the maximum a posteriori."""
     einstein = prediction.derived_best["effective_einstein_radius"]
     maps = _maps(cut, prediction, _center(system))
@@ -150,7 +150,7 @@ def _mass_from_light(system: LensSystem) -> tuple[float | None, float | None]:
     return math.hypot(apart["center_x"], apart["center_y"]), shape
 
 
-def _maps(cut: Pixels, prediction: Prediction, center: tuple[float, float]) -> _Maps:
+def _maps(cut: ImageData, prediction: Prediction, center: tuple[float, float]) -> _Maps:
     ny, nx = cut.image.shape
     model, arcs = (plane[:ny, :nx] for plane in (prediction.model, prediction.arcs))
     noise = np.where(cut.mask, cut.rms, 1)
@@ -218,7 +218,7 @@ def _correlation(residual: np.ndarray, region: np.ndarray) -> tuple[float, int]:
     return (products / pairs / power, pairs) if pairs and power > 0 else (0.0, 0)
 
 
-def _half_width(cut: Pixels) -> float:
+def _half_width(cut: ImageData) -> float:
     return 0.5 * cut.pixel_scale * max(cut.image.shape)
 
 
