@@ -73,9 +73,8 @@ def found(config: Config) -> tuple[list[dict[str, Any]], dict[str, str]]:
     mocks = []
     for record in calibrate(lenses, [one.status for one in made.values()])["mocks"]:
         one, attributes = made[record["lens_id"]], read_posterior(run.posterior(record["lens_id"])).attrs
-        versions = {
-            name.removeprefix("version_"): attributes[name] for name in attributes if name.startswith("version_")
-        }
+        named = {str(name): value for name, value in attributes.items()}
+        versions = {name.removeprefix("version_"): named[name] for name in named if name.startswith("version_")}
         costs = {"seconds": round(one.run_time_s, 1), "gradients": one.gradients, "commit": versions["commit"]}
         mocks.append(record | costs | {"failed": [check.name for check in one.checks if not check.passed]})
     return mocks, versions

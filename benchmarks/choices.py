@@ -118,10 +118,11 @@ def add_likelihoods(bench: Bench, mode: str) -> None:
             functools.partial(gauss_newton.linearise, functools.partial(whitened, model, family, target)),
             centre, task="Jacobian", mode=mode, variant=name,
         )  # fmt: skip
-    for name, value in {
+    others: dict[str, Callable[[jax.Array], jax.Array]] = {
         "recomputed in the backward pass": jax.checkpoint(functools.partial(half_squares, image, True)),
         "residuals summed in the pixels' precision": functools.partial(half_squares, image, False),
-    }.items():
+    }
+    for name, value in others.items():
         bench.add(jax.value_and_grad(value), centre, task="likelihood", mode=mode, variant=name)
 
 
@@ -142,7 +143,8 @@ def measure(given: argparse.Namespace) -> None:
     for terms in TERMS:
 
         def pull(parameters: jax.Array, terms: int = terms) -> jax.Array:
-            alpha_x, alpha_y = EPL(*parameters.astype(precision), terms).deflection(*rays)
+            theta_E, gamma, e1, e2, center_x, center_y = parameters.astype(precision)
+            alpha_x, alpha_y = EPL(theta_E, gamma, e1, e2, center_x, center_y, terms).deflection(*rays)
             return jnp.sum(alpha_x * rays[1]) + jnp.sum(alpha_y * rays[0] * rays[1])
 
         bench.add(jax.value_and_grad(pull), centre[:6], task="series", variant=f"{terms} terms")
@@ -151,11 +153,12 @@ def measure(given: argparse.Namespace) -> None:
     both = jax.value_and_grad(functools.partial(loglike, family, target))
     for width in BATCHES:
         many = centre * (1 + 1e-3 * rng.normal(size=(width, centre.size)))
-        for name, mapped in {
+        ways: dict[str, Callable] = {
             "vmap": jax.vmap(both),
             "lax.map": functools.partial(jax.lax.map, both),
             "lax.map of pairs": functools.partial(jax.lax.map, both, batch_size=2),
-        }.items():
+        }
+        for name, mapped in ways.items():
             bench.add(mapped, many, vectors=width, task="batch", variant=f"{width} by {name}")
     bench.run()
 

@@ -138,7 +138,10 @@ def main() -> None:
     chosen = parser.parse_args()
     runtime.start()
     end = time.monotonic() + chosen.seconds
-    config = load(ROOT / "config" / "slacs-like.yaml")
+    path = ROOT / "config" / "slacs-like.yaml"
+    config = load(path)
+    if config.simulate is None:
+        raise ValueError(f"{path}: expected a section `simulate`, got none")
     recipe = config.simulate.model_copy(update={"lenses": chosen.lenses})
     catalogue = config.folder / f"survey-{recipe.digest()[:8]}" / "catalogue.ecsv"
     config = config.model_copy(update={"simulate": recipe, "catalogue": catalogue, "priors": ROOT / config.priors})

@@ -14,6 +14,7 @@ import functools
 import importlib
 import importlib.metadata
 import json
+import math
 import random
 import sys
 import time
@@ -202,28 +203,31 @@ def add_deflection(bench: Bench, terms: int) -> None:
     def deflect(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
         theta_E, gamma, e1, e2 = parameters.astype(bench.arguments.precision)
         nowhere = jnp.zeros_like(e1)
-        return EPL(theta_E, gamma, e1, e2, nowhere, nowhere, terms).deflection(*rays)
+        return EPL(theta_E, gamma, e1, e2, nowhere, nowhere, terms=terms).deflection(*rays)
 
     def total(parameters: jax.Array) -> jax.Array:
         alpha_x, alpha_y = deflect(parameters)
         return jnp.sum(alpha_x * jnp.cos(rays[0])) + jnp.sum(alpha_y * jnp.sin(rays[1]))
 
     for gamma, q in SLOPES:
-        e, tags = (1 - q) / (1 + q), {"gamma": gamma, "q": q}
+        e = (1 - q) / (1 + q)
         parameters = jnp.asarray([1.2, gamma, e * np.cos(0.8), e * np.sin(0.8)])
-        bench.add(deflect, parameters, task="epl_alpha", **tags)
-        bench.add(jax.value_and_grad(total), parameters, task="epl_vag", **tags)
+        bench.add(deflect, parameters, task="epl_alpha", gamma=gamma, q=q)
+        bench.add(jax.value_and_grad(total), parameters, task="epl_vag", gamma=gamma, q=q)
 
 
 def deflection_errors(table: Path, terms: int, precision: str) -> Iterator[tuple[str, float]]:
     """Kind of place with its axis ratio, and error relative to |alpha|, for every row of a table of exact deflections."""
-    deflect = jax.jit(lambda p, x, y: EPL(*p, *jnp.zeros_like(p, shape=(2,)), terms).deflection(x, y))
+    deflect = jax.jit(lambda p, x, y: EPL(p[0], p[1], p[2], p[3], 0 * p[0], 0 * p[0], terms).deflection(x, y))
     with table.open() as file:
         for row in csv.DictReader(file):
             q, x, y, *exact = (float(row[k]) for k in ("q", "x", "y", "alpha_x", "alpha_y"))
             shape = [float(row["theta_E"]), float(row["gamma"]), (1 - q) / (1 + q), 0.0]
             found = deflect(*(jnp.asarray(v, precision) for v in (shape, x, y)))
-            yield f"{row.get('kind', 'grid')}_q{q:.2f}", float(np.hypot(*np.subtract(found, exact)) / np.hypot(*exact))
+            yield (
+                f"{row.get('kind', 'grid')}_q{q:.2f}",
+                math.dist([float(a) for a in found], exact) / math.hypot(*exact),
+            )
 
 
 def arguments() -> argparse.Namespace:

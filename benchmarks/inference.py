@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import core
 import jax
@@ -38,7 +38,7 @@ from samplers import METHODS, OWN, REFERENCE, Run
 from lensmill import runtime
 from lensmill.config import Config, Model
 from lensmill.config.models import Simulate
-from lensmill.fitting import Maximum, Pixels, Problem, find_maximum, pose
+from lensmill.fitting import ImageData, Maximum, Problem, find_maximum, pose
 from lensmill.fitting import Model as Fitted
 from lensmill.infer.convergence import convergence
 from lensmill.io.files import file_sha256
@@ -47,7 +47,6 @@ from lensmill.provenance import code_fingerprint, commit, key, versions
 from lensmill.sampling import named_draws
 from lensmill.simulate import simulate_lens
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 
 ESS, LONG_ESS = 400.0, 1500.0
 SEED = 2026
@@ -65,7 +64,7 @@ PEER_FIGURES = (
 )  # fmt: skip
 
 
-def settings(source: str) -> Config:
+def settings(source: Literal["sersic", "neural"]) -> Config:
     """A survey as configured by default, but for its source and the range of its signal-to-noise ratios."""
     simulate = Simulate(lenses=1, source=source, snr=(10.0, 100.0))
     return Config(run="inference", catalogue=Path("none"), model=Model(source=source), simulate=simulate, seed=SEED)
@@ -80,7 +79,7 @@ class Lens(NamedTuple):
     made_of: Any
 
 
-def first_lens(folder: Path | None) -> Pixels:
+def first_lens(folder: Path | None) -> ImageData:
     """The lens of `core.py` in its 80x80 frame; with a folder of peers the very image that they fit."""
     n, scale, fwhm = core.FRAMES["80"]
     if folder is None:
@@ -90,7 +89,7 @@ def first_lens(folder: Path | None) -> Pixels:
         sys.path.append(str(folder))
         work = importlib.import_module("common").Work("80", "ss1", own=True)
         image, rms = work.data, work.noise
-    return Pixels(image, rms, np.ones((n, n), bool), core.kernel(scale, fwhm), scale)
+    return ImageData(image, rms, np.ones((n, n), bool), core.kernel(scale, fwhm), scale)
 
 
 def first_problem(folder: Path | None) -> Problem:
@@ -98,10 +97,10 @@ def first_problem(folder: Path | None) -> Problem:
     return pose(first_lens(folder), Fitted(**model), PRIORS)
 
 
-def mock_problem(name: str, source: str, network: Network | None) -> Problem:
+def mock_problem(name: str, source: Literal["sersic", "neural"], network: Network | None) -> Problem:
     config = settings(source)
     mock = simulate_lens(config, PRIORS, name, network)
-    pixels = Pixels(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
+    pixels = ImageData(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
     return pose(pixels, Fitted(**config.model.model_dump() | {"fit_radius": None}), PRIORS, network)
 
 
@@ -113,9 +112,7 @@ def lenses(given: argparse.Namespace) -> Iterator[tuple[Lens, bool]]:
         make = functools.cache(functools.partial(mock_problem, f"mock-{i:03d}", "sersic", None))
         yield Lens(f"mock-{i:03d}", "sersic", make, None), i < given.compared
     if given.weights:
-        decoder, params, _ = load_weights(given.weights)
-        precision = Model().precision
-        network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), decoder)
+        network = Network.read(given.weights, Model().precision)
         for i in range(given.neural):
             make = functools.cache(functools.partial(mock_problem, f"neural-{i:03d}", "neural", network))
             yield Lens(f"neural-{i:03d}", "neural", make, file_sha256(given.weights)), True
@@ -247,8 +244,10 @@ def moments(problem: Problem, run: Run) -> dict[str, dict[str, float]]:
     flat = np.asarray(run.draws.reshape(-1, run.draws.shape[-1]))
     values = named_draws(problem.family, problem.target.beliefs, flat)
     mass = [site.name for site in problem.family.sites if site.component[0] == "mass"]
-    each = {"mean": np.mean, "sd": np.std}
-    return {what: {name: float(of(values[name])) for name in mass} for what, of in each.items()}
+    return {
+        "mean": {name: float(np.mean(values[name])) for name in mass},
+        "sd": {name: float(np.std(values[name])) for name in mass},
+    }
 
 
 def agreement(family: Family, run: Run, reference: np.ndarray) -> dict[str, Any]:

@@ -32,7 +32,6 @@ from lensmill.imaging import PSF, Sampling, convolve, kernel_transform, render_s
 from lensmill.program import Beliefs, Family, assemble, believe, build_family, constrain
 from lensmill.simulate import MULTIPLY_IMAGED, ROOM, Instrument
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 
 SKY = Simulate()
 SNR = (30, 100, 300)
@@ -135,8 +134,7 @@ def measure_errors(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "Sersic, compact": ("sersic", None, COMPACT),
     }
     if given.weights:
-        decoder, params, _ = load_weights(given.weights)
-        sources["neural"] = ("neural", Network(jax.tree.map(lambda a: jnp.asarray(a, float), params), decoder), {})
+        sources["neural"] = ("neural", Network.read(given.weights, "float64"), {})
     star, finest, others = psf(1), psf(FINEST), {str(k): psf(k) for k in SUPERSAMPLINGS}
     for name, (source, network, fixed) in sources.items():
         for number, lens in enumerate(lenses(source, network, given.lenses, fixed)):
@@ -185,7 +183,8 @@ def add_convolutions(bench: Bench, precision: str) -> None:
                 supersampling=k,
             ),
         }
-        np.testing.assert_allclose(*(way(fine) for way in ways.values()), rtol=0.01, atol=0.1)
+        by_places, on_fine = (way(fine) for way in ways.values())
+        np.testing.assert_allclose(by_places, on_fine, rtol=0.01, atol=0.1)
         weights = jnp.asarray(rng.normal(size=(side, side)), precision)
         for name, way in ways.items():
             both = jax.value_and_grad(lambda pixels, way=way, weights=weights: jnp.sum(way(pixels) * weights))

@@ -69,9 +69,13 @@ class Survey:
 
     def killed(self, results: int, pause: float) -> dict[str, Any] | None:
         """Run, and kill every process `pause` seconds after so many results are there; None where the run ends before."""
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen(
-            self.command(), cwd=self.project, env=self.environment(), start_new_session=True, **quiet
+            self.command(),
+            cwd=self.project,
+            env=self.environment(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         begun = time.perf_counter()
         while process.poll() is None and sum(map(len, self.stamps().values())) < results:
@@ -263,7 +267,7 @@ def edited(path: Path, old: str, new: str) -> Callable[[], None]:
     return change
 
 
-def appended(path: Path, words: bytes) -> Callable[[], None]:
+def appended(path: Path, words: bytes) -> Callable[[], object]:
     """More bytes at the end of a file."""
     return lambda: path.write_bytes(path.read_bytes() + words)
 
@@ -274,11 +278,11 @@ def other_weights(survey: Survey) -> Callable[[], None]:
     def change() -> None:
         import jax
 
-        from lensmill.config import load
+        from lensmill.config import SHIPPED_WEIGHTS
         from lensmill.source.decoder import load as load_weights
         from lensmill.source.decoder import save
 
-        decoder, weights, about = load_weights(load(survey.config).weights)
+        decoder, weights, about = load_weights(SHIPPED_WEIGHTS)
         path = survey.config.with_name("other.msgpack")
         save(path, decoder, jax.tree.map(lambda leaf: 1.001 * leaf, weights), about)
         appended(survey.config, f"source_network: {{weights: {path}}}\n".encode())()
@@ -286,7 +290,7 @@ def other_weights(survey: Survey) -> Callable[[], None]:
     return change
 
 
-def changes(survey: Survey) -> Iterator[tuple[str, Callable[[], None]]]:
+def changes(survey: Survey) -> Iterator[tuple[str, Callable[[], object]]]:
     """Every kind of change, in words, and as something done."""
     config, source = survey.config, survey.project / "src" / "lensmill"
     folder = survey.catalogue.parent
@@ -308,10 +312,10 @@ def changes(survey: Survey) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "`lensmill retry --lens`, one lens", retried(survey)
 
 
-def retried(survey: Survey) -> Callable[[], None]:
+def retried(survey: Survey) -> Callable[[], object]:
     """One lens queued again."""
     words = [str(PROGRAMS / "lensmill"), "retry", str(survey.config), "--lens", "changes-0002"]
-    return lambda: subprocess.run(words, check=True, env=survey.environment(), stdout=subprocess.DEVNULL) and None
+    return lambda: subprocess.run(words, check=True, env=survey.environment(), stdout=subprocess.DEVNULL)
 
 
 def redshift(survey: Survey) -> Callable[[], None]:
@@ -341,8 +345,13 @@ def changed(cores: int, lenses: int) -> list[dict[str, Any]]:
             before, whole = survey.stamps(), outcomes(survey)
             wall = survey.run()
             after, now = survey.stamps(), outcomes(survey)
-            row = {"what": words, "lenses": {step: len(names) for step, names in again(before, after).items()}}
-            row |= {"catalogue": now[0] != whole[0], "report": now[1] != whole[1], "wall_s": round(wall, 1)}
+            row = {
+                "what": words,
+                "lenses": {step: len(names) for step, names in again(before, after).items()},
+                "catalogue": now[0] != whole[0],
+                "report": now[1] != whole[1],
+                "wall_s": round(wall, 1),
+            }
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows
@@ -350,7 +359,7 @@ def changed(cores: int, lenses: int) -> list[dict[str, Any]]:
 
 def outcomes(survey: Survey) -> tuple[int, int]:
     """When catalogue and report were written, ns."""
-    return tuple(path.stat().st_mtime_ns for path in (survey.folder.catalogue_ecsv, survey.folder.report))
+    return survey.folder.catalogue_ecsv.stat().st_mtime_ns, survey.folder.report.stat().st_mtime_ns
 
 
 def machine() -> dict[str, Any]:

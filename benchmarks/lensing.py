@@ -24,13 +24,12 @@ from peers import write
 from sources import ORDER
 
 from lensmill import fitting, runtime
-from lensmill.config import Config, Simulate, load_priors, prior_table
+from lensmill.config import SHIPPED_WEIGHTS, Config, Simulate, load_priors, prior_table
 from lensmill.infer.gauss_newton import whitening
 from lensmill.io.files import atomic_path, file_sha256
 from lensmill.program import constrain, residuals, unconstrain
 from lensmill.simulate import simulate_lens
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 from lensmill.source.shapelets import number_of_coefficients
 from lensmill.warmstart import descend
 
@@ -110,8 +109,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     config = Config(run="lensing", seed=SEED, catalogue=given.folder / "none.ecsv", simulate=Simulate())
     priors = prior_table(load_priors(ROOT / config.priors))
-    decoder, params, _ = load_weights(config.weights)
-    network = Network(jax.tree.map(lambda a: jnp.asarray(a, config.model.precision), params), decoder)
+    network = Network.read(SHIPPED_WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     records = []
     for number in range(given.mocks):
@@ -123,7 +121,7 @@ def main() -> None:
                 whole.write_text(json.dumps({"mock": path.stem, "snr": mock.truth["peak_snr"]} | made))
         records.append(json.loads(path.read_text()))
         print(json.dumps({source: records[-1][source]["lens"]["gamma"] for source in SOURCES}), flush=True)
-    about = {"weights_sha256": file_sha256(config.weights), "mocks": len(records), "summary": summary(records)}
+    about = {"weights_sha256": file_sha256(SHIPPED_WEIGHTS), "mocks": len(records), "summary": summary(records)}
     write(given.out, load, about | {"records": records})
 
 

@@ -28,7 +28,7 @@ from peers import processor
 from lensmill import fitting, runtime
 from lensmill.checks.misfit import source_misfit, strangeness
 from lensmill.checks.predict import images_at
-from lensmill.config import Certificate, Config, Simulate, load_priors, prior_table
+from lensmill.config import SHIPPED_WEIGHTS, Certificate, Config, Simulate, load_priors, prior_table
 from lensmill.infer.gauss_newton import whitening
 from lensmill.io.files import atomic_path, file_sha256
 from lensmill.likelihood import whitened_residuals
@@ -36,7 +36,6 @@ from lensmill.program import constrain, residuals
 from lensmill.provenance import versions
 from lensmill.simulate import held_out, simulate_lens
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.components import Bar, Component, Disc, Field, Knot, Plane
 from lensmill.sourcenet.galaxies import CORE, Galaxy, angle, build, draw_plane, lognormal
 from lensmill.sourcenet.realgalaxy import Catalogue, UnusableError, interpolated, standardise
@@ -147,6 +146,11 @@ def strange(kind: str, seed: int) -> Galaxy:
     return build(STRANGE[kind](rng), lognormal(rng, 0.30, 0.6, 0.05, 1.5))
 
 
+def given_galaxy(galaxy: Galaxy, seed: int) -> Galaxy:
+    """The same galaxy, whatever the seed."""
+    return galaxy
+
+
 def fit(config: Config, priors: dict, network: Network, name: str, make: Callable[[int], Galaxy]) -> dict[str, Any]:
     """Maps of one mock at its maximum a posteriori: residuals and arcs in units of the noise, and which pixels are used."""
     began = time.perf_counter()
@@ -233,8 +237,7 @@ def main() -> None:
     recipe = Simulate()
     config = Config(run="misfit", seed=5, catalogue=given.folder / "none.ecsv", simulate=recipe)
     priors = prior_table(load_priors(ROOT / config.priors))
-    decoder, params, _ = load_weights(config.weights)
-    network = Network(jax.tree.map(lambda a: jnp.asarray(a, config.model.precision), params), decoder)
+    network = Network.read(SHIPPED_WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     numbers = {"familiar": given.familiar} | dict.fromkeys(STRANGE, given.strange)
     makers: dict[str, Callable[[int], Galaxy]] = {"familiar": held_out}
@@ -243,7 +246,7 @@ def main() -> None:
     order = sorted((i / number, kind, i) for kind, number in numbers.items() for i in range(number))
     mocks = [(f"{kind.replace(' ', '-')}-{i:04d}", kind, makers[kind]) for _, kind, i in order]
     real = real_galaxies(given.cosmos) if given.cosmos else {}
-    mocks += [(name, "real", lambda seed, galaxy=galaxy: galaxy) for name, galaxy in real.items()]
+    mocks += [(name, "real", functools.partial(given_galaxy, galaxy)) for name, galaxy in real.items()]
     records = []
     for name, kind, make in mocks:
         path = given.folder / f"{name}.npz"
@@ -256,7 +259,7 @@ def main() -> None:
     limits = config.certificate
     familiar = [one for one in records if one["kind"] == "familiar"]
     document = {
-        "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(config.weights),
+        "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(SHIPPED_WEIGHTS),
         "simulate": recipe.model_dump(mode="json"), "wrong": WRONG,
         "limits": {"source_misfit": limits.source_misfit, "source_strangeness": limits.source_strangeness},
         "rates": rates(records, limits),

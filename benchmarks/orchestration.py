@@ -27,6 +27,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from lensmill.io.catalogue import CatalogueRow
+    from lensmill.io.certificate import Step
     from lensmill.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,14 +132,16 @@ def write_store(config: Path) -> None:
         run.lens(lens_id).mkdir(parents=True)
         for path in one.iterdir():
             os.link(path, run.lens(lens_id) / path.name)
-    for step in ("map", "sample", "diagnose", "pages"):
+    steps: tuple[Step, ...] = ("map", "sample", "diagnose", "pages")
+    for step in steps:
         for batch, lens_ids in plan.batches.items():
             write_batch(plan, step, batch, [rows[lens_id] for lens_id in lens_ids], digest)
 
 
-def write_batch(plan: "Schedule", step: str, batch: str, rows: "list[CatalogueRow]", digest: str) -> None:
+def write_batch(plan: "Schedule", step: "Step", batch: str, rows: "list[CatalogueRow]", digest: str) -> None:
     """What a job leaves: its manifest, and the small files of its lenses."""
     import rehearse
+    from pydantic import JsonValue
 
     from lensmill.ingredients import Ingredients, key, shortened
     from lensmill.io.certificate import Manifest, ManifestRow
@@ -150,7 +153,8 @@ def write_batch(plan: "Schedule", step: str, batch: str, rows: "list[CatalogueRo
     for row in rows:
         lens_id, parts = row.lens_id, ingredients.parts("diagnose" if step == "pages" else step, row, digest)
         status = Status.CERTIFIED if step in ("diagnose", "pages") else Status.PENDING
-        about = {"key": key(parts), "made_of": shortened(parts), "reused": False}
+        made_of = dict[str, JsonValue](shortened(parts))
+        about: dict[str, JsonValue] = {"key": key(parts), "made_of": made_of, "reused": False}
         made.append(ManifestRow(lens_id=lens_id, status=status, extra=about))
         if step == "diagnose":  # not by the real writer, which waits for the disk at every file
             text = rehearse.certificate(lens_id, key(parts), dict(parts)).model_dump_json(indent=1)
@@ -204,8 +208,13 @@ def files(lenses: int) -> dict[str, Any]:
     ids = [f"lens-{i:05d}" for i in range(lenses)]
     with tempfile.TemporaryDirectory(prefix="orchestration-") as place:
         folder, one = Path(place), Path(place, "all.nc")
+
+        def each() -> None:
+            for i in ids:
+                rehearse.write_draws(folder / f"{i}.nc", i, "k")
+
         apart = {
-            "write": seconds(lambda: [rehearse.write_draws(folder / f"{i}.nc", i, "k") for i in ids]) / lenses,
+            "write": seconds(each) / lenses,
             "read_one": seconds(lambda: read_posterior(folder / f"{ids[-1]}.nc")),
             "replace_one": seconds(lambda: rehearse.write_draws(folder / f"{ids[-1]}.nc", ids[-1], "k")),
         }

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,11 @@ from lensmill.provenance import versions
 
 CORE = Path(__file__).with_name("core.py")
 IDENTITY = ("peer", "version", "variant", "dtype", "kind", "task", "frame", "mode", "gamma", "q")
-STATISTICS = {"ms": statistics.median, "ms_min": min, "ms_cpu": statistics.median}
+STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "ms": statistics.median,
+    "ms_min": min,
+    "ms_cpu": statistics.median,
+}
 CHECKS = ("max_rel", "max_over_noise", "grad_err", "worst", "terms", "why")
 
 

@@ -81,7 +81,7 @@ def mocks(truth: Mapping[str, float], lenses: int, samples: int, seed: int) -> E
     rng = np.random.default_rng(seed)
     drawn = np.stack([posterior(true, samples, rng) for true in population(truth, lenses, rng)])
     draws = {name: drawn[..., i] for i, name in enumerate(PARAMETERS)}
-    log_prior = sum(log_density(prior, draws[name]) for name, prior in priors().items())
+    log_prior = np.sum([log_density(prior, draws[name]) for name, prior in priors().items()], axis=0)
     bounds = {name: (prior.get("low", -np.inf), prior.get("high", np.inf)) for name, prior in priors().items()}
     return Evidence(tuple(f"mock-{i:04d}" for i in range(lenses)), draws, log_prior, bounds)
 

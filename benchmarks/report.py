@@ -68,19 +68,19 @@ def certificate(lens_id: str, status: Status, rng: np.random.Generator) -> Certi
     fine, failed = status is Status.CERTIFIED, status is Status.FAILED
     rhat, ess = 1 + rng.exponential(0.002 if fine else 0.06), float(rng.normal(700, 90) if fine else rng.gamma(2, 60))
     check = Check(name="largest R-hat", value=rhat, threshold=1.01, sense="at most", passed=fine, stage=Stage.SAMPLING)
-    stage = Stage.NONE if fine else Stage.BASIN if failed else rng.choice([Stage.SOURCE, Stage.SAMPLING])
+    stage = Stage.NONE if fine else Stage.BASIN if failed else (Stage.SOURCE, Stage.SAMPLING)[rng.integers(2)]
     reason = (
         ""
         if fine
         else f"largest R-hat {rhat:.4g}, expected at most 1.01; least bulk ESS {ess:.4g}, expected at least 400"
     )
-    numbers = {} if failed else {
+    numbers: dict[str, Any] = {} if failed else {
         "checks": (check,), "parameters": {name: summary(rng, name) for name in CENTRES}, "rhat_max": rhat,
         "ess_bulk_min": ess, "ess_tail_min": ess * 0.9, "ebfmi_min": float(rng.uniform(0.5, 1)), "divergences": 0,
         "chi2_reduced": float(rng.normal(1, 0.03)), "ppp": float(rng.uniform()), "gradients": int(rng.gamma(9, 3000)),
     }  # fmt: skip
     return Certificate(
-        lens_id=lens_id, status=status, stage=Stage(stage), reason=reason, run_time_s=float(rng.gamma(9, 8)),
+        lens_id=lens_id, status=status, stage=stage, reason=reason, run_time_s=float(rng.gamma(9, 8)),
         versions={"lensmill": "0.1.0", "jax": "0.8"}, **numbers,
     )  # fmt: skip
 
@@ -129,7 +129,10 @@ def in_browser(chromium: str, page: Path, folder: Path) -> dict[str, float]:
         command = [chromium, *FLAGS, f"--user-data-dir={profile}", copy.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     copy.unlink()
-    return json.loads(unescape(re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    said = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
+    if said is None:
+        raise RuntimeError(f"{page}: expected the browser to say what it measured, got {done.stdout[-300:]!r}")
+    return json.loads(unescape(said[1]))
 
 
 def timed(act: Callable[[], Any]) -> float:

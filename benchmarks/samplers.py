@@ -115,7 +115,7 @@ def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool 
 def _enough(block: Block, least: float) -> bool:
     if block.draws is None:
         return False
-    reached = convergence(block.draws.base)
+    reached = convergence(np.asarray(block.draws.base))
     return min(reached.ess_bulk, reached.ess_tail) >= least
 
 
@@ -142,7 +142,7 @@ class Posed(NamedTuple):
 
 def _base(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
     """The base-space position."""
-    return position if posed.following is None else following.to_base(family, *posed, position)
+    return position if posed.following is None else following.to_base(family, posed.target, posed.following, position)
 
 
 def _height(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
@@ -232,7 +232,8 @@ def chees(problem: Problem, maximum: Maximum, least: float) -> Run:
     """ChEES-HMC in the straightened space."""
     posed, frame, frame_s = _frame(problem, maximum)
     (draws, *cost), wall, cpu = _compiled(_chees, problem.family)(posed, frame, jax.random.key(SEED))
-    return Run(np.asarray(draws), *(int(c) for c in cost), wall + frame_s, cpu + frame_s, frame_s)
+    before, after, divergent = (int(c) for c in cost)
+    return Run(np.asarray(draws), before, after, divergent, wall + frame_s, cpu + frame_s, frame_s)
 
 
 def _microcanonical(family: Family, target: Posed, frame: Frame, keys: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -32,8 +32,7 @@ from scipy import stats
 from source_sheets import write_draws, write_fits
 
 from lensmill import fitting, runtime
-from lensmill.config import load_priors, prior_table
-from lensmill.config.models import Config
+from lensmill.config import SHIPPED_WEIGHTS, Config, Simulate, load_priors, prior_table
 from lensmill.imaging import Sampling, render
 from lensmill.io.files import file_sha256
 from lensmill.likelihood import Observation, observe
@@ -205,7 +204,7 @@ class Draws:
         return np.asarray(_decoded(self.network.params, self.network.config, z, jnp.asarray(X), jnp.asarray(Y)))
 
 
-def distances(first: list[dict[str, float]], second: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+def distances(first: list[dict[str, float]], second: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
     """Kolmogorov-Smirnov distance, its p-value, and both medians, of each number."""
     found = {}
     for name in NAMES:
@@ -246,8 +245,9 @@ def standard_draws(network: Network, sheets: Path | None) -> dict[str, Any]:
 
 def real_draws(setting: Setting, catalogue: Path, sheets: Path | None) -> dict[str, Any]:
     """Decoded draws in the place of real galaxies, with each one's PSF, noise, flux, size and ellipticity, against these."""
-    draws, numbers, shown = Draws(setting.network, 2), {"decoded": [], "real": []}, {"decoded": [], "real": []}
-    rng = np.random.default_rng(3)
+    draws, rng = Draws(setting.network, 2), np.random.default_rng(3)
+    numbers: dict[str, list[dict[str, float]]] = {"decoded": [], "real": []}
+    shown: dict[str, list[np.ndarray]] = {"decoded": [], "real": []}
     family = family_of("neural", setting.priors)
     galaxies = 0
     for _, galaxy in held_out_galaxies(catalogue):
@@ -335,7 +335,7 @@ def reading(spline: jax.Array, read: Callable[..., jax.Array]) -> float:
 
 def gradients(setting: Setting) -> dict[str, float]:
     """Milliseconds of a gradient in a loop, as a sampler takes it, float32: decoder, its spline, and the posterior by source."""
-    config = Config(run="time", catalogue=Path("none"), simulate={})
+    config = Config(run="time", catalogue=Path("none"), simulate=Simulate())
     network = setting.network
     lens = simulate_lens(config, setting.priors, "time")
     mask = np.ones(lens.image.shape, bool)
@@ -374,7 +374,7 @@ def main() -> None:
     given = parser.parse_args()
     runtime.start()
     load = os.getloadavg()[0]
-    weights = given.weights or Config(run="sources", catalogue=Path("none")).weights
+    weights = given.weights or SHIPPED_WEIGHTS
     decoder, params, card = load_weights(weights)
     network = Network(params, decoder)
     setting = Setting(prior_table(load_priors(ROOT / "config" / "priors.yaml")), network)

@@ -146,7 +146,7 @@ def deflection_table(records: list[dict]) -> str:
     rows = []
     kinds = ("grid_q0.80", "grid_q0.50", "grid_q0.30")
     for check in (r for r in records if r["kind"] == "epl_accuracy"):
-        who = {k: check.get(k) for k in ("peer", "variant", "dtype")}
+        who: dict[str, Any] = {k: check.get(k) for k in ("peer", "variant", "dtype")}
         timed = [r for r in records if r["kind"] == "time"]
         times = [
             best_and_cpu(find(timed, **who, task=task, q=q, gamma=gamma))
@@ -179,7 +179,7 @@ def choices_table(records: list[dict]) -> str:
     timed = [r for r in records if r["kind"] == "time"]
     names = ("task", "frame", "mode", "variant")
     for values in dict.fromkeys(tuple(r.get(k) for k in names) for r in timed):
-        what = dict(zip(names, values, strict=True))
+        what: dict[str, Any] = dict(zip(names, values, strict=True))
         times = [best_and_cpu(find(timed, **what, dtype=p)) for p in PRECISIONS]
         compiled = [seconds(find(records, **what, dtype=p, kind="compile")) for p in PRECISIONS]
         rows.append([" ".join(filter(None, values[:3])), what["variant"], *times, *compiled])

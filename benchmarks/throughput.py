@@ -16,9 +16,12 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from lensmill.checks.calibration import Fitted
 
 KINDS = {"image": float, "rms": float, "mask": bool}
 RESULTS = Path(__file__).resolve().parent / "results" / "throughput.json"
@@ -66,20 +69,16 @@ class Bench:
 
     def __init__(self, source: Path, out: Path, weights: Path | None, minutes: float, effort: dict[str, Any]) -> None:
         import jax
-        import jax.numpy as jnp
 
         from lensmill.fitting import Effort, Model
         from lensmill.source import Network
-        from lensmill.source.decoder import load
 
         self.stored, self.out, self.minutes, self.source = dict(np.load(source)), out, minutes, source
         self.about = json.loads(str(self.stored["about"]))
         settings = self.about["model"]
         self.model = Model(**(settings | {name: tuple(settings[name]) for name in ("mass", "lens_light")}))
-        self.effort, self.network = Effort(**(self.about["effort"] | effort)), None
-        if weights is not None:
-            decoder, params, _ = load(weights)
-            self.network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, self.model.precision), params), decoder)
+        self.effort = Effort(**(self.about["effort"] | effort))
+        self.network = None if weights is None else Network.read(weights, self.model.precision)
         self.made, self.fits, self.draws = Telling(), dict[int, dict[str, Any]](), dict[str, np.ndarray]()
         self.device, self.begin = jax.devices()[0].device_kind, time.perf_counter()
 
@@ -89,11 +88,11 @@ class Bench:
 
     def fit(self, i: int) -> None:
         """One lens, from its pixels to its draws."""
-        from lensmill.fitting import Pixels, find_maximum, pose
+        from lensmill.fitting import ImageData, find_maximum, pose
         from lensmill.sampling import base_draws, begin_sampling, named_draws, sample
 
         image, rms, mask = (self.stored[name][i].astype(kind) for name, kind in KINDS.items())
-        pixels = Pixels(
+        pixels = ImageData(
             image, rms, mask, self.stored["psf"], self.about["pixel_scale"], self.about["psf_supersampling"]
         )
         problem = pose(pixels, self.model, self.about["priors"], self.network)
@@ -126,7 +125,7 @@ class Bench:
         self.out.mkdir(parents=True, exist_ok=True)
         for half in range(2):
             some = {name: draws for name, draws in dict(self.draws).items() if int(name) % 2 == half}
-            np.savez_compressed(self.out / f"draws{half}.npz", **some)
+            np.savez_compressed(self.out / f"draws{half}.npz", allow_pickle=False, **some)
         calls = account(list(self.made))
         summary = {
             "pack": self.source.name, "device": self.device, "jax": jax.__version__, "lenses": lenses, "width": width,
@@ -188,22 +187,18 @@ def lock_step(made: list[Any], fits: list[dict[str, Any]], chains: int) -> dict[
     }
 
 
-def judge(source: Path, out: Path, name: str, note: str, commit: str | None) -> None:
-    """ArviZ's certificate of every lens, and certified ones held against the truths."""
+def fitted(about: dict[str, Any], summary: dict[str, Any], draws: dict[str, np.ndarray]) -> "list[Fitted]":
+    """The lenses that have draws, certified by ArviZ, with their truths."""
     import arviz_stats
 
-    from lensmill import provenance
-    from lensmill.checks.calibration import Fitted, calibrate, is_wrong
+    from lensmill.checks.calibration import Fitted
     from lensmill.infer.convergence import TAILS
 
-    about, summary = json.loads(str(np.load(source)["about"])), json.loads((out / "run.json").read_text())
-    draws, limits = dict(np.load(out / "draws0.npz")) | dict(np.load(out / "draws1.npz")), summary["effort"]
-    lenses, names, certified = [], None, 0
-    for i, fit in ((int(number), fit) for number, fit in summary["fits"].items()):
-        names = fit["mass"]
-        if str(i) not in draws:
+    limits, lenses = summary["effort"], []
+    for number, fit in summary["fits"].items():
+        if number not in draws:
             continue
-        chains, truth = draws[str(i)].astype(float), about["truths"][i]
+        chains, truth = draws[number].astype(float), about["truths"][int(number)]
         figures = [
             (arviz_stats.rhat(x), arviz_stats.ess(x, method="bulk"), arviz_stats.ess(x, method="tail", prob=TAILS))
             for x in np.moveaxis(chains, -1, 0)
@@ -211,28 +206,37 @@ def judge(source: Path, out: Path, name: str, note: str, commit: str | None) -> 
         rhat, bulk, tail = (np.array(column) for column in zip(*figures, strict=True))
         sound = fit["finished"] and fit["divergent"] <= limits["divergences"] and rhat.max() < limits["rhat"]
         sound = bool(sound and min(bulk.min(), tail.min()) >= limits["ess"])
-        certified += sound
-        wanted = np.array([truth[n] for n in names])
-        lenses.append(
-            Fitted(about["lens_ids"][i], chains.reshape(-1, len(names)), wanted, sound, truth.get("peak_snr", np.nan))
-        )
-    column = names.index("theta_E")
+        flat, wanted = chains.reshape(-1, chains.shape[-1]), np.array([truth[name] for name in fit["mass"]])
+        lenses.append(Fitted(about["lens_ids"][int(number)], flat, wanted, sound, truth.get("peak_snr", np.nan)))
+    return lenses
+
+
+def judge(source: Path, out: Path, name: str, note: str, commit: str | None) -> None:
+    """Cost a certified lens, and those that are certified held against the truths."""
+    from lensmill import provenance
+    from lensmill.checks import calibration
+    from lensmill.status import Status
+
+    about, summary = json.loads(str(np.load(source)["about"])), json.loads((out / "run.json").read_text())
+    draws = dict(np.load(out / "draws0.npz")) | dict(np.load(out / "draws1.npz"))
+    mass = next(fit["mass"] for fit in summary["fits"].values())
+    lenses = calibration.judge(fitted(about, summary, draws), mass, seed=0)
+    certified = [lens for lens in lenses if lens.certified]
+    if not certified:
+        sys.exit(f"{out}: none of the {len(lenses)} lenses with draws is certified, so that there is nothing to judge")
+    wrong = [lens for lens in lenses if lens.places[calibration.BASIN].wrong]
+    others = [Status.UNCERTIFIED] * (summary["lenses"] - len(certified))
     row = {
         key: summary[key] for key in ("device", "jax", "lenses", "width", "wall_s", "compile_s", "lock_step", "calls")
     }
     row |= {
-        "commit": commit or provenance.versions()["commit"], "config": about["config"], "certified": certified, "note": note,
-        "effort": summary["effort"], "fitted": len(summary["fits"]),
-        "seconds_a_certified_lens": summary["wall_s"] / max(1, certified),
-        "seconds_a_certified_lens_compiled_before": (summary["wall_s"] - summary["compile_s"]) / max(1, certified),
-        "wrong": [lens.lens_id for lens in lenses if is_wrong(lens, column)],
-        "wrong_and_certified": [lens.lens_id for lens in lenses if lens.certified and is_wrong(lens, column)],
-        "calibration_of_certified": calibrate(
-            [lens for lens in lenses if lens.certified],
-            names,
-            {"certified": certified, "other": summary["lenses"] - certified},
-            seed=0,
-        ),
+        "commit": commit or provenance.versions()["commit"], "config": about["config"], "certified": len(certified),
+        "note": note, "effort": summary["effort"], "fitted": len(summary["fits"]),
+        "seconds_a_certified_lens": summary["wall_s"] / max(1, len(certified)),
+        "seconds_a_certified_lens_compiled_before": (summary["wall_s"] - summary["compile_s"]) / max(1, len(certified)),
+        "wrong": [lens.lens_id for lens in wrong],
+        "wrong_and_certified": [lens.lens_id for lens in wrong if lens.certified],
+        "calibration_of_certified": calibration.calibrate(certified, [*[Status.CERTIFIED] * len(certified), *others]),
     }  # fmt: skip
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps(known | {name: row}, indent=1) + "\n")

@@ -2,19 +2,16 @@
 
 import copy
 import dataclasses
-from pathlib import Path
 from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lensmill import fitting, warmstart
-from lensmill.config import Config
+from lensmill.config import SHIPPED_WEIGHTS
 from lensmill.program import constrain, potential, unconstrain
 from lensmill.source import Network
-from lensmill.source.decoder import load
 from small_mock import TRUTH, mock
 
 MODEL = fitting.Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
@@ -81,8 +78,7 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
 def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
     priors: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    architecture, weights, _ = load(Config(run="r", catalogue=Path("c.ecsv")).weights)
-    network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, "float32"), weights), architecture)
+    network = Network.read(SHIPPED_WEIGHTS, "float32")
     pixels = mock(priors, truth=BRIGHT)
     basin = warmstart.Basin(0.0, {name: np.asarray(value) for name, value in BRIGHT.items()})
     alone = []

@@ -4,6 +4,7 @@ import functools
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,10 @@ from lensmill.io.certificate import Certificate, Check, ManifestRow, ParameterSu
 from lensmill.io.results import RunFolder, read_arrays, write_arrays, write_certificate, write_images, write_posterior
 from lensmill.provenance import versions
 from lensmill.status import Stage, Status
+
+if TYPE_CHECKING:
+    from lensmill.batch.common import Work
+    from lensmill.progress import Progress
 
 CHAINS, DRAWS, SIDE, FINE = 4, 500, 64, 96
 SCALARS = (
@@ -41,7 +46,7 @@ def images() -> xr.Dataset:
     """Images of no lens in particular."""
     rng = np.random.default_rng(0)
     planes = ("data", "rms", "model", "lens_light", "arcs", "residual")
-    found = {name: (("y", "x"), rng.normal(size=(SIDE, SIDE))) for name in planes}
+    found: dict[str, Any] = {name: (("y", "x"), rng.normal(size=(SIDE, SIDE))) for name in planes}
     found |= {name: (("source_y", "source_x"), rng.normal(size=(FINE, FINE))) for name in ("source_mean", "source_sd")}
     found["mask"] = (("y", "x"), np.ones((SIDE, SIDE), np.int8))
     found["source_draw"] = (("draw", "source_y", "source_x"), rng.normal(size=(6, FINE, FINE)))
@@ -94,7 +99,7 @@ def _sleep() -> None:
     time.sleep(float(os.environ["LENSMILL_REHEARSAL"]))
 
 
-def _map_one(work: "object", report: "object") -> ManifestRow:
+def _map_one(work: "Work", report: "Progress") -> ManifestRow:
     from lensmill.io.results import DamagedResult
 
     path = work.survey.folder.map(work.cutout.lens_id)
@@ -108,7 +113,7 @@ def _map_one(work: "object", report: "object") -> ManifestRow:
     return _row(work, Status.PENDING, reused=reused)
 
 
-def _sample_one(work: "object", report: "object") -> ManifestRow:
+def _sample_one(work: "Work", report: "Progress") -> ManifestRow:
     from lensmill.batch.sample import posterior_key
 
     path = work.survey.folder.posterior(work.cutout.lens_id)
@@ -119,7 +124,7 @@ def _sample_one(work: "object", report: "object") -> ManifestRow:
     return _row(work, Status.PENDING, reused=reused)
 
 
-def _diagnose_one(work: "object", report: "object") -> ManifestRow:
+def _diagnose_one(work: "Work", report: "Progress") -> ManifestRow:
     from lensmill.batch.diagnose import _stored
 
     folder, lens_id = work.survey.folder, work.cutout.lens_id
@@ -131,13 +136,14 @@ def _diagnose_one(work: "object", report: "object") -> ManifestRow:
     return _row(work, Status.CERTIFIED, reused=reused)
 
 
-def _row(work: "object", status: Status, *, reused: bool) -> ManifestRow:
+def _row(work: "Work", status: Status, *, reused: bool) -> ManifestRow:
     return ManifestRow(lens_id=work.cutout.lens_id, status=status, extra={"reused": reused})
 
 
-def _write_lens_page(run: RunFolder, lens_id: str, **_: object) -> None:
+def _write_lens_page(run: RunFolder, lens_id: str, **_: Any) -> Path:
     _sleep()
     write_page(run, lens_id)
+    return run.page(lens_id)
 
 
 def install() -> None:

@@ -33,7 +33,6 @@ from lensmill.light import AbstractLightProfile
 from lensmill.program import FLOAT, Beliefs, Family, assemble, believe, build_family, constrain
 from lensmill.progress import progress
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 from lensmill.sourcenet.galaxies import Galaxy, draw, generator
 
 SAMPLING = Sampling(8, 20)  # everywhere what a fit by default has where light is steepest, or more
@@ -110,8 +109,7 @@ def write_survey(config: Config, log: str | None = None) -> None:
         raise ValueError("simulate: expected a section `simulate` in the config, got none")
     network = None
     if config.simulate.source == "neural" and config.weights is not None:
-        decoder, params, _ = load_weights(config.weights)
-        network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, FLOAT), params), decoder)
+        network = Network.read(config.weights, "float64")
     cutouts = mock_cutouts(config)
     table = prior_table(load_priors(config.priors))
     truths = []

@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from lensmill import provenance, runtime
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.fitting import Effort, ImageData, Model, Problem, pose
@@ -29,7 +26,6 @@ from lensmill.priors import interval
 from lensmill.program import Family, prior_of
 from lensmill.progress import Progress, progress
 from lensmill.source import Network
-from lensmill.source.decoder import load as load_weights
 from lensmill.status import Stage, Status
 
 LENS_ERRORS = (
@@ -148,8 +144,7 @@ def open_survey(config: Config, weights: str | Path | None) -> Survey:
     """Read what the lenses of a run share; `weights` is the trained source network, None where the source is parametric."""
     network, digest = None, ""
     if weights is not None:
-        decoder, params, _ = load_weights(Path(weights))
-        network = Network(jax.tree.map(lambda a: jnp.asarray(a, config.model.precision), params), decoder)
+        network = Network.read(weights, config.model.precision)
         digest = file_sha256(weights)
     rows, problems = read_catalogue(config.catalogue)
     if survey_wide := [problem for problem in problems if problem.lens_id is None]:

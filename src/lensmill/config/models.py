@@ -28,7 +28,7 @@ def _odd(number: int) -> int:
 
 
 SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file of weights
-PACKAGE = Path(str(importlib.resources.files("lensmill")))
+SHIPPED_WEIGHTS = Path(str(importlib.resources.files("lensmill")), "weights", "source.msgpack")
 
 MOST_RAYS = 10  # along a side of a pixel
 
@@ -356,5 +356,5 @@ class Config(Section):
         if self.model.source != "neural" and (self.simulate is None or self.simulate.source != "neural"):
             return None
         given = self.source_network.weights
-        words = {SHIPPED: PACKAGE / "weights" / "source.msgpack", TRAINED: self.folder / "source" / "weights.msgpack"}
+        words = {SHIPPED: SHIPPED_WEIGHTS, TRAINED: self.folder / "source" / "weights.msgpack"}
         return words.get(given, given)

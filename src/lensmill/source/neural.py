@@ -1,6 +1,7 @@
 """A source drawn by the trained network: the decoder's galaxy, placed, sized, sheared and lit by explicit parameters."""
 
 import abc
+from os import PathLike
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 
 from lensmill.light.base import AbstractLightProfile
 from lensmill.source import frame
-from lensmill.source.decoder import DecoderConfig, coefficients
+from lensmill.source.decoder import DecoderConfig, coefficients, load
 
 Rays = Float[Array, "*grid"]
 
@@ -32,6 +33,12 @@ class Network(AbstractNetwork):
 
     params: Any
     config: DecoderConfig = eqx.field(static=True)
+
+    @classmethod
+    def read(cls, path: str | PathLike[str], precision: str) -> "Network":
+        """The network of a weights file, in the precision of the latents; WeightsError says what is wrong with the file."""
+        config, params, _ = load(path)
+        return cls(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), config)
 
     def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
         """lift(f) / norm of the galaxy that the decoder draws."""
