@@ -129,8 +129,21 @@ def change_priors(path: Path) -> None:
     priors.write_text(yaml.safe_dump(content))
 
 
+def change_band(path: Path) -> None:
+    catalogue = path.parent / "survey" / "catalogue.csv"
+    head, *rows = catalogue.read_text().splitlines()
+    bands = ["F475W" if row.startswith("lens-1,") else "" for row in rows]
+    lines = [f"{head},band", *(f"{row},{band}" for row, band in zip(rows, bands, strict=True))]
+    catalogue.write_text("\n".join(lines) + "\n")
+
+
+def digests(plan: Schedule, step: str) -> list[str]:
+    return [plan.digest(step, batch) for batch in plan.batches]
+
+
 CHANGES = {  # what is changed: (how, the part that status names, the step from which it is stale)
     "cutout": (change_cutout, ("cutout",), "map"),
+    "band": (change_band, ("cutout",), "map"),  # of the PSF that stands in where there is none
     "row": (change_row, ("row",), "diagnose"),
     "priors": (change_priors, ("priors",), "map"),
     "model": (lambda path: reconfigure(path, model={"source": "sersic", "supersampling": 3}), ("model",), "map"),
@@ -143,12 +156,14 @@ CHANGES = {  # what is changed: (how, the part that status names, the step from 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_named_and_where_it_begins(run: Path, name: str) -> None:
-    finish(run)
+    plan = finish(run)
     change, parts, step = CHANGES[name]
+    before = digests(plan, step)
     change(run)
     found = standing(run)
     assert (found.state, found.changed, found.step) == (State.STALE, parts, step)
-    alone = name in ("cutout", "row")
+    assert digests(schedule(run), step) != before  # Snakemake sees it too, whatever the times of files
+    alone = name in ("cutout", "band", "row")
     assert standing(run, "lens-3").state is (State.DONE if alone else State.STALE)
 
 
@@ -175,6 +190,30 @@ def test_code_and_weights_are_named(run: Path, monkeypatch: pytest.MonkeyPatch) 
     row = read_catalogue(plan.config.catalogue)[0][0]
     other = dataclasses.replace(ingredients, weights="retrained")
     assert changed(other.parts("map", row, "c"), shortened(ingredients.parts("map", row, "c"))) == ("weights",)
+
+
+def test_the_reason_for_a_prior_changes_nothing(run: Path) -> None:
+    plan = finish(run)
+    before = digests(plan, "map")
+    priors = run.parent / "priors.yaml"
+    content = yaml.safe_load(priors.read_text())
+    content["mass"]["epl"]["theta_E"]["why"] += ", as all the world knows"
+    priors.write_text(yaml.safe_dump(content))
+    assert standing(run).state is State.DONE
+    assert digests(schedule(run), "map") == before
+
+
+def test_files_are_known_by_their_content_whatever_their_times(run: Path) -> None:
+    """Copied with their times (`rsync -a`, `cp -p`) corrected cutouts are older than the results of what they replace."""
+    plan = finish(run)
+    before = {step: digests(plan, step) for step in ("validate", "map")}
+    path = run.parent / "survey" / "lens-1.fits"
+    path.write_bytes(path.read_bytes().upper())
+    os.utime(path, (1, 1))
+    after = {step: digests(schedule(run), step) for step in before}
+    assert after["validate"] != before["validate"]
+    assert sum(a != b for a, b in zip(after["map"], before["map"], strict=True)) == 1
+    assert standing(run).changed == ("cutout",)
 
 
 def test_every_part_is_in_words(run: Path) -> None:

@@ -41,3 +41,12 @@ def test_a_gpu_that_was_given_and_is_not_found_ends_the_job() -> None:
 def test_memory_is_not_taken_ahead_unless_asked_for() -> None:
     assert start(JAX_PLATFORMS="cpu").stdout.split()[-1] == "false"
     assert start(JAX_PLATFORMS="cpu", XLA_PYTHON_CLIENT_PREALLOCATE="true").stdout.split()[-1] == "true"
+
+
+def test_a_device_answers_until_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(value: object) -> None:
+        raise RuntimeError("INTERNAL: the context is gone")
+
+    assert runtime.device_answers()
+    monkeypatch.setattr("jax.block_until_ready", lost)
+    assert not runtime.device_answers()

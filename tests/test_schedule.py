@@ -1,5 +1,6 @@
 """Which lenses go where, and what makes a job run again."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -50,14 +51,29 @@ def test_a_parametric_run_needs_no_weights(plan) -> None:
 
 
 def test_settings_change_the_digest_of_their_own_step(plan) -> None:
-    import dataclasses
-
-    inference = plan.config.inference.model_copy(update={"max_rounds": 99})
-    changed = dataclasses.replace(plan, config=plan.config.model_copy(update={"inference": inference}))
+    other = changed(plan, inference={"max_rounds": 99})
     batch = next(iter(plan.batches))
-    assert changed.digest("sample") != plan.digest("sample")
-    assert changed.digest("map", batch) == plan.digest("map", batch)
-    assert changed.digest("diagnose", batch) == plan.digest("diagnose", batch)
+    assert other.digest("sample") != plan.digest("sample")
+    assert other.digest("map", batch) == plan.digest("map", batch)
+    assert other.digest("diagnose", batch) == plan.digest("diagnose", batch)
+
+
+def changed(plan, **sections):
+    """The plan with keys of sections of its config changed."""
+    config = plan.config
+    new = {name: getattr(config, name).model_copy(update=update) for name, update in sections.items()}
+    return dataclasses.replace(plan, config=config.model_copy(update=new))
+
+
+def test_mocks_and_galaxies_are_made_anew_where_what_makes_them_has_changed(plan) -> None:
+    other = changed(plan, model={"mass": ("sie", "shear")})
+    assert other.digest("simulate") != plan.digest("simulate")
+    galaxies = plan.config.source_network.galaxies.model_copy(update={"number": 7})
+    other = changed(plan, source_network={"galaxies": galaxies})
+    assert other.digest("galaxies") != plan.digest("galaxies")
+    assert other.digest("train") != plan.digest("train")
+    other = changed(plan, source_network={"epochs": 7})
+    assert other.digest("galaxies") == plan.digest("galaxies")
 
 
 def test_a_deleted_result_renews_the_token_once(plan) -> None:

@@ -44,6 +44,16 @@ def test_a_finer_psf_goes_from_the_mock_through_the_door_into_the_likelihood(con
     assert reduced_chi2(config, cutout, truth, 1) > 2
 
 
+def test_a_psf_as_fine_as_the_rays_makes_a_mock_too(config: Config) -> None:
+    recipe = Simulate(lenses=1, source="sersic", shape=(32, 32), pixel_scale=0.15, psf_supersampling=8, psf_size=5)
+    fine = config.model_copy(update={"simulate": recipe})
+    write_survey(fine)
+    (row,) = read_catalogue(fine.catalogue)[0]
+    assert reduced_chi2(fine, read_cutout(row), read_truth(fine.catalogue)[row.lens_id], 8) == pytest.approx(
+        1, abs=0.15
+    )
+
+
 def test_a_mock_is_its_truth_and_noise_to_the_very_edge(config: Config) -> None:
     """Bright lens light goes on beyond the frame, and so do arcs."""
     model = config.model.model_copy(

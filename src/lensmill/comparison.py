@@ -11,10 +11,11 @@ from astropy.table import Table
 
 from lensmill.io.catalogue_out import ANGLES, QUANTITIES
 from lensmill.io.problems import ConfigError, Problem
-from lensmill.io.tables import SUFFIXES
+from lensmill.io.tables import MISSING, SUFFIXES, read_table
 from lensmill.loading import open_run
 
 ERRORS = ("_err", "_error", "_sd")
+KNOWN = {name + suffix for name in QUANTITIES for suffix in ("", "_median", "_q16", "_q84", *ERRORS)}
 Measured = Mapping[str, Mapping[str, tuple[float, float]]]  # quantity -> lens -> value and standard deviation
 
 
@@ -53,10 +54,8 @@ class Comparison:
 
 def measured(path: Path) -> Measured:
     """The values of a run (its folder or config) or of a table; ConfigError where it is neither."""
-    if path.is_file() and path.name.lower().endswith(SUFFIXES):
-        table = Table.read(path, format="ascii.csv" if path.suffix == ".csv" else None)
-    else:
-        table = open_run(path).catalogue
+    published = path.is_file() and path.name.lower().endswith(SUFFIXES)
+    table = _published(path) if published else open_run(path).catalogue
     if "lens_id" not in table.colnames:
         raise ConfigError([Problem(f"{path} columns", "the column lens_id", ", ".join(table.colnames) or "none")])
     ids = [str(lens_id) for lens_id in table["lens_id"]]
@@ -66,6 +65,33 @@ def measured(path: Path) -> Measured:
         for name, columns in found.items()
         if columns is not None
     }
+
+
+def _published(path: Path) -> Table:
+    """The ids and the quantities of a table; ConfigError with every cell that should be a number and is none."""
+    text = read_table(path)
+    columns: dict[str, list[str] | list[float]] = {}
+    problems = []
+    for name, cells in zip(text.names, zip(*text.rows, strict=True), strict=False):
+        if name == "lens_id":
+            columns[name] = list(cells)
+        elif name in KNOWN:
+            wrong = [i for i, cell in enumerate(cells) if not _is_number(cell)]
+            problems += [Problem(text.where(i, column=name), "a number, or nothing", cells[i]) for i in wrong]
+            columns[name] = [
+                math.nan if cell.lower() in MISSING or i in wrong else float(cell) for i, cell in enumerate(cells)
+            ]
+    if problems:
+        raise ConfigError(problems)
+    return Table(columns) if text.rows else Table(names=text.names, dtype=[str] * len(text.names))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell.lower() in MISSING
+    return True
 
 
 def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -60,7 +60,8 @@ def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Pat
     _write_row(catalogue, cutout, row)
     given: dict[str, Any] = {"run": folder.name, "results": folder.parent, "catalogue": catalogue}
     if base is not None:
-        changed = base.model_copy(update={**given, "simulate": None, "batch_size": 1})
+        model = base.model.model_copy(update={"source": "neural"} if weights else {})
+        changed = base.model_copy(update={**given, "simulate": None, "batch_size": 1, "model": model})
         weights = weights or _network_of(base)
     else:
         model = configuration.Model(source="neural" if weights else "sersic")

@@ -99,7 +99,7 @@ class _Evidence:
 def take_inventory(plan: Schedule) -> Inventory:
     """Where every lens of a run stands, by the hashes that the workflow uses; nothing is computed."""
     root, problems = plan.folder.root, []
-    hashes = FileHashes(root / "state" / "hashes.json")
+    hashes = FileHashes(plan.folder.hashes)
     weights = (hashes.sha256(plan.weights) or "") if plan.weights else ""
     records: dict[Step, dict[str, ManifestRow]] = {}
     for step in STEPS:

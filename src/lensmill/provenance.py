@@ -21,6 +21,7 @@ READ = (
 MAPPED = (*CORE, *READ, "preparation", "batch/common.py", "batch/map.py")
 SAMPLED = (*MAPPED, "following.py", "sampling.py", "batch/sample.py")
 STAGES: Mapping[str, tuple[str, ...]] = {
+    "validate": (*READ, "config", "io/catalogue.py", "io/survey.py"),
     "map": MAPPED,
     "sample": SAMPLED,
     "diagnose": (*SAMPLED, "batch/diagnose.py", "checks"),

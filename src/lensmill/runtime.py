@@ -10,6 +10,7 @@ import sys
 import threading
 
 import jax
+import jax.numpy as jnp
 
 
 def cache_directory() -> pathlib.Path:
@@ -42,6 +43,15 @@ def hardware() -> dict[str, str]:
         "memory": f"{memory / 2**30:.0f} GiB",
         "device": ", ".join(sorted({device.device_kind for device in jax.devices()})),
     }
+
+
+def device_answers() -> bool:
+    """Whether the device still computes: after some errors of a GPU nothing does until the process ends."""
+    try:
+        jax.block_until_ready(jnp.ones(1) + 1)
+    except RuntimeError:
+        return False
+    return True
 
 
 def start(threads: int | None = None, minutes: float | None = None) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, ConfigError, check_files, load, load_priors
+from lensmill.config import TRAINED, Config, ConfigError, check_files, load, load_priors
 from lensmill.io.attempts import Attempt, read_attempts
 from lensmill.io.catalogue import read_catalogue, read_ids
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.files import file_sha256, json_sha256, read_json, write_json
+from lensmill.io.hashes import FileHashes
 from lensmill.io.mock import TRUTH, mock_cutouts
 from lensmill.io.results import RunFolder, read_manifest
 from lensmill.provenance import code_fingerprint
@@ -59,6 +60,17 @@ class Schedule:
         return {row.lens_id: row.digest for row in read_catalogue(self.config.catalogue)[0]}
 
     @functools.cached_property
+    def _given(self) -> dict[Path, str]:
+        """Hashes of the files that are not made by this run: Snakemake looks at one only where it is newer than a result."""
+        given = [] if self.config.simulate else list(self.cutouts.values())
+        if self.weights is not None and self.config.source_network.weights != TRAINED:
+            given.append(self.weights)
+        hashes = FileHashes(self.folder.hashes)
+        found = {path: hashes.sha256(path) or "" for path in given}
+        hashes.keep()
+        return found
+
+    @functools.cached_property
     def attempts(self) -> dict[str, Attempt]:
         """Lenses that were queued again."""
         return read_attempts(self.folder.root)
@@ -84,7 +96,11 @@ class Schedule:
                     if lens_id in self.attempts
                 ],
                 "lenses": list(self.batches[batch or ""]),
+                "files": [self._given.get(self.cutouts[lens_id], "") for lens_id in self.batches[batch or ""]],
+                "weights": self._given.get(self.weights, "") if self.weights else "",
             }
+        if step == "validate":
+            made_of["files"] = sorted(self._given.values())
         if step in ("map", "diagnose"):
             made_of["rows"] = [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]]
         if step == "sample":
@@ -93,10 +109,16 @@ class Schedule:
             made_of["certificate"] = config.certificate.digest()
         if step == "catalogue" and not config.simulate:
             made_of["table"] = file_sha256(config.catalogue)
+        if step == "galaxies":
+            made_of["galaxies"] = config.source_network.galaxies.digest()
         if step == "train":
             made_of["network"] = config.source_network.digest()
         if step == "simulate" and config.simulate:
-            made_of |= {"simulate": config.simulate.digest(), "priors": self.priors}
+            made_of |= {
+                "simulate": config.simulate.digest(),
+                "priors": self.priors,
+                "profiles": [list(config.model.mass), list(config.model.lens_light)],
+            }
         return json_sha256(made_of)
 
     def redo(self, step: str, batch: str, *, decide: bool) -> str:

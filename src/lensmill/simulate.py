@@ -262,7 +262,7 @@ def _images(
         source = Placed(galaxy=galaxy, **place)
     size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)
     psf = PSF(jnp.asarray(kernel_transform(kernel, size, k)), size)
-    fine, rays = sub_pixels(grid, psf, SAMPLING.rays)
+    fine, rays = sub_pixels(grid, psf, max(SAMPLING.rays, 2 * k))  # one ray has no area
     brightness = source.cell_brightness(*_shoot(system, *fine.rays(rays), rays))
     arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, size))
     light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))

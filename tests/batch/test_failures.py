@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
-from lensmill.batch import common
+from lensmill.batch import common, run_diagnose
 from lensmill.config import load
 from lensmill.ingredients import changed, key
 from lensmill.io.attempts import Attempt, write_attempts
 from lensmill.io.certificate import ManifestRow
 from lensmill.io.files import file_sha256
-from lensmill.io.results import DamagedResult, read_certificate, read_manifest
+from lensmill.io.results import DamagedResult, read_certificate, read_manifest, write_posterior
 from lensmill.progress import Progress
 from lensmill.simulate import write_survey
 from lensmill.status import Stage, Status
@@ -104,6 +106,33 @@ def test_memory_of_the_device_is_the_job_s_trouble(survey: common.Survey) -> Non
     assert not survey.folder.manifest("sample", "0000").exists()
 
 
+def test_a_device_that_is_lost_is_the_job_s_trouble(survey: common.Survey, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lens_id,) = survey.rows
+    one = counted(RuntimeError("INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE"), [])
+    monkeypatch.setattr(common.runtime, "device_answers", lambda: False)
+    with pytest.raises(RuntimeError, match="CUDA_ERROR"):
+        common.run_batch(survey, "sample", [lens_id], "0000", None, one)
+    assert not survey.folder.certificate(lens_id).exists()
+    assert not survey.folder.manifest("sample", "0000").exists()
+
+
+def test_a_posterior_of_other_settings_is_made_anew_at_the_next_run(survey: common.Survey) -> None:
+    """The config may change between the jobs of a batch, each of which reads it."""
+    (lens_id,) = survey.rows
+    draws = xr.Dataset({"theta_E": (("chain", "draw"), np.ones((2, 2)))})
+    stats = xr.Dataset({name: (("chain", "draw"), np.zeros((2, 2))) for name in ("diverging", "energy", "lp")})
+    tree = xr.DataTree.from_dict({"/posterior": draws, "/sample_stats": stats})
+    tree.attrs = {"lens_id": lens_id, "key": "of other settings"}
+    write_posterior(survey.folder.posterior(lens_id), tree)
+    run_diagnose(survey, [lens_id], "0000")
+    (row,) = read_manifest(survey.folder.manifest("diagnose", "0000")).lenses
+    assert row.status is Status.FAILED
+    assert "the next run makes it anew" in row.reason
+    calls: list[str] = []
+    common._guarded(survey, "sample", lens_id, Progress("sample", 1), counted(ValueError("tried"), calls))
+    assert calls == [lens_id]
+
+
 def test_a_damaged_result_fails_the_job_and_names_the_file(survey: common.Survey) -> None:
     (lens_id,) = survey.rows
     one = counted(DamagedResult(survey.folder.posterior(lens_id), "a netCDF file", "half of one"), [])
@@ -117,6 +146,8 @@ def test_a_manifest_says_what_its_rows_were_made_of(survey: common.Survey) -> No
     (lens_id,) = survey.rows
     common.run_batch(survey, "map", [lens_id], "0000", None, counted(ValueError("NaN"), []))
     (row,) = read_manifest(survey.folder.manifest("map", "0000")).lenses
-    found = survey.ingredients.parts("map", survey.rows[lens_id], file_sha256(survey.rows[lens_id].path))
+    catalogued = survey.rows[lens_id]
+    digest = catalogued.cutout_digest(file_sha256(catalogued.path))
+    found = survey.ingredients.parts("map", catalogued, digest)
     assert row.extra["key"] == key(found)
     assert changed(found, row.extra["made_of"]) == ()

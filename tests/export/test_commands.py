@@ -96,6 +96,19 @@ def test_angles_are_compared_modulo_180_degrees(tmp_path):
     assert json.loads(output)[0]["median"] == pytest.approx(-1.5)
 
 
+def test_a_table_s_ids_are_text_and_its_cells_are_checked(tmp_path):
+    Table([["00123", "x"], [1.0, 2.0]], names=("lens_id", "theta_E")).write(tmp_path / "a.ecsv")
+    (tmp_path / "b.CSV").write_text("lens_id,theta_E,remark\n00123,1.5,good\nx,,--\n")
+    code, output = run("compare", tmp_path / "a.ecsv", tmp_path / "b.CSV", "--json")
+    assert code == 0, output
+    assert (json.loads(output)[0]["lenses"], json.loads(output)[0]["median"]) == (1, -0.5)
+    (tmp_path / "c.csv").write_text("lens_id,theta_E,gamma\n00123,about 1,2\nx,2,steep\n")
+    code, output = run("compare", tmp_path / "a.ecsv", tmp_path / "c.csv")
+    assert code == 2
+    assert "c.csv:2, row 1, column theta_E\n  expected  a number, or nothing\n  got       about 1" in output
+    assert "row 2, column gamma" in output
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [

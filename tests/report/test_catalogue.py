@@ -173,6 +173,18 @@ def test_a_result_of_a_lens_that_is_not_in_the_input_is_an_error(tmp_path, make)
         fake.records(report_also(fake, "0001", "z"))
 
 
+def test_a_cutout_that_became_invalid_after_it_was_validated_counts_as_invalid(tmp_path, make):
+    fake = make(tmp_path, {"a": Status.CERTIFIED, "b": Status.CERTIFIED})
+    path = fake.manifests[0]
+    manifest = read_manifest(path)
+    changed = {"status": Status.INVALID_INPUT, "stage": Stage.INPUT, "reason": "a.fits: expected RMS"}
+    rows = [row.model_copy(update=changed) if row.lens_id == "a" else row for row in manifest.lenses]
+    write_manifest(path, manifest.model_copy(update={"lenses": tuple(rows)}))
+    a, b = fake.records()
+    assert (a.status, a.reason, a.certificate) == (Status.INVALID_INPUT, "a.fits: expected RMS", None)
+    assert b.status is Status.CERTIFIED
+
+
 def test_a_lens_reported_twice_is_an_error(tmp_path, make):
     fake = make(tmp_path, {"a": Status.FAILED})
     with pytest.raises(MissingRows, match=r"lens 'a' is reported twice: by .*0000\.json and by .*0001\.json"):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import lensmill
 from lensmill.cli import app
 from lensmill.cli.work import are_galaxies_of
-from lensmill.config import load
+from lensmill.config import SHIPPED_WEIGHTS, load
 
 ROOT = Path(__file__).parents[2]
 KEYS = (
@@ -97,6 +97,21 @@ def test_a_cutout_that_cannot_be_fitted_is_explained(tmp_path: Path, monkeypatch
     code, said = run("fit", tmp_path / "broken.fits", "--output", tmp_path / "alone")
     assert code == 2
     assert "a whole FITS file" in said
+
+
+def test_weights_and_galaxies_that_are_damaged_are_named(config: Path, tmp_path: Path) -> None:
+    assert run("simulate", config)[0] == 0
+    cutout = tmp_path / "survey" / "one-0001.fits"
+    weights = tmp_path / "mine.msgpack"
+    weights.write_bytes(SHIPPED_WEIGHTS.read_bytes()[:1000])
+    code, said = run("fit", cutout, "--config", config, "--weights", weights, "--output", tmp_path / "alone")
+    assert (code, "mine.msgpack: not a weights file, or cut short" in said) == (2, True), said
+    galaxies = load(config).folder / "source" / "galaxies.npz"
+    galaxies.parent.mkdir(parents=True)
+    galaxies.write_bytes(b"PK")
+    assert not are_galaxies_of(load(config), galaxies)
+    code, said = run("galaxies", config)
+    assert (code, "galaxies.npz: not a file of galaxies" in said) == (2, True), said
 
 
 def test_a_run_that_has_not_begun_has_no_report(config: Path) -> None:

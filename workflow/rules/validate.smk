@@ -22,5 +22,7 @@ rule validate:
     resources:
         mem_mb=grown(2000),
         runtime=grown(60),
+    params:
+        made_of=lambda wildcards: SCHEDULE.digest("validate"),
     script:
         "../scripts/validate.py"

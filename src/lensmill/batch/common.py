@@ -222,8 +222,8 @@ def _attempted(
         report.say(f"{step:8s} {lens_id}: {Status.INVALID_INPUT.value}: {error}")
         return ManifestRow(lens_id=lens_id, status=Status.INVALID_INPUT, stage=Stage.INPUT, reason=str(error))
     except LENS_ERRORS as error:
-        if OUT_OF_MEMORY in str(error):
-            raise  # of the device, not of the lens: the job fails, and is tried again with more
+        if OUT_OF_MEMORY in str(error) or not runtime.device_answers():
+            raise  # of the device, not of the lens: the job fails, and is tried again
         if isinstance(error, EarlierFailure) and (known := _known_failure(survey, lens_id)):
             report.say(f"{step:8s} {lens_id}: {known.reason}")
             return known

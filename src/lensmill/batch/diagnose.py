@@ -79,8 +79,8 @@ def _certify(work: Work) -> Certificate:
         raise EarlierFailure(f"{path}: no posterior; the sample step says why")
     tree = read_posterior(path)
     if tree.attrs["key"] != result_key(work.survey, work.cutout, "sample"):
-        raise RuntimeError(
-            f"{path}: made from other input or settings than the present ones: run the sample step again"
+        raise EarlierFailure(
+            f"{path}: its input or settings have changed since it was made: the next run makes it anew"
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
     draws, shape = (

@@ -13,18 +13,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")
 
 
 @contextlib.contextmanager
-def refusing(*more: type[Exception]) -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """End the command with exit code 2 and the reason in words where an input or a result cannot be used."""
     from lensmill.io.catalogue_out import MissingRows
-    from lensmill.io.problems import InputError
+    from lensmill.io.problems import InputError, UnusableFile
     from lensmill.io.results import DamagedResult
 
-    expected: tuple[type[Exception], ...] = (InputError, DamagedResult, MissingRows, *more)
     try:
         yield
     except FileNotFoundError as error:
         typer.echo(f"{error.filename}: no such file", err=True)
         raise typer.Exit(2) from error
-    except expected as error:
+    except (InputError, UnusableFile, DamagedResult, MissingRows) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

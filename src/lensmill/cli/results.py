@@ -142,7 +142,8 @@ def export(
 
         run = open_run(results)
         require_known(run, lenses or [])
-        chosen = [lens_id for lens_id in lenses or run if not certified or lens_id in run.certified]
+        wanted = set(run.certified if certified else run)
+        chosen = [lens_id for lens_id in lenses or run if lens_id in wanted]
         folder = output or run.folder.root / "exports"
         some = chosen if lenses or certified else None
         written = {form.value: [str(path) for path in write(run, form.value, folder, some)] for form in formats}

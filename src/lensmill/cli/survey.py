@@ -135,9 +135,9 @@ def galaxies(
 
     Exit code 0: as it should be. 2: there are none, or the file is damaged.
     """
-    from lensmill.sourcenet.dataset import GalaxiesError, read
+    from lensmill.sourcenet.dataset import read
 
-    with refusing(GalaxiesError):
+    with refusing():
         path = _of_run(dataset) if dataset.suffix in (".yaml", ".yml") else dataset
         found = read(path)
         if sheet is not None:

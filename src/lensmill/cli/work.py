@@ -41,7 +41,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
 
     network, folder = run.source_network, run.folder / "source"
     galaxies, weights = folder / "galaxies.npz", folder / "weights.msgpack"
-    if not (galaxies.exists() and are_galaxies_of(run, galaxies)):
+    if not are_galaxies_of(run, galaxies):
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
     write_network(galaxies, weights, Recipe.of(run))
@@ -49,10 +49,14 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
 
 
 def are_galaxies_of(run: "Config", galaxies: Path) -> bool:
-    """Whether a file holds the galaxies that a run asks for."""
-    from lensmill.sourcenet.dataset import asked_for, read
+    """Whether a file holds the galaxies that a run asks for; one that is damaged does not."""
+    from lensmill.sourcenet.dataset import GalaxiesError, asked_for, read
 
-    return asked_for(run.source_network.galaxies, run.seed).items() <= read(galaxies).card.items()
+    try:
+        card = read(galaxies).card
+    except GalaxiesError:
+        return False
+    return asked_for(run.source_network.galaxies, run.seed).items() <= card.items()
 
 
 def fit(

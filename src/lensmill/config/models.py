@@ -6,9 +6,9 @@ The skeleton config/config.yaml, its JSON schema and docs/configuration.md are g
 
 import importlib.resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lensmill.io.catalogue import FINEST_PSF
@@ -207,12 +207,21 @@ class SourceNetwork(Section):
     nodes: int = Field(default=32, ge=8, description="side of the grid of spline coefficients that the decoder makes")
     channels: tuple[Count, ...] = Field(
         default=(64, 32, 16, 8),
+        min_length=1,
         description="widths of the decoder's layers, coarse to fine; `nodes` is divisible by 2 for every one after the first",
     )
     epochs: Count = Field(default=30, description="passes over the galaxies")
     batch_size: Count = Field(default=64, description="galaxies a training step")
     learning_rate: float = Field(default=0.004, gt=0, le=1, description="peak step size of the optimiser")
     holdout: float = Field(default=0.1, gt=0, lt=1, description="fraction of the galaxies kept out of training")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        doublings = len(self.channels) - 1
+        if self.nodes % 2**doublings:
+            expected = f"nodes divisible by {2**doublings}: channels double the grid {doublings} times"
+            raise PydanticCustomError("nodes", "nodes", {"expected": expected, "got": self.nodes})
+        return self
 
 
 class Inference(Section):

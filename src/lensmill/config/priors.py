@@ -1,11 +1,12 @@
 """Priors as configured: one distribution a parameter, with the reason for it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lensmill.config.models import Section
+from lensmill.io.files import json_sha256
 
 Why = Annotated[str, Field(min_length=3, description="the reason for this prior, in one line")]
 Positive = Annotated[float, Field(gt=0)]
@@ -126,3 +127,11 @@ class Priors(Section):
     lens_light: Block = Field(default_factory=dict, description="profiles of the lens galaxy's light")
     source: Block = Field(description="sources")
     sky: dict[str, Prior] = Field(default_factory=dict, description="the sky")
+
+    def digest(self) -> str:
+        """The SHA-256 of the distributions: what is said of why changes no result."""
+        return json_sha256(_without_why(self.model_dump(mode="json")))
+
+
+def _without_why(table: dict[str, Any]) -> dict[str, Any]:
+    return {k: _without_why(v) if isinstance(v, dict) else v for k, v in table.items() if k != "why"}

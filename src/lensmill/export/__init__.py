@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.table import Table
 
 from lensmill.export import coolest, images, lenstronomy, tables
@@ -25,8 +26,10 @@ FORMATS = (*TABLES, *LENSES)
 def export(run: Run, form: str, folder: Path, lens_ids: Sequence[str] | None = None) -> list[Path]:
     """Write the catalogue, or a file for each fitted lens, into `folder`; of `lens_ids` alone where given. Returns the files."""
     if form in TABLES:
-        wanted = [lens_ids is None or lens_id in set(lens_ids) for lens_id in run.catalogue["lens_id"]]
-        return [TABLES[form](run.catalogue[wanted], folder)]
+        every = run.catalogue
+        if lens_ids is not None:
+            every = every[np.isin(every["lens_id"], list(lens_ids))]
+        return [TABLES[form](every, folder)]
     chosen = run.fitted if lens_ids is None else lens_ids
     return [LENSES[form](run, run[lens_id], folder / form) for lens_id in chosen]
 

@@ -19,6 +19,7 @@ BEARING = (
     "background_rms",
     "exposure_time",
     "psf_fwhm",
+    "band",
 )  # columns that bear on a cutout's arrays
 FINEST_PSF = 10  # times finer than the image
 NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
@@ -127,9 +128,8 @@ class CatalogueRow:
         return dict(self.overrides) | {name: value for name, value in own.items() if value}
 
     def cutout_digest(self, file_digest: str) -> str:
-        """The cutout's digest: the SHA-256 of its file, with numbers of this row that bear on its arrays if there are any."""
-        numbers = {name: getattr(self, name) for name in BEARING}
-        stated = {name: number for name, number in numbers.items() if number is not None}
+        """The cutout's digest: the SHA-256 of its file, with what this row says that bears on its arrays if it says any."""
+        stated = {name: said for name in BEARING if (said := getattr(self, name)) not in (None, "")}
         return json_sha256({"file": file_digest} | stated) if stated else file_digest
 
 

@@ -16,7 +16,7 @@ from lensmill.config import Config
 from lensmill.conventions import position_angle
 from lensmill.io.catalogue import META, NUMBERS, TEXTS, CatalogueRow, read_ids
 from lensmill.io.catalogue import read_catalogue as read_rows
-from lensmill.io.certificate import Certificate
+from lensmill.io.certificate import Certificate, ManifestRow
 from lensmill.io.files import atomic_path
 from lensmill.io.problems import Problem
 from lensmill.io.results import DamagedResult, RunFolder, read_certificate, read_manifest
@@ -89,14 +89,14 @@ def _listed(ids: Iterable[str], most: int = 10) -> str:
     return ", ".join(repr(name) for name in names[:most]) + rest
 
 
-def _diagnosed(manifests: Iterable[Path]) -> dict[str, Path]:
-    """The manifest that reports each lens; MissingRows where two do."""
-    found: dict[str, Path] = {}
+def _diagnosed(manifests: Iterable[Path]) -> dict[str, tuple[Path, ManifestRow]]:
+    """What is reported of each lens, and the manifest that does; MissingRows where two do."""
+    found: dict[str, tuple[Path, ManifestRow]] = {}
     for path in manifests:
         for row in read_manifest(path).lenses:
             if row.lens_id in found:
-                raise MissingRows(f"lens {row.lens_id!r} is reported twice: by {found[row.lens_id]} and by {path}")
-            found[row.lens_id] = path
+                raise MissingRows(f"lens {row.lens_id!r} is reported twice: by {found[row.lens_id][0]} and by {path}")
+            found[row.lens_id] = path, row
     return found
 
 
@@ -104,13 +104,17 @@ def _in_words(problems: Sequence[Problem]) -> str:
     return "; ".join(f"{problem.where}: expected {problem.expected}, got {problem.got}" for problem in problems)
 
 
-def _record(run: RunFolder, lens_id: str, problems: Sequence[Problem], reported: Path | None) -> LensRecord:
+def _record(
+    run: RunFolder, lens_id: str, problems: Sequence[Problem], reported: tuple[Path, ManifestRow] | None
+) -> LensRecord:
     if problems:
         return LensRecord(lens_id, Status.INVALID_INPUT, Stage.INPUT, _in_words(problems))
+    if reported is not None and reported[1].status is Status.INVALID_INPUT:  # changed since it was validated
+        return LensRecord(lens_id, Status.INVALID_INPUT, Stage.INPUT, reported[1].reason)
     path = run.certificate(lens_id)
     if not path.exists():
         if reported is not None:
-            raise MissingRows(f"{reported} reports lens {lens_id!r}, but there is no {path}")
+            raise MissingRows(f"{reported[0]} reports lens {lens_id!r}, but there is no {path}")
         return LensRecord(lens_id, Status.PENDING, Stage.NONE, "")
     certificate = read_certificate(path, lens_id)
     return LensRecord(lens_id, certificate.status, certificate.stage, certificate.reason, certificate)

@@ -27,7 +27,7 @@ class Check(_Record):
 
     name: str
     value: Real
-    threshold: float | tuple[float, float] | str
+    threshold: float | tuple[float, float]
     sense: Literal["at most", "at least", "within", ""] = ""
     passed: bool
     stage: Stage
@@ -111,7 +111,6 @@ class Manifest(_Record):
     batch: str
     step: Step
     lenses: tuple[ManifestRow, ...]
-    extra: dict[str, JsonValue] = {}
 
     @model_validator(mode="after")
     def _unique(self) -> "Manifest":

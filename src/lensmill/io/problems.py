@@ -38,6 +38,10 @@ class InputError(ValueError):
         return type(self), (self.problems,)
 
 
+class UnusableFile(ValueError):
+    """A file of weights or galaxies that cannot be used: which it is, and what is wrong with it."""
+
+
 class ConfigError(InputError):
     """A config, a priors file or a catalogue that no run can start from."""
 

@@ -75,6 +75,11 @@ class RunFolder:
         return self.root / "validation.json"
 
     @property
+    def hashes(self) -> Path:
+        """Hashes of input files, remembered."""
+        return self.root / "state" / "hashes.json"
+
+    @property
     def catalogue_ecsv(self) -> Path:
         """The aggregated catalogue, as text with units."""
         return self.root / "catalogue.ecsv"

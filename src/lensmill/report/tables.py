@@ -29,8 +29,7 @@ def threshold(check: Check) -> str:
     """What a check's value is held against, in words."""
     if isinstance(check.threshold, tuple):
         return f"{number(check.threshold[0])} to {number(check.threshold[1])}"
-    words = check.threshold if isinstance(check.threshold, str) else number(check.threshold)
-    return f"{check.sense} {words}".strip()
+    return f"{check.sense} {number(check.threshold)}".strip()
 
 
 def duration(seconds: float) -> str:

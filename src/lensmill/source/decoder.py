@@ -14,6 +14,8 @@ import numpy as np
 from flax import nnx, serialization
 from jaxtyping import Array, Float
 
+from lensmill.io.problems import UnusableFile
+
 FORMAT = "lensmill decoder 2"
 FIRST_LAYERS = ("dense",)  # what reads the latents
 BEND = 0.2
@@ -21,7 +23,7 @@ BEND = 0.2
 Params = Any
 
 
-class WeightsError(ValueError):
+class WeightsError(UnusableFile):
     """A weights file that is missing parts, damaged, or not one of ours."""
 
 

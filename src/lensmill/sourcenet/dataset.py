@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lensmill.io.files import atomic_path, file_sha256
+from lensmill.io.problems import UnusableFile
 from lensmill.progress import Progress
 from lensmill.source.frame import STRETCH
 from lensmill.sourcenet.galaxies import VERSION, draw, generator
@@ -27,7 +28,7 @@ CHUNK = 100  # galaxies a task
 PERCENTILES = (5, 16, 50, 84, 95)
 
 
-class GalaxiesError(ValueError):
+class GalaxiesError(UnusableFile):
     """A file of galaxies that is damaged, or not one of ours."""
 
 
