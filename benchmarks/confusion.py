@@ -4,7 +4,9 @@
 
 fits what is not fitted yet, lens by lens, until the seconds are over, and writes benchmarks/results/confusion.json; run it
 again to go on. `--without` names pieces of the preparation that are switched off, one at a time, for the first `--ablated` mocks.
-`--again` names mocks to be fitted anew by code that has changed for them. `--after 40 --lenses 80` takes others than the first.
+`--again` names mocks to be fitted anew by code that has changed for them. Others than the first, into a document of their own:
+
+    python benchmarks/confusion.py --after 40 --lenses 80 --out benchmarks/results/confusion-others.json
 
 A lens is judged at its maximum a posteriori: its Einstein radius against the truth, and the checks of the certificate that
 judge the input, the residuals and the plausibility of the solution, but not those of the sampling.
@@ -13,6 +15,7 @@ judge the input, the residuals and the plausibility of the solution, but not tho
 import argparse
 import itertools
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -149,8 +152,9 @@ def main() -> None:
         write_survey(config)
     result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
     made_of = without(config, "").model_copy(update={"catalogue": Path(), "priors": Path()}).digest()
-    if result.get("config") != made_of:
-        result = {"config": made_of, "runs": {}}
+    if result and result["config"] != made_of:
+        sys.exit(f"{chosen.out}: holds fits of another configuration: expected another --out, or no such file")
+    result = result or {"config": made_of, "runs": {}}
     for piece, lens_id in itertools.product(["", *chosen.without], chosen.again):
         result["runs"][piece]["lenses"].pop(lens_id, None)
     for piece in ["", *chosen.without]:

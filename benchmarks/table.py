@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import table_inference
-from source_table import lensing_part, misfit_part, sources_part
+from source_table import grid, lensing_part, misfit_part, sources_part
 from table_calibration import SOURCES, calibration_part
 from table_confusion import confusion_part, light_part, real_part
 from table_throughput import throughput_part
@@ -88,12 +88,6 @@ def best_and_cpu(record: dict[str, Any] | None) -> str:
 
 def seconds(record: dict[str, Any] | None) -> str:
     return f"{record['trace_s'] + record['compile_s']:.1f}" if record else "-"
-
-
-def grid(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def label(peer: str, variant: str | None) -> str:

@@ -9,8 +9,9 @@ CONFUSION = """## Right, flagged and wrong
 Written by `benchmarks/confusion.py`: mocks of `config/slacs-like.yaml`, with twisted ellipticals, neighbours and cosmic rays in
 no mask, noise that pixels share, a PSF wrong by five per cent and galaxies as sources. Each is prepared and fitted hands off, and
 judged at its maximum a posteriori: right is an Einstein radius within {right:.0%} of the truth, flagged is a lens that fails a
-check of the certificate's other than those of the sampling. What is taken for arcs and what for neighbours was settled with the
-first mocks in sight; the other mocks were fitted after that.
+check of the certificate's on the input, on chi-squared or on plausibility. Those that need draws, or a search for another
+solution, are not made here, and may flag more. What is taken for arcs and what for neighbours was settled with the first mocks
+in sight; the other mocks were fitted after that.
 """
 COST = """In brackets is what the same mocks come to with everything on, where that differs. Preparing a mock and finding its
 maximum took {median:.0f} s in the median, {most:.0f} s at most, one process on a machine of two cores that other work shared.

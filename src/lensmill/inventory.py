@@ -19,7 +19,7 @@ from lensmill.io.hashes import FileHashes
 from lensmill.io.problems import ConfigError, Problem, closest
 from lensmill.io.results import DamagedResult, read_manifest
 from lensmill.io.running import Job, jobs_at_work
-from lensmill.schedule import Schedule, missing_result
+from lensmill.schedule import Schedule, command, missing_result
 from lensmill.status import FITTED, Status
 
 STEPS: tuple[Step, ...] = get_args(Step)[:3]
@@ -270,7 +270,7 @@ def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: objec
     lines += [f"{lens.lens_id}: {_why_not(lens)}" for lens in chosen if lens not in queued]
     lines.append(f"{len(queued)} of {len(chosen)} lenses queued again")
     if queued:
-        lines.append(f"run them: snakemake --cores all --configfile {config}")
+        lines.append(f"run them: {command(config)}")
     return "\n".join(lines)
 
 

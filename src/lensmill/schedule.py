@@ -186,6 +186,11 @@ def schedule(configfile: str | Path) -> Schedule:
     return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
 
 
+def command(config: object) -> str:
+    """The command that runs the workflow of a config, or what of it is left."""
+    return f"snakemake --workflow-profile workflow/profiles/default --configfile {config}"
+
+
 def ending(plan: Schedule) -> str:
     """A finished run in words: one line a lens, up to a hundred, how many came out how, and where the report is."""
     if not plan.folder.catalogue_parquet.exists():

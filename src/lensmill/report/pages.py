@@ -27,6 +27,7 @@ from lensmill.report.pictures import (
     source_pictures,
 )
 from lensmill.report.theme import themed
+from lensmill.schedule import command as run_command
 from lensmill.status import FITTED, Status
 
 ABSENT: Mapping[str, Any] = {
@@ -105,8 +106,7 @@ def _made_of(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, co
 
 def again(config: str | Path, lens_id: str) -> str:
     """The commands that compute a lens of a run anew, with another seed."""
-    snakemake = f"snakemake --workflow-profile workflow/profiles/default --configfile {config}"
-    return f"lensmill retry {config} --lens {lens_id} && {snakemake}"
+    return f"lensmill retry {config} --lens {lens_id} && {run_command(config)}"
 
 
 def is_current(

@@ -155,17 +155,26 @@ def read_channels(coefficients: Float[Array, "node node channel"], U: Rays, V: R
     return total.reshape(*U.shape, -1)
 
 
+def midpoints(number: int) -> np.ndarray:
+    """The middles of so many equal cells across the stretched disc."""
+    return ((np.arange(number) + 0.5) / number * 2 - 1) * STRETCH
+
+
+def spline_weights(u: Float[np.ndarray, " point"], nodes: int) -> Float[np.ndarray, "point node"]:
+    """The cubic B-spline's weights at stretched positions along an axis."""
+    distance = np.abs((u * (nodes - 3) / (2 * STRETCH) + (nodes - 1) / 2)[:, None] - np.arange(nodes))
+    return (np.maximum(2 - distance, 0) ** 3 - 4 * np.maximum(1 - distance, 0) ** 3) / 6
+
+
 @functools.cache
 def _quadrature(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Midpoint rule over the disc: the spline's weights on an axis (point, node), base x area (point, point)."""
     number = FINENESS * (nodes - 3)
-    u = ((np.arange(number) + 0.5) / number * 2 - 1) * STRETCH
-    distance = np.abs((u * (nodes - 3) / (2 * STRETCH) + (nodes - 1) / 2)[:, None] - np.arange(nodes))
-    weights = (np.maximum(2 - distance, 0) ** 3 - 4 * np.maximum(1 - distance, 0) ** 3) / 6
+    u = midpoints(number)
     inside = np.maximum(1 - (u[:, None] ** 2 + u[None, :] ** 2) / STRETCH**2, 1e-3)
     rho2 = STRETCH**2 * (1 / inside - 1)
     area = np.where(inside > 1e-3, (2 * STRETCH / number) ** 2 / inside**2, 0)
-    return weights, area * np.exp(-DECAY * (np.sqrt(rho2 + SOFTENING**2) - SOFTENING))
+    return spline_weights(u, nodes), area * np.exp(-DECAY * (np.sqrt(rho2 + SOFTENING**2) - SOFTENING))
 
 
 def norm(coefficients: Coefficients) -> Float[Array, ""]:

@@ -62,18 +62,9 @@ def encode(params: Params, stamps: Stamps, config: DecoderConfig) -> tuple[Array
     return nnx.merge(_encoder_graph(config.latents), nnx.State(params["encoder"]))(stamps)
 
 
-@functools.cache
-def _spline_weights(nodes: int) -> np.ndarray:
-    """The spline's weights at the midpoints of a stamp's cells along an axis (cell, node)."""
-    u = ((np.arange(SIDE) + 0.5) / SIDE * 2 - 1) * frame.STRETCH
-    distance = np.abs((u * (nodes - 3) / (2 * frame.STRETCH) + (nodes - 1) / 2)[:, None] - np.arange(nodes))
-    weights = (np.maximum(2 - distance, 0) ** 3 - 4 * np.maximum(1 - distance, 0) ** 3) / 6
-    return weights.astype(np.float32)
-
-
 def decode(params: Params, z: Latents, config: DecoderConfig) -> Stamp:
     """The stamp of the galaxy with latents z; `params` are the decoder's alone."""
-    spline = jnp.asarray(_spline_weights(config.nodes), z.dtype)
+    spline = jnp.asarray(frame.spline_weights(frame.midpoints(SIDE), config.nodes), z.dtype)
     base = frame.log_base(jnp.asarray(COARSE.x, z.dtype), jnp.asarray(COARSE.y, z.dtype))
     coefficients = decoder.coefficients(params, z, config)
     return jnp.exp(base) * frame.lift(spline @ coefficients @ spline.T) / frame.norm(coefficients)
