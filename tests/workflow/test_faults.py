@@ -158,6 +158,20 @@ def test_clocks_that_disagree_cost_no_fit(finished, tmp_path: Path) -> None:
         assert nothing_to_do(command)
 
 
+def test_another_cutout_is_seen_though_its_time_is_older_than_its_results(finished) -> None:
+    command, _ = finished
+    path = next((Path(command[-1]).parent / "whole").glob("*.fits"))
+    content, times = path.read_bytes(), (path.stat().st_atime, path.stat().st_mtime)
+    try:
+        path.write_bytes(content + bytes(2880))
+        os.utime(path, (1e9, 1e9))
+        assert not nothing_to_do(command)
+    finally:
+        path.write_bytes(content)
+        os.utime(path, times)
+    assert nothing_to_do(command)
+
+
 def test_two_runs_on_one_folder(finished, tmp_path: Path) -> None:
     command, folder = moved(finished[0], tmp_path, tmp_path / "results")
     command[1:1] = ["--snakefile", str(ROOT / "Snakefile")]
