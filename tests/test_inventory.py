@@ -168,15 +168,15 @@ def test_a_change_is_named_and_where_it_begins(run: Path, name: str) -> None:
 
 
 def test_an_edit_of_the_input_that_no_fit_needs_reaches_the_catalogue(run: Path) -> None:
-    """A column of the user's own is carried on into the results, and changes no job but the one that writes these."""
+    """A column of the user's own is carried on into the results, and changes no fit."""
     plan = schedule(run)
-    before = {step: [plan.digest(step, batch) for batch in plan.batches] for step in ("catalogue", *STEPS)}
+    before = {step: [plan.digest(step, batch) for batch in plan.batches] for step in ("validate", "catalogue", *STEPS)}
     table = run.parent / "survey" / "catalogue.csv"
     head, *rows = table.read_text().splitlines()
     table.write_text("\n".join([f"{head},meta.field", *(f"{row},north" for row in rows)]) + "\n")
     after = schedule(run)
     found = {step: [after.digest(step, batch) for batch in after.batches] for step in before}
-    assert {step for step in before if found[step] != before[step]} == {"catalogue"}
+    assert {step for step in before if found[step] != before[step]} == {"validate", "catalogue"}
 
 
 def test_code_and_weights_are_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

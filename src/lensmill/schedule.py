@@ -100,14 +100,14 @@ class Schedule:
                 "weights": self._given.get(self.weights, "") if self.weights else "",
             }
         if step == "validate":
-            made_of["files"] = sorted(self._given.values())
+            made_of |= {"config": config.digest(), "priors": self.priors, "files": sorted(self._given.values())}
         if step in ("map", "diagnose"):
             made_of["rows"] = [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]]
         if step == "sample":
             made_of["inference"] = config.inference.digest()
         if step == "diagnose":
             made_of["certificate"] = config.certificate.digest()
-        if step == "catalogue" and not config.simulate:
+        if step in ("validate", "catalogue") and not config.simulate:
             made_of["table"] = file_sha256(config.catalogue)
         if step == "galaxies":
             made_of["galaxies"] = config.source_network.galaxies.digest()
