@@ -19,7 +19,8 @@ PEERS = """### Beside other packages
 The lens of 22 parameters, the same image of 80x80 pixels for all, one ray a pixel, four chains (gigalens: eight), one package
 after the other. lensmill has the priors that it comes with, the others broad ones around the truth; gigalens runs in float32,
 since its pipeline stops in float64. ESS a second counts from the start of the search for the maximum to the last draw, with
-compilation (lensmill: from an empty cache) and without; a survey compiles once for all its lenses.
+compilation (lensmill from an empty cache; a dash where that was not measured) and without; a survey compiles once
+for all its lenses.
 """
 WAYS = """### Ways to sample the same posterior
 
