@@ -136,7 +136,9 @@ class Document:
             return
         print(f"{words} ...", flush=True)
         load, clock = os.getloadavg()[0], time.perf_counter()
-        found = {"key": name, "commit": commit(), "load": round(load, 1)} | identity | compute()
+        found = (
+            {"key": name, "commit": commit(), "processor": processor(), "load": round(load, 1)} | identity | compute()
+        )
         self.pieces = {k: v for k, v in self.pieces.items() if any(v.get(i) != identity[i] for i in identity)}
         self.pieces[name] = found
         shown = {k: float(f"{v:.3g}") for k, v in found.items() if isinstance(v, float)}
@@ -145,7 +147,7 @@ class Document:
 
     def write(self) -> None:
         load = statistics.median(piece["load"] for piece in self.pieces.values())
-        machine = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "load": round(load, 1)}
+        machine = {"cores": len(os.sched_getaffinity(0)), "load": round(load, 1)}
         document = {"machine": machine, "versions": versions(), "mocks": self.mocks}
         self.out.write_text(json.dumps(document | {"pieces": list(self.pieces.values())}, indent=1) + "\n")
 

@@ -1,6 +1,7 @@
 """The part of docs/benchmarks.md on finding and sampling posteriors, from benchmarks/results/inference.json."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -133,11 +134,12 @@ def parts(document: dict[str, Any], grid: Grid) -> Iterable[str]:
     """The page's parts, one after the other."""
     pieces = document["pieces"]
     machine = document["machine"]
-    commits = ", ".join(sorted({p["commit"][:9] for p in pieces}))
+    made = Counter((KINDS.get(p["kind"], "other packages"), p["processor"], p["commit"][:9]) for p in pieces)
+    origins = "; ".join(f"{kind} ({number} rows) on {chip} at {of}" for (kind, chip, of), number in made.items())
     yield INTRODUCTION
     yield (
-        f"Measured on {machine['cores']} cores ({machine['processor']}), median load {machine['load']:.1f} by other programs "
-        f"included, at commit {commits}.\n"
+        f"Measured on {machine['cores']} core{'s' if machine['cores'] > 1 else ''}, median load {machine['load']:.1f} by other "
+        f"programs included: {origins}.\n"
     )
     yield PEERS
     head = ["package", "gradients to the maximum", "of the frame", "warm-up", "draws", "ESS", "R-hat", "ESS a gradient"]
