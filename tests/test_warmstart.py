@@ -99,7 +99,7 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
     together, staged = warmstart.follow(family, target, basin)
     ((free, start, first),) = alone
     named = [site.name for site, is_free in zip(family.coordinates, free, strict=True) if is_free]
-    assert len(named) == architecture.latents + 6
+    assert len(named) == network.config.latents + 6
     assert all(name.startswith(("source", "latent")) for name in named)
     np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
     begun = float(potential(family, target, jnp.asarray(start)))
