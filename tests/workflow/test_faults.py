@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -187,7 +188,8 @@ def test_two_runs_on_one_folder(finished, tmp_path: Path) -> None:
         wait_for(lambda: list((folder.root / "state" / "running").glob("map-*")), process)
         said = fails(first)
         assert "cannot be locked" in said
-        run(elsewhere)  # not locked out, since its working directory is another
+        said = fails(elsewhere)  # Snakemake locks a working directory, and this one is another
+        assert f"another run is at work here (process {process.pid} on {socket.gethostname()}, since 20" in said
         assert process.wait(600) == 0, said
     finally:
         process.kill()
@@ -195,6 +197,7 @@ def test_two_runs_on_one_folder(finished, tmp_path: Path) -> None:
     for lens_id, values in draws(finished[1]).items():
         np.testing.assert_array_equal(draws(folder)[lens_id], values)
     assert nothing_to_do(first)
+    assert nothing_to_do(elsewhere)
 
 
 def test_weights_that_are_not_there_stop_the_run_at_once(tmp_path: Path) -> None:

@@ -55,11 +55,14 @@ def redo(step):
 # that runs, Snakemake 9 no longer looks whether its own settings have changed.
 onstart:
     from lensmill.cli import known_parameters
+    from lensmill.io.files import CannotWrite
+    from lensmill.io.running import FolderInUse, hold
     from lensmill.io.survey import refuse
 
     try:
         refuse(SCHEDULE.config, known_parameters())
-    except InputError as error:
+        hold(RUN.root)
+    except (InputError, FolderInUse, CannotWrite) as error:
         raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
 
 

@@ -28,13 +28,24 @@ class CannotWrite(OSError):
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """`CannotWrite`, with what to do about it, where the system refuses to write `path` in the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            raise CannotWrite(path, error.errno) from error
+        raise
+
+
+@contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffixes, that replaces `path` when the block ends without an error.
 
     The content is flushed to the disk before the replacement, so that a crash leaves the old file or the new one.
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes[-2:]))
         os.close(handle)
@@ -47,10 +58,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise CannotWrite(path, error.errno) from error
-        raise
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

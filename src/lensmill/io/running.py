@@ -1,6 +1,8 @@
-"""Jobs at work: each keeps a note in the run's folder while it lives, so that whoever looks can tell work from a crash."""
+"""Who is at work on a run's folder: the one run that holds it, and its jobs, each with a note there while it lives."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import socket
 import threading
@@ -11,9 +13,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lensmill.io.files import write_text
+from lensmill.io.files import write_text, writing
 
 BEAT, SILENT = 30.0, 600.0  # seconds between signs of life, and without one until a job counts as dead
+
+
+class FolderInUse(RuntimeError):
+    """Another run is at work on the results folder: which folder, and who holds it."""
 
 
 class Job(BaseModel):
@@ -34,6 +40,35 @@ class Job(BaseModel):
         return f"{self.step} {self.batch} on {self.host}, process {self.pid}{queued}, since {self.since}"
 
 
+def hold(root: Path) -> None:
+    """Keep all other runs off a results folder until this process ends; `FolderInUse` says who holds it already.
+
+    The lock is the system's own, so that a killed run leaves none. Where a file system knows no locks, none is held.
+    """
+    path = root / "state" / "run.lock"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if _taken(handle):
+            holder = path.read_text(errors="replace").strip()
+            os.close(handle)
+            raise FolderInUse(f"{root}: another run is at work here ({holder}): wait for it, or end it first")
+        os.truncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode())
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EAGAIN)
+    return False
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _folder(root: Path) -> Path:
     return root / "state" / "running"
 
@@ -41,9 +76,8 @@ def _folder(root: Path) -> Path:
 @contextlib.contextmanager
 def at_work(root: Path, step: str, batch: str) -> Iterator[None]:
     """Keep this process's note, with a sign of life every BEAT seconds, while the block runs."""
-    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     queue_id = os.environ.get("SLURM_JOB_ID", "")
-    job = Job(step=step, batch=batch, host=socket.gethostname(), pid=os.getpid(), since=since, queue_id=queue_id)
+    job = Job(step=step, batch=batch, host=socket.gethostname(), pid=os.getpid(), since=_now(), queue_id=queue_id)
     path = _folder(root) / f"{step}-{batch}-{job.host}-{job.pid}.json"
     write_text(path, job.model_dump_json(indent=1) + "\n")
     over = threading.Event()
