@@ -23,7 +23,7 @@ FINE = 0.055  # arcsec: rays this close serve galaxies as HST sees them
 QUICK: dict[str, Any] = {
     f"inference.{name}": number
     for name, number in {
-        "starts": 12, "chains": 2, "warmup": 20, "round": 20, "max_rounds": 2, "max_tree_depth": 4,
+        "starts": 12, "chains": 2, "warmup": 20, "round": 20, "max_rounds": 2, "rungs": 0, "max_tree_depth": 4,
     }.items()
 }  # fmt: skip
 
