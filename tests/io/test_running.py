@@ -47,10 +47,22 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
         hold(tmp_path)
 
 
-def test_where_a_file_system_knows_no_locks_runs_go_on_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_a_file_system_knows_no_locks_runs_go_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     def refused(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "refused")
+        raise OSError(code, "refused")
 
     monkeypatch.setattr(fcntl, "lockf", refused)
     hold(tmp_path)
     assert f"process {os.getpid()} on" in (tmp_path / "state" / "run.lock").read_text()
+
+
+def test_a_lock_that_fails_otherwise_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EIO, "refused")
+
+    monkeypatch.setattr(fcntl, "lockf", refused)
+    with pytest.raises(OSError, match="refused"):
+        hold(tmp_path)

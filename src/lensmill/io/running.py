@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lensmill.io.files import write_text, writing
 
 BEAT, SILENT = 30.0, 600.0  # seconds between signs of life, and without one until a job counts as dead
+TAKEN = (errno.EACCES, errno.EAGAIN)  # a lock that another process has
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 class FolderInUse(RuntimeError):
@@ -61,7 +63,9 @@ def _taken(handle: int) -> bool:
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in (errno.EACCES, errno.EAGAIN)
+        if error.errno not in (*TAKEN, *NO_LOCKS):
+            raise
+        return error.errno in TAKEN
     return False
 
 
