@@ -1,6 +1,6 @@
 # Everything runs in .venv, built from envs/lock*.txt. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test check docs lock clean
 .DELETE_ON_ERROR:
 
 # Some systems forbid Python to keep bytecode; every process would compile its imports anew.
@@ -40,6 +40,11 @@ check: install ## style, types, import order, workflow lint
 	mypy
 	lint-imports
 	snakemake --lint --configfile config/demo.yaml
+
+docs: install ## write the generated files anew: config skeleton and schemas, docs/configuration.md, api.md, benchmarks.md
+	python tools/configuration.py --write
+	python tools/api.py
+	python -m benchmarks.page.table
 
 lock: install ## resolve pyproject.toml into the locks again (UPGRADE=--upgrade for newer versions)
 	$(LOCK) --group pyproject.toml:dev pyproject.toml -o envs/lock.txt

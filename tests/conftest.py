@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 import yaml
 
-from lensmill import runtime
+from lensmill.device import runtime
 
 PRECISIONS = ("float64", "float32")
 

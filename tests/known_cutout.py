@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lensmill.io.cutout import Cutout
 from lensmill.preparation import Expected
+from lensmill.survey.cutout import Cutout
 
 SCALE, SIDE, RMS, PSF_SIGMA = 0.05, 121, 0.01, 1.2  # arcsec, pixels, image unit, pixels
 EXPECTED = Expected(0.55, 2.6)

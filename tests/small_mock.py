@@ -3,10 +3,11 @@
 import jax.numpy as jnp
 import numpy as np
 
-from lensmill import fitting
-from lensmill.imaging import Sampling, render
-from lensmill.likelihood import observe
-from lensmill.program import assemble, build_family
+from lensmill.fit.problem import ImageData
+from lensmill.model.likelihood import observe
+from lensmill.model.parameters import build_family
+from lensmill.model.program import assemble
+from lensmill.physics.imaging import Sampling, render
 
 SIDE, SCALE = 40, 0.1
 TRUTH = {
@@ -23,7 +24,7 @@ def kernel() -> np.ndarray:
     return shape / shape.sum()
 
 
-def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fitting.ImageData:
+def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> ImageData:
     family = build_family(
         ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
     )
@@ -34,4 +35,4 @@ def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> fittin
     clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
-    return fitting.ImageData(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)
+    return ImageData(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)

@@ -14,9 +14,9 @@ from astropy.io import fits
 
 from lensmill.cli import app
 from lensmill.config import load
-from lensmill.io.catalogue import CatalogueRow
-from lensmill.io.cutout import read_cutout
-from lensmill.simulate import write_survey
+from lensmill.simulation.mocks import write_survey
+from lensmill.survey.catalogue import CatalogueRow
+from lensmill.survey.cutout import read_cutout
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -84,7 +84,7 @@ def test_a_psf_is_added_to_a_cutout(tmp_path: Path) -> None:
     units = [fits.PrimaryHDU(), fits.ImageHDU(image, fits.Header(scale), "SCI")]
     units += [fits.ImageHDU(np.ones((40, 40)), name="RMS"), fits.ImageHDU(np.ones((5, 5)), name="PSF")]
     fits.HDUList(units).writeto(tmp_path / "lens.fits")
-    run(*next(block for block in blocks("howto.md") if "PSF" in block[1]), tmp_path)
+    run(*next(block for block in blocks("how-to/index.md") if "PSF" in block[1]), tmp_path)
     psf = read_cutout(CatalogueRow("lens", tmp_path / "lens.fits", 1, "row")).psf
     assert psf.shape == (13, 13)
     assert psf.sum() == pytest.approx(1)
@@ -98,7 +98,7 @@ def test_an_rms_is_made_from_weights(tmp_path: Path) -> None:
     units = [fits.PrimaryHDU(header=fits.Header({"EXPTIME": 500.0})), fits.ImageHDU(image, fits.Header(scale), "SCI")]
     units += [fits.ImageHDU(weight, name="WHT"), fits.ImageHDU(np.eye(9)[4] * np.eye(9)[:, 4:5], name="PSF")]
     fits.HDUList(units).writeto(tmp_path / "lens.fits")
-    run(*next(block for block in blocks("howto.md") if "RMS" in block[1]), tmp_path)
+    run(*next(block for block in blocks("how-to/index.md") if "RMS" in block[1]), tmp_path)
     cutout = read_cutout(CatalogueRow("lens", tmp_path / "lens.fits", 1, "row"), "auto")
     assert not cutout.mask[0, 0]
     assert cutout.rms[20, 20] == pytest.approx(np.sqrt(0.01**2 + 2.0 / 500))
@@ -107,7 +107,7 @@ def test_an_rms_is_made_from_weights(tmp_path: Path) -> None:
 
 
 def test_the_api_reference_is_current() -> None:
-    command = [sys.executable, str(ROOT / "docs" / "api.py"), "--check"]
+    command = [sys.executable, str(ROOT / "tools" / "api.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -124,7 +124,7 @@ def test_what_the_api_reference_names_can_be_imported() -> None:
         assert [name for name in names if not hasattr(found, name)] == [], module
 
 
-@pytest.mark.parametrize("page", ["tutorial.md", "howto.md", "trust.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "how-to/index.md", "trust.md"])
 def test_every_command_that_is_named_exists(page: str) -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     named = set(re.findall(r"lensmill ([a-z]+)\b", (ROOT / "docs" / page).read_text()))

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Arc, Circle, Ellipse
 
-from lensmill.conventions.shapes import axis_ratio, degrees_from_up
+from lensmill.exchange.shapes import axis_ratio, degrees_from_up
 
 E1, E2, RADIUS = 0.12, 0.28, 1.0
 ORIENTATION = 25.0  # degrees East of North, of +y

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lensmill.loading import Run
+    from lensmill.results.run import Run
 
 __all__ = ["load"]
 
@@ -14,6 +14,6 @@ def load(results: str | Path) -> "Run":
 
     `results` is the run's folder, `results/<run>`, or its config file.
     """
-    from lensmill.loading import open_run
+    from lensmill.results.run import open_run
 
     return open_run(results)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from lensmill.checks import certify, plausible
+from lensmill.checks.derived import derived_draws
 from lensmill.checks.predict import predict
 from lensmill.config import Certificate
-from lensmill.fitting import ImageData, Model, crop, pose
-from lensmill.mass import SIE, SIS, MassModel
-from lensmill.program import system_at, unconstrain
+from lensmill.fit.problem import ImageData, Model, crop, pose
+from lensmill.model.parameters import unconstrain
+from lensmill.model.program import system_at
+from lensmill.physics.mass import SIE, SIS, MassModel
 from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 
@@ -29,7 +31,7 @@ def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:
     system = system_at(problem.family, problem.target, jnp.asarray(base))
     found = plausible.figures(crop(pixels, None), prediction, system)
     draws = {name: np.array([value, value]) for name, value in values.items()}
-    draws |= certify.derived_draws(draws) | {name: np.array([v, v]) for name, v in prediction.derived_best.items()}
+    draws |= derived_draws(draws) | {name: np.array([v, v]) for name, v in prediction.derived_best.items()}
     summaries = {name: certify.summarise(two, two[0], float("nan")) for name, two in draws.items()}
     return {check.name: check for check in plausible.checks(found, summaries, Certificate().plausibility)}
 

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.checks.predict import derive, fluxes_at
-from lensmill.imaging import Sampling
-from lensmill.likelihood import observe
-from lensmill.program import Family, Target, assemble, believe, build_family, unconstrain
+from lensmill.checks.derived import derive, fluxes_at
+from lensmill.model.likelihood import observe
+from lensmill.model.parameters import Family, believe, build_family, unconstrain
+from lensmill.model.program import Target, assemble
+from lensmill.physics.imaging import Sampling
 
 SIDE, SCALE = 56, 0.1
 WHOLE = np.ones((SIDE, SIDE))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lensmill.conventions import autolens, coolest, lenstronomy
-from lensmill.conventions.exchange import Table
+from lensmill.exchange import autolens, coolest, lenstronomy
+from lensmill.exchange.tables import Table
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/conventions.md").read_text()
 TABLES = [(lenstronomy.MASS, lenstronomy.LIGHT), (autolens.MASS, autolens.light(1.0)), (coolest.MASS, coolest.LIGHT)]

@@ -10,21 +10,23 @@ import xarray as xr
 from astropy.wcs import WCS
 
 from lensmill.config import Config, Model, dump
-from lensmill.imaging import LensSystem, Sampling, render, render_lens_light, render_source
-from lensmill.io.catalogue_out import LensRecord, catalogue_table, write_catalogue
-from lensmill.io.certificate import Certificate, Check, ParameterSummary
-from lensmill.io.files import write_text
-from lensmill.io.results import RunFolder, write_arrays, write_certificate, write_images, write_posterior
-from lensmill.io.survey import LensCheck, Validation
-from lensmill.light import PROFILES as LIGHT
-from lensmill.light import LightModel
-from lensmill.likelihood import observe
-from lensmill.loading import Run, open_run
-from lensmill.mass import PROFILES as MASS
-from lensmill.mass import MassModel
-from lensmill.program import places
-from lensmill.source import PROFILES as SOURCE
+from lensmill.files.atomic import write_text
+from lensmill.model.likelihood import observe
+from lensmill.model.parameters import places
+from lensmill.physics.imaging import LensSystem, Sampling, render, render_lens_light, render_source
+from lensmill.physics.light import PROFILES as LIGHT
+from lensmill.physics.light import LightModel
+from lensmill.physics.mass import PROFILES as MASS
+from lensmill.physics.mass import MassModel
+from lensmill.physics.source import PROFILES as SOURCE
+from lensmill.results.aggregate import LensRecord
+from lensmill.results.catalogue import catalogue_table, write_catalogue
+from lensmill.results.certificate import Certificate, Check, ParameterSummary
+from lensmill.results.layout import RunFolder
+from lensmill.results.run import Run, open_run
+from lensmill.results.store import write_arrays, write_certificate, write_images, write_posterior
 from lensmill.status import Stage, Status
+from lensmill.survey.validation import LensCheck, Validation
 
 VALUES = {
     "theta_E": 1.15, "gamma": 2.08, "e1": 0.11, "e2": -0.07, "center_x": 0.02, "center_y": -0.03, "gamma1": 0.04,

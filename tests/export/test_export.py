@@ -11,9 +11,11 @@ from astropy.table import Table
 from astropy.units import UnitsWarning
 from astropy.wcs import WCS
 
+from lensmill.errors import DamagedResult
 from lensmill.export import LENSES, TABLES, NotFitted, export
-from lensmill.io.catalogue_out import QUANTITIES, read_catalogue, write_fits
-from lensmill.io.results import DamagedResult, write_images
+from lensmill.results.catalogue import read_catalogue, write_fits
+from lensmill.results.quantities import QUANTITIES
+from lensmill.results.store import write_images
 
 
 def json_of(store, form, folder):

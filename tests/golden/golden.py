@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from lensmill import runtime
-from lensmill.batch import open_survey, run_diagnose, run_map, run_sample
-from lensmill.cli import known_parameters
 from lensmill.config import Config, load
-from lensmill.io.catalogue_out import read_catalogue, write_results
-from lensmill.io.cutout import read_cutout
-from lensmill.io.files import write_text
-from lensmill.io.results import RunFolder, read_arrays, read_certificate, read_posterior
-from lensmill.io.survey import check_survey
-from lensmill.simulate import write_survey
+from lensmill.device import runtime
+from lensmill.files.atomic import write_text
+from lensmill.jobs import open_survey, run_diagnose, run_map, run_sample
+from lensmill.model.parameters import known_parameters
+from lensmill.results.catalogue import read_catalogue, write_results
+from lensmill.results.layout import RunFolder
+from lensmill.results.store import read_arrays, read_certificate, read_posterior
+from lensmill.simulation.mocks import write_survey
+from lensmill.survey.cutout import read_cutout
+from lensmill.survey.validation import check_survey
 
 ROOT = Path(__file__).parents[2]
 EFFORT = "inference: {starts: 6, chains: 2, warmup: 20, round: 20, max_rounds: 2, rungs: 0, max_tree_depth: 4}\n"

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.infer import frame, gauss_newton, nuts
+from lensmill.infer import gauss_newton, nuts, whitening
 from lensmill.infer.convergence import convergence
 
 
@@ -79,14 +79,14 @@ def test_whitening_turns_the_curvature_into_the_identity() -> None:
     np.testing.assert_allclose(white.T @ curvature @ white, np.eye(6), atol=1e-9)
 
 
-def gaussian(size: int) -> tuple[nuts.Potential, frame.Frame, np.ndarray]:
+def gaussian(size: int) -> tuple[nuts.Potential, whitening.Frame, np.ndarray]:
     rng = np.random.default_rng(5)
     root = rng.normal(size=(size, size)) + 3 * np.eye(size)
     curvature = jnp.asarray(root @ root.T)
     mean = jnp.asarray(rng.normal(size=size))
     return (
         lambda x: 0.5 * (x - mean) @ curvature @ (x - mean),
-        frame.unbent(mean, gauss_newton.whitening(curvature)),
+        whitening.unbent(mean, gauss_newton.whitening(curvature)),
         curvature,
     )
 
@@ -114,11 +114,11 @@ def run(blocks: int, draws: int) -> tuple[np.ndarray, list[nuts.Draws], np.ndarr
 def test_nuts_samples_a_gaussian() -> None:
     draws, taken, curvature = run(8, 100)
     covariance = np.linalg.inv(curvature)
-    _, frame, _ = gaussian(5)
+    _, whitening, _ = gaussian(5)
     for i in range(5):
         one = draws[..., i]
         error = one.std() / np.sqrt(arviz_stats.ess(one))
-        assert abs(one.mean() - float(frame.center[i])) < 5 * error
+        assert abs(one.mean() - float(whitening.center[i])) < 5 * error
         assert one.var() == pytest.approx(covariance[i, i], rel=0.25)
     assert not any(bool(t.diverging.any()) for t in taken)
 
@@ -129,7 +129,7 @@ def test_a_chain_starts_where_it_can_walk() -> None:
     def walled(x: jax.Array) -> jax.Array:
         return 0.5 * x @ x + jnp.where(x @ x > 4, 1e6, 0.0)
 
-    space, size = frame.unbent(jnp.zeros(9), jnp.eye(9)), 9
+    space, size = whitening.unbent(jnp.zeros(9), jnp.eye(9)), 9
     free, inside = (
         [nuts.start_chain(potential, space, key) for key in jax.random.split(jax.random.key(3), 8)]
         for potential in (lambda x: 0.5 * x @ x, walled)

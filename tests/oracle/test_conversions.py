@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill import light, mass, source
-from lensmill.conventions import autolens, coolest, lenstronomy
-from lensmill.conventions.exchange import Component, Table
+from lensmill.exchange import autolens, coolest, lenstronomy
+from lensmill.exchange.tables import Component, Table
+from lensmill.physics import light, mass, source
 
 pytestmark = pytest.mark.oracle
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from lensmill.conventions import lenstronomy
-from lensmill.conventions.exchange import Component, Table
-from lensmill.imaging import LensSystem, Sampling, kernel_reach, render
-from lensmill.light import PROFILES as LIGHT
-from lensmill.light import LightModel
-from lensmill.likelihood import observe, whitened_residuals
-from lensmill.mass import PROFILES as MASS
-from lensmill.mass import MassModel, series_terms
-from lensmill.source import PROFILES as SOURCE
+from lensmill.exchange import lenstronomy
+from lensmill.exchange.tables import Component, Table
+from lensmill.model.likelihood import observe, whitened_residuals
+from lensmill.physics.imaging import LensSystem, Sampling, kernel_reach, render
+from lensmill.physics.light import PROFILES as LIGHT
+from lensmill.physics.light import LightModel
+from lensmill.physics.mass import PROFILES as MASS
+from lensmill.physics.mass import MassModel, series_terms
+from lensmill.physics.source import PROFILES as SOURCE
 
 SIDE, SCALE = 56, 0.08  # a side that needs no padding: beyond the frame both are dark
 SHAPE = ("e1", "e2", "center_x", "center_y")

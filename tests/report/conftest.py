@@ -12,23 +12,17 @@ from contourpy import contour_generator
 from scipy.ndimage import gaussian_filter
 
 from lensmill.config import Config, dump, load
-from lensmill.io.catalogue_out import aggregate
-from lensmill.io.certificate import Certificate, Check, Manifest, ManifestRow, ParameterSummary
-from lensmill.io.files import write_text
-from lensmill.io.mock import read_truth
-from lensmill.io.problems import Problem
-from lensmill.io.results import (
-    RunFolder,
-    write_arrays,
-    write_certificate,
-    write_images,
-    write_manifest,
-    write_posterior,
-)
-from lensmill.io.survey import LensCheck, Validation, read_validation, write_validation
+from lensmill.errors import Problem
+from lensmill.files.atomic import write_text
 from lensmill.preparation import CAUSES
 from lensmill.report import write_index, write_lens_page
+from lensmill.results.aggregate import aggregate
+from lensmill.results.certificate import Certificate, Check, Manifest, ManifestRow, ParameterSummary
+from lensmill.results.layout import RunFolder
+from lensmill.results.store import write_arrays, write_certificate, write_images, write_manifest, write_posterior
 from lensmill.status import Stage, Status
+from lensmill.survey.truth import read_truth
+from lensmill.survey.validation import LensCheck, Validation, read_validation, write_validation
 
 OTHERS = {"light_flux": (12.0, 0.2), "light_size": (0.6, 0.02), "source_flux": (5.0, 0.3), "sky_level": (0.002, 3e-4)}
 MASS = ("theta_E", "gamma", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2")

@@ -8,9 +8,10 @@ from html import unescape
 
 import pytest
 
-from lensmill.io.files import write_text
-from lensmill.io.results import RunFolder, read_certificate
+from lensmill.files.atomic import write_text
 from lensmill.report.pages import write_links
+from lensmill.results.layout import RunFolder
+from lensmill.results.store import read_certificate
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

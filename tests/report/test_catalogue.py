@@ -10,22 +10,21 @@ import yaml
 from astropy.table import Table
 
 from lensmill.config import load
-from lensmill.io.catalogue_out import (
-    EVIDENCE,
-    QUANTITIES,
-    MissingRows,
+from lensmill.errors import DamagedResult
+from lensmill.results.aggregate import MissingRows, collect
+from lensmill.results.catalogue import (
     catalogue_table,
-    collect,
     common_unit,
     read_catalogue,
     run_metadata,
     write_catalogue,
     write_results,
 )
-from lensmill.io.certificate import Manifest, ManifestRow
-from lensmill.io.results import DamagedResult, read_certificate, read_manifest, write_certificate, write_manifest
-from lensmill.io.survey import read_validation
+from lensmill.results.certificate import Manifest, ManifestRow
+from lensmill.results.quantities import EVIDENCE, QUANTITIES
+from lensmill.results.store import read_certificate, read_manifest, write_certificate, write_manifest
 from lensmill.status import Stage, Status
+from lensmill.survey.validation import read_validation
 
 
 @pytest.fixture
@@ -244,5 +243,5 @@ def test_the_unit_is_that_of_all_images(fake):
 
 
 def test_the_report_and_the_catalogue_start_no_jax():
-    code = "import lensmill.report, lensmill.io.catalogue_out, sys; sys.exit('jax' in sys.modules)"
+    code = "import lensmill.report, lensmill.results.catalogue, sys; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

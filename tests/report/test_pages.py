@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lensmill.io.problems import Problem
-from lensmill.io.results import (
-    DamagedResult,
+from lensmill.errors import DamagedResult, Problem
+from lensmill.report import is_current, write_index, write_lens_page
+from lensmill.report.draws import CELL, Sheet
+from lensmill.report.panels import north_and_east, stretch
+from lensmill.report.tables import duration, number, parameter_row
+from lensmill.results.store import (
     read_certificate,
     read_images,
     read_posterior,
@@ -19,10 +22,6 @@ from lensmill.io.results import (
     write_images,
     write_posterior,
 )
-from lensmill.report import is_current, write_index, write_lens_page
-from lensmill.report.draws import CELL, Sheet
-from lensmill.report.panels import north_and_east, stretch
-from lensmill.report.tables import duration, number, parameter_row
 from lensmill.status import Status
 
 HOSTILE = "<script>alert('a&b')</script>"
@@ -327,7 +326,7 @@ def test_a_page_is_current_until_what_it_shows_or_its_code_changes(tmp_path, mak
     assert not is_current(fake.run, "a", truth={"theta_E": 1.3}, command="run a")
     assert not is_current(fake.run, "a", truth={"theta_E": 1.2}, command="run b")
     with monkeypatch.context() as other:
-        other.setattr("lensmill.provenance.code_fingerprint", lambda stage: f"another {stage}")
+        other.setattr("lensmill.results.provenance.code_fingerprint", lambda stage: f"another {stage}")
         assert not is_current(fake.run, "a", **about)
     fake.run.thumbnail("a").unlink()
     assert not is_current(fake.run, "a", **about)

@@ -8,11 +8,12 @@ from typer.testing import CliRunner
 
 import lensmill
 from lensmill.cli import app
-from lensmill.io.catalogue_out import catalogue_table, write_catalogue
-from lensmill.io.results import DamagedResult, read_posterior, write_posterior
+from lensmill.errors import DamagedResult
 from lensmill.population import gather
 from lensmill.population.evidence import NoPopulation
 from lensmill.report import write_index
+from lensmill.results.catalogue import catalogue_table, write_catalogue
+from lensmill.results.store import read_posterior, write_posterior
 from lensmill.status import Status
 
 

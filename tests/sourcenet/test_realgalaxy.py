@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from lensmill.io.problems import InputError
+from lensmill.errors import InputError
 from lensmill.progress import Progress
 from lensmill.sourcenet import realgalaxy
 from lensmill.sourcenet.realgalaxy import Catalogue, UnusableError, read_galaxies, standardise

@@ -11,9 +11,9 @@ import pytest
 
 from lensmill.config import SHIPPED, TRAINED, Config, Model
 from lensmill.config.models import SourceNetwork
-from lensmill.io.files import file_sha256
-from lensmill.source import frame
-from lensmill.source.decoder import coefficients, load
+from lensmill.files.atomic import file_sha256
+from lensmill.physics.source import standard_frame
+from lensmill.physics.source.decoder import coefficients, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_it_is_small_and_what_its_card_says() -> None:
     assert inside["galaxies"]["kind"] == "generated"
     assert card["best"] in card["losses"]
     assert "+changes" not in card["versions"]["commit"]
-    page = runpy.run_path(str(ROOT / "benchmarks" / "ship.py"))["page"]
+    page = runpy.run_path(str(ROOT / "tools" / "ship.py"))["page"]
     assert path.with_name("README.md").read_text() == page()
 
 
@@ -54,7 +54,7 @@ def test_its_galaxies_are_standard_galaxies() -> None:
     axis = np.linspace(-8, 8, 321)
     X, Y = (jnp.asarray(a) for a in np.meshgrid(axis, axis))
     area = (axis[1] - axis[0]) ** 2
-    draw = jax.jit(lambda z: frame.brightness(coefficients(params, z, architecture), X, Y))
+    draw = jax.jit(lambda z: standard_frame.brightness(coefficients(params, z, architecture), X, Y))
     latents = np.random.default_rng(0).normal(size=(24, architecture.latents))
     images = np.stack([np.asarray(draw(jnp.asarray(z))) for z in latents])
     assert images.min() >= 0

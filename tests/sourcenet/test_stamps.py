@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.source import frame
+from lensmill.physics.source import standard_frame
 from lensmill.sourcenet import stamps
 from lensmill.sourcenet.components import Plane, Spheroid, sersic
 from lensmill.sourcenet.stamps import COARSE, FINE, Shape, UnmeasurableError, compose, half_light_radius, measure, stamp
@@ -36,11 +36,11 @@ def test_the_grid_holds_the_plane(grid: stamps.DiscGrid) -> None:
 
 def test_the_grid_is_the_frames_disc() -> None:
     kept = COARSE.area > 0
-    U, V = frame.stretch(jnp.asarray(COARSE.x), jnp.asarray(COARSE.y))
-    step = 2 * frame.STRETCH / stamps.SIDE
+    U, V = standard_frame.stretch(jnp.asarray(COARSE.x), jnp.asarray(COARSE.y))
+    step = 2 * standard_frame.STRETCH / stamps.SIDE
     rows, columns = np.indices(kept.shape)
-    np.testing.assert_allclose(np.asarray(U)[kept], ((columns + 0.5) * step - frame.STRETCH)[kept], atol=2e-5)
-    np.testing.assert_allclose(np.asarray(V)[kept], ((rows + 0.5) * step - frame.STRETCH)[kept], atol=2e-5)
+    np.testing.assert_allclose(np.asarray(U)[kept], ((columns + 0.5) * step - standard_frame.STRETCH)[kept], atol=2e-5)
+    np.testing.assert_allclose(np.asarray(V)[kept], ((rows + 0.5) * step - standard_frame.STRETCH)[kept], atol=2e-5)
 
 
 @hypothesis.given(ellipticity, st.floats(0.05, 3), st.floats(-1, 1), st.floats(-1, 1))
@@ -51,7 +51,7 @@ def test_placing_undoes_standardising(e: tuple[float, float], size: float, x: fl
     pose = (jnp.asarray(v) for v in (0.2, -0.3, *e, size))
     np.testing.assert_allclose(
         np.ravel(shape.standardise(np.array([x]), np.array([y]))),
-        np.ravel(frame.standardise(jnp.asarray([x]), jnp.asarray([y]), *pose)),
+        np.ravel(standard_frame.standardise(jnp.asarray([x]), jnp.asarray([y]), *pose)),
         rtol=1e-9,
         atol=1e-12,
     )

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
+from lensmill.physics.source.decoder import DecoderConfig, coefficients, load
 from lensmill.progress import Progress
-from lensmill.source.decoder import DecoderConfig, coefficients, load
 from lensmill.sourcenet import train as training
 from lensmill.sourcenet.dataset import SKY, Dataset, write
 from lensmill.sourcenet.galaxies import draw, generator

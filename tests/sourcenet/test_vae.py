@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from lensmill.source import decoder, frame
-from lensmill.source.decoder import DecoderConfig
+from lensmill.physics.source import decoder, standard_frame
+from lensmill.physics.source.decoder import DecoderConfig
 from lensmill.sourcenet import vae
 from lensmill.sourcenet.stamps import COARSE, SIDE
 
@@ -29,7 +29,7 @@ def test_a_decoded_stamp_is_the_brightness_at_the_cells(params: dict) -> None:
     stamp = vae.decode(params["decoder"], z, CONFIG)
     c = decoder.coefficients(params["decoder"], z, CONFIG)
     inside = COARSE.area > 0
-    expected = frame.brightness(c, jnp.asarray(COARSE.x), jnp.asarray(COARSE.y))
+    expected = standard_frame.brightness(c, jnp.asarray(COARSE.x), jnp.asarray(COARSE.y))
     np.testing.assert_allclose(np.asarray(stamp)[inside], np.asarray(expected)[inside], rtol=2e-4)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from lensmill.io.results import RunFolder, read_posterior
+from lensmill.results.layout import RunFolder
+from lensmill.results.store import read_posterior
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = str(Path(sys.executable).with_name("snakemake"))

@@ -18,9 +18,9 @@ from astropy.io import fits
 from astropy.table import Table
 from surveys import ROOT, draws, fails, given, run, stamps, survey, wait_for
 
-from lensmill.inventory import take_inventory
-from lensmill.io.results import RunFolder
-from lensmill.schedule import schedule
+from lensmill.planning.schedule import schedule
+from lensmill.planning.state import take_inventory
+from lensmill.results.layout import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 
@@ -235,7 +235,7 @@ def test_a_job_that_hangs_ends_at_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_process_ends_when_its_time_is_over() -> None:
-    program = "import time; from lensmill import runtime; runtime.limit(1.0); time.sleep(60)"
+    program = "import time; from lensmill.device import runtime; runtime.limit(1.0); time.sleep(60)"
     begun = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from surveys import ROOT, run, survey
 
-from lensmill.io.results import read_posterior
+from lensmill.results.store import read_posterior
 
 LAX = "certificate: {rhat: 9.0, ess: 1, divergences: 1000, ebfmi: 0, chi2: [0.001, 1.0e+6], ppp: [0, 1]}\n"
 FLAGS = (

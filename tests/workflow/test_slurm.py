@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from surveys import PROGRAM, ROOT, draws, run, stamps, survey, wait_for
 
-from lensmill.io.running import Job, jobs_at_work
+from lensmill.planning.running import Job, jobs_at_work
 
 SCRIPT = str(Path(__file__).with_name("slurm.sh"))
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")

@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 from surveys import computed, draws, kill_once_there, run, stamps, survey
 
-from lensmill.io.results import RunFolder
+from lensmill.results.layout import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 

@@ -1,6 +1,6 @@
 # In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
-from lensmill.io.problems import InputError
-from lensmill.schedule import ending, schedule
+from lensmill.errors import InputError
+from lensmill.planning.schedule import ending, schedule
 
 if len(workflow.configfiles) != 1:
     raise WorkflowError(
@@ -54,10 +54,10 @@ def redo(step):
 # No rule: others would have to wait for it and take its output as ancient, and of a job that has such an input from a job
 # that runs, Snakemake 9 no longer looks whether its own settings have changed.
 onstart:
-    from lensmill.cli import known_parameters
-    from lensmill.io.files import CannotWrite
-    from lensmill.io.running import FolderInUse, hold
-    from lensmill.io.survey import refuse
+    from lensmill.model.parameters import known_parameters
+    from lensmill.files.atomic import CannotWrite
+    from lensmill.planning.running import FolderInUse, hold
+    from lensmill.survey.validation import refuse
 
     try:
         refuse(SCHEDULE.config, known_parameters())

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lensmill.config import load
-from lensmill.io.catalogue_out import write_results
-from lensmill.io.survey import read_validation
+from lensmill.results.catalogue import write_results
+from lensmill.survey.validation import read_validation
 
 if __name__ == "__main__":
     validation = read_validation(snakemake.input.validation)

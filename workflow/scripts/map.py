@@ -1,8 +1,8 @@
 """Do the step `map` for the lenses of one batch, each written on its own; then the batch's manifest."""
 
-from lensmill import runtime
-from lensmill.batch import open_survey, run_map
 from lensmill.config import load
+from lensmill.device import runtime
+from lensmill.jobs import open_survey, run_map
 
 if __name__ == "__main__":
     runtime.start(snakemake.threads, snakemake.resources.runtime)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from lensmill.config import load
-from lensmill.io.catalogue_out import collect
-from lensmill.io.results import RunFolder
-from lensmill.io.survey import read_validation
 from lensmill.report import write_index
+from lensmill.results.aggregate import collect
+from lensmill.results.layout import RunFolder
+from lensmill.survey.validation import read_validation
 
 if __name__ == "__main__":
     config = load(snakemake.input.config)

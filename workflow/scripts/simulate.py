@@ -1,8 +1,8 @@
 """Write the mock survey that the config asks for."""
 
-from lensmill import runtime
 from lensmill.config import load
-from lensmill.simulate import write_survey
+from lensmill.device import runtime
+from lensmill.simulation.mocks import write_survey
 
 if __name__ == "__main__":
     runtime.start(snakemake.threads)

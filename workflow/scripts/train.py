@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lensmill import runtime
 from lensmill.config import load
+from lensmill.device import runtime
 from lensmill.sourcenet.train import Recipe, write_network
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Check the survey; write validation.json, or fail with every problem of the survey."""
 
-from lensmill.cli import known_parameters
 from lensmill.config import dump, load
-from lensmill.io.files import write_text
-from lensmill.io.problems import ConfigError
-from lensmill.io.survey import check_survey, write_validation
+from lensmill.errors import ConfigError
+from lensmill.files.atomic import write_text
+from lensmill.model.parameters import known_parameters
+from lensmill.survey.validation import check_survey, write_validation
 
 if __name__ == "__main__":
     config = load(snakemake.input.config)

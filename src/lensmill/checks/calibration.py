@@ -12,8 +12,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from lensmill.io.results import RunFolder, read_posterior
+from lensmill.config import Config
+from lensmill.results.layout import RunFolder
+from lensmill.results.quantities import MASS
+from lensmill.results.store import read_posterior
 from lensmill.status import FITTED, Status
+from lensmill.survey.truth import read_truth
 
 LEVELS = (0.50, 0.68, 0.95)
 BINS = (0.0, 20.0, 50.0, math.inf)  # peak signal-to-noise ratio of the arcs
@@ -224,3 +228,11 @@ def judged(record: Mapping[str, Any]) -> Judged:
     """A mock of the document that `calibrate` made."""
     plain = {field.name: record[field.name] for field in dataclasses.fields(Judged)}
     return Judged(**plain | {"places": {name: Place(*values) for name, values in record["places"].items()}})
+
+
+def judge_run(config: Config, statuses: Mapping[str, Status]) -> list[Judged]:
+    """The mocks of a run that have a posterior held against their truths, in the parameters of the mass."""
+    truths = read_truth(config.catalogue)
+    known = set.intersection(*(set(truth) for truth in truths.values())) if truths else set()
+    names = [name for name in MASS if name in known]
+    return judge(gather(RunFolder(config.folder), statuses, truths, names), names, config.seed)

@@ -10,29 +10,10 @@ import xarray as xr
 
 from lensmill.checks.misfit import Misfit
 from lensmill.infer.convergence import TAILS, Convergence, chains_apart
-from lensmill.io.certificate import Check, ParameterSummary
+from lensmill.results.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
-
-def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Position angle in degrees, counter-clockwise from +x in [-90, 90), of a spin-2 quantity (e1, e2) or (gamma1, gamma2)."""
-    return np.degrees(0.5 * np.arctan2(second, first))
-
-
 FAR_SIGMA, FAR_FRACTION = 5.0, 0.05  # of theta_E: farther from the posterior than this it is another solution
-
-
-def derived_draws(posterior: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Axis ratio, position angle, shear strength and shear angle of every draw, as far as the model has them."""
-    found: dict[str, np.ndarray] = {}
-    if "e1" in posterior:
-        e1, e2 = np.asarray(posterior["e1"]), np.asarray(posterior["e2"])
-        e = np.hypot(e1, e2)
-        found |= {"q": (1 - e) / (1 + e), "phi": shape_angle(e1, e2)}
-    if "gamma1" in posterior:
-        gamma1, gamma2 = np.asarray(posterior["gamma1"]), np.asarray(posterior["gamma2"])
-        found |= {"shear": np.hypot(gamma1, gamma2), "shear_angle": shape_angle(gamma1, gamma2)}
-    return found
 
 
 def _convergence(draws: np.ndarray) -> dict[str, float]:

@@ -14,12 +14,12 @@ import scipy.signal
 
 from lensmill.checks.certify import at_least, at_most, within
 from lensmill.checks.predict import Prediction
-from lensmill.fitting import ImageData
-from lensmill.imaging import LensSystem
-from lensmill.imaging.coarse import coarsen_kernel
-from lensmill.io.certificate import Check, ParameterSummary
-from lensmill.lensing import ray_shoot
-from lensmill.mass import MassModel
+from lensmill.fit.problem import ImageData
+from lensmill.physics.imaging import LensSystem
+from lensmill.physics.imaging.coarse import coarsen_kernel
+from lensmill.physics.lensing import ray_shoot
+from lensmill.physics.mass import MassModel
+from lensmill.results.certificate import Check, ParameterSummary
 from lensmill.status import Stage
 
 SEEN = 3.0  # sigma in a PSF: light belongs to the arcs

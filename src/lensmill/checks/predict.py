@@ -10,17 +10,17 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float
 
+from lensmill.checks.derived import derive, mass_at
 from lensmill.checks.misfit import Misfit, source_misfit
-from lensmill.imaging import render, render_lens_light, render_source
-from lensmill.lensing import caustics, critical_curves, effective_einstein_radius
-from lensmill.likelihood import Observation
-from lensmill.mass import MassModel
-from lensmill.program import Family, Target, constrain, system_at
+from lensmill.model.likelihood import Observation
+from lensmill.model.parameters import Family, constrain
+from lensmill.model.program import Target, system_at
+from lensmill.physics.imaging import render, render_lens_light, render_source
+from lensmill.physics.lensing import caustics, critical_curves
 
 SOURCE_PIXELS = 100
 SHOWN_DRAWS = 6
 IMAGED_DRAWS = 40
-CURVE_NODES = 200  # a side of the grid on which a draw's critical curves are found: their area is right to 1e-3
 
 
 class Images(NamedTuple):
@@ -85,29 +85,9 @@ def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) 
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def fluxes_at(
-    family: Family, target: Target, bases: Float[Array, "draw parameter"], frame: Float[Array, "my mx"]
-) -> tuple[Array, Array]:
-    """Flux in image units of the lensed source in the pixels where `frame` is 1, and of the source itself, of every draw."""
-    seen = target.observation
-
-    def one(base: Float[Array, " parameter"]) -> tuple[Array, Array]:
-        system = system_at(family, target, base)
-        return jnp.sum(frame * render_source(system, seen.grid, seen.psf, family.sampling)), system.source.total_flux
-
-    return jax.lax.map(one, bases)
-
-
-@functools.partial(jax.jit, static_argnums=0)
 def source_at(family: Family, target: Target, base: Array, x: Array, y: Array) -> Array:
     """Surface brightness of the source on its own plane, image unit per arcsec^2."""
     return system_at(family, target, base).source.surface_brightness(x, y)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def mass_at(family: Family, target: Target, base: Array) -> MassModel:
-    """The mass model of a base-space position."""
-    return system_at(family, target, base).mass
 
 
 def predict(
@@ -145,22 +125,6 @@ def predict(
         chi2=np.array([float(image.chi2) for image in each]),
         pixels=int(target.observation.mask.sum()),
     )
-
-
-def derive(
-    family: Family, target: Target, bases: np.ndarray, half_width: float, frame: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Quantities that follow from the parameters, of every draw; the flux of a source where it is no parameter itself."""
-    found = fluxes_at(family, target, jnp.asarray(bases), jnp.asarray(frame))
-    lensed, flux = (np.asarray(values, float) for values in found)
-    radius = np.array([_einstein_radius(family, target, base, half_width) for base in bases])
-    derived = {"magnification": lensed / flux, "effective_einstein_radius": radius, "critical_area": np.pi * radius**2}
-    return derived if "source_flux" in family.names else derived | {"source_flux": flux}
-
-
-def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:
-    mass = mass_at(family, target, jnp.asarray(base))
-    return effective_einstein_radius(critical_curves(mass, half_width, CURVE_NODES))
 
 
 def _source_window(values: Mapping[str, Array], caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,9 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")
 @contextlib.contextmanager
 def refusing() -> Iterator[None]:
     """End the command with exit code 2 and the reason in words where an input or a result cannot be used."""
-    from lensmill.io.catalogue_out import MissingRows
-    from lensmill.io.problems import InputError, UnusableFile
-    from lensmill.io.results import DamagedResult
+    from lensmill.errors import DamagedResult, InputError, UnusableFile
+    from lensmill.results.aggregate import MissingRows
 
     try:
         yield

@@ -11,12 +11,12 @@ import typer
 from lensmill.cli.common import AsJson, ConfigPath, Results, refusing
 
 if TYPE_CHECKING:
-    from lensmill.loading import Run
+    from lensmill.results.run import Run
 
 
 def require_known(run: "Run", lens_ids: Sequence[str]) -> None:
     """Raise ConfigError where a lens is not in the run."""
-    from lensmill.io.problems import ConfigError, Problem, closest
+    from lensmill.errors import ConfigError, Problem, closest
 
     unknown = [lens_id for lens_id in lens_ids if lens_id not in run]
     if unknown:
@@ -35,9 +35,9 @@ def report(config: ConfigPath, as_json: AsJson = False) -> None:
     """
     with refusing():
         from lensmill.config import load
-        from lensmill.inprocess import tally, write_report
-        from lensmill.io.results import RunFolder
+        from lensmill.jobs.reporting import tally, write_report
         from lensmill.report import again
+        from lensmill.results.layout import RunFolder
 
         run = load(config)
         folder = RunFolder(run.folder)
@@ -66,8 +66,8 @@ def compare(
     Exit code 0: no lens is farther apart than --sigma. 1: some are. 2: they cannot be compared.
     """
     with refusing():
-        from lensmill.comparison import compare as hold
-        from lensmill.comparison import described, measured
+        from lensmill.results.comparison import compare as hold
+        from lensmill.results.comparison import described, measured
 
         found = hold(measured(first), measured(second), quantities or None, sigma)
     typer.echo(json.dumps([one.as_dict() for one in found], indent=1) if as_json else described(found, sigma))
@@ -89,9 +89,9 @@ def population(
     Exit code 0: written. 2: there is no such run, or it has fewer than two certified lenses.
     """
     with refusing():
-        from lensmill import runtime
-        from lensmill.inprocess import write_population
-        from lensmill.loading import open_run
+        from lensmill.device import runtime
+        from lensmill.jobs.reporting import write_population
+        from lensmill.results.run import open_run
 
         run = open_run(results)
         runtime.start()
@@ -138,7 +138,7 @@ def export(
     """
     with refusing():
         from lensmill.export import export as write
-        from lensmill.loading import open_run
+        from lensmill.results.run import open_run
 
         run = open_run(results)
         require_known(run, lenses or [])

@@ -11,8 +11,8 @@ import typer
 from lensmill.cli.common import AsJson, refusing
 
 if TYPE_CHECKING:
-    from lensmill.io.survey import Validation
     from lensmill.sourcenet.dataset import Dataset
+    from lensmill.survey.validation import Validation
 
 Force = Annotated[bool, typer.Option("--force", help="write the config anew where there is one")]
 CATALOGUE = "catalogue.ecsv"
@@ -51,10 +51,11 @@ def init(
     Exit code 0: all is well. 1: written, but some cutouts are invalid, the reasons are printed. 2: nothing could be written,
     or the survey cannot run.
     """
-    from lensmill.cli import known_parameters, readable
+    from lensmill.cli.words import readable
+    from lensmill.model.parameters import known_parameters
 
     with refusing():
-        from lensmill.io.survey import validate
+        from lensmill.survey.validation import validate
 
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
@@ -100,7 +101,7 @@ def _of_the_clone(path: Path) -> Path:
 
 def _begin(folder: Path) -> str:
     """Write the catalogue of a folder of cutouts, or add to it; what was done, in words."""
-    from lensmill.io.template import begin_catalogue
+    from lensmill.survey.template import begin_catalogue
 
     catalogue = folder / CATALOGUE
     kept = catalogue.exists()
@@ -110,8 +111,8 @@ def _begin(folder: Path) -> str:
 
 def _write_config(path: Path, chosen: dict[str, Any]) -> None:
     """Write a config with every key and its meaning."""
-    from lensmill.config.documents import skeleton
-    from lensmill.io.files import write_text
+    from lensmill.config.skeleton import skeleton
+    from lensmill.files.atomic import write_text
 
     write_text(path, skeleton(chosen))
 

@@ -26,7 +26,7 @@ def train(config: ConfigPath, jobs: Jobs = 1) -> None:
     """
     with refusing():
         from lensmill import config as configuration
-        from lensmill import runtime
+        from lensmill.device import runtime
 
         run = configuration.load(config)
         runtime.start()
@@ -78,9 +78,9 @@ def fit(
     Exit code 0: certified. 1: not certified, the last line says why. 2: the cutout or the config cannot be used.
     """
     with refusing():
-        from lensmill import runtime
-        from lensmill.cli import known_parameters
-        from lensmill.inprocess import fit_one, prepare
+        from lensmill.device import runtime
+        from lensmill.jobs.single import fit_one, prepare
+        from lensmill.model.parameters import known_parameters
 
         run = prepare(cutout, config, output, weights)
         runtime.start()

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import yaml
 
-from lensmill.config.files import check_files
 from lensmill.config.models import (
     MOST_RAYS,
     RUN_NAME,
@@ -19,11 +18,12 @@ from lensmill.config.models import (
     Realism,
     Simulate,
     SourceNetwork,
+    check_files,
 )
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
-from lensmill.io.problems import ConfigError
+from lensmill.errors import ConfigError
 
 
 def load(path: str | Path) -> Config:

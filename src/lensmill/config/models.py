@@ -1,7 +1,7 @@
 """The configuration of a run: the only definition of what may be configured.
 
 The skeleton config/config.yaml, its JSON schema and docs/configuration.md are generated from here
-(`python -m lensmill.config --write`).
+(`make docs`).
 """
 
 import importlib.resources
@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lensmill.io.catalogue import FINEST_PSF
-from lensmill.io.files import json_sha256
+from lensmill.errors import Problem
+from lensmill.files.atomic import json_sha256
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -31,6 +31,8 @@ SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a fil
 SHIPPED_WEIGHTS = Path(str(importlib.resources.files("lensmill")), "weights", "source.msgpack")
 
 MOST_RAYS = 10  # along a side of a pixel
+SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
+FINEST_PSF = 10  # times finer than the image
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -367,3 +369,18 @@ class Config(Section):
         given = self.source_network.weights
         words = {SHIPPED: SHIPPED_WEIGHTS, TRAINED: self.folder / "source" / "weights.msgpack"}
         return words.get(given, given)
+
+
+def check_files(config: Config) -> list[Problem]:
+    """The files that the config names and that are not there; priors and catalogue are reported when they are read."""
+    weights = config.source_network.weights
+    named = {
+        "source_network.weights": None if weights in (SHIPPED, TRAINED) else weights,
+        "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
+    }
+    hint = "paths are relative to the working directory"
+    return [
+        Problem(key, "a file, or null", f"{path}: no such file", hint)
+        for key, path in named.items()
+        if path is not None and not path.is_file()
+    ]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pydantic
 
-from lensmill.config.models import Config, Section
+from lensmill.config.models import SEARCH_SOURCE, Config, Section
 from lensmill.config.priors import PRIORS, Priors
-from lensmill.conventions import DOMAINS, SEARCH_SOURCE
-from lensmill.io.problems import InvalidInput, Problem, closest, shown
+from lensmill.conventions import DOMAINS
+from lensmill.errors import InvalidInput, Problem, closest, shown
 
 Overrides = Mapping[str, float]
 ParameterNames = Mapping[str, Mapping[str, set[str]]]

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lensmill.config.models import Section
-from lensmill.io.files import json_sha256
+from lensmill.files.atomic import json_sha256
 
 Why = Annotated[str, Field(min_length=3, description="the reason for this prior, in one line")]
 Positive = Annotated[float, Field(gt=0)]

@@ -11,7 +11,7 @@ import yaml
 from pydantic_core import ErrorDetails
 
 from lensmill.config.priors import PRIORS
-from lensmill.io.problems import ConfigError, Problem, closest, shown
+from lensmill.errors import ConfigError, Problem, closest, shown
 
 Value = TypeVar("Value", bound=pydantic.BaseModel)
 Key = str | int

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from lensmill.export import coolest, images, lenstronomy, tables
 from lensmill.export.model import NotFitted
-from lensmill.loading import Lens, Run
+from lensmill.results.run import Lens, Run
 
 TABLES: dict[str, Callable[[Table, Path], Path]] = {
     "ecsv": tables.write_ecsv,

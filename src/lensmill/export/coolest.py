@@ -8,12 +8,12 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from lensmill.conventions import coolest_template
-from lensmill.conventions.coolest_template import Entity, Template
+from lensmill.exchange import coolest_template
+from lensmill.exchange.coolest_template import Entity, Template
 from lensmill.export.model import Components, about, flat_draws, require_fit, sort
-from lensmill.io.files import write_json
-from lensmill.io.results import file_name
-from lensmill.loading import Lens, Run
+from lensmill.files.atomic import write_json
+from lensmill.results.layout import file_name
+from lensmill.results.run import Lens, Run
 
 FIELDS = ("shear", "sheet")  # what deflects and is no galaxy
 DEFINITIONS = {

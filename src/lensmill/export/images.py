@@ -7,9 +7,9 @@ import xarray as xr
 from astropy.io import fits
 
 from lensmill.export.model import about, require_fit
-from lensmill.io.files import atomic_path
-from lensmill.io.results import file_name
-from lensmill.loading import Lens, Run
+from lensmill.files.atomic import atomic_path
+from lensmill.results.layout import file_name
+from lensmill.results.run import Lens, Run
 
 PLANE = {  # variable: (extension, unit beside the image's, what it is)
     "data": ("SCI", "", "the pixels that were fitted"),

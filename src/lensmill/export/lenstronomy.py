@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 
 from lensmill.config import Model
-from lensmill.conventions import lenstronomy as conventions
-from lensmill.conventions.exchange import Converted, Table
+from lensmill.errors import DamagedResult
+from lensmill.exchange import lenstronomy as conventions
+from lensmill.exchange.tables import Converted, Table
 from lensmill.export.model import Parts, about, require_fit, sort
-from lensmill.imaging import kernel_reach
-from lensmill.io.files import write_json
-from lensmill.io.results import DamagedResult, file_name
-from lensmill.loading import Lens, Run
+from lensmill.files.atomic import write_json
+from lensmill.physics.imaging import kernel_reach
+from lensmill.results.layout import file_name
+from lensmill.results.run import Lens, Run
 
 BLOCKS: dict[str, tuple[Table, str, str]] = {  # block: (its table, lenstronomy's list of models, its keyword arguments)
     "mass": (conventions.MASS, "lens_model_list", "kwargs_lens"),

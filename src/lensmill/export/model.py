@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lensmill.config import Model
-from lensmill.io.problems import InputError, Problem
-from lensmill.loading import Lens
-from lensmill.program import places
+from lensmill.errors import InputError, Problem
+from lensmill.model.parameters import places
+from lensmill.results.run import Lens
 from lensmill.status import FITTED
 
 Components = list[tuple[str, dict[str, Any]]]

@@ -4,25 +4,25 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from lensmill.io import catalogue_out
+from lensmill.results import catalogue
 
 
 def write_ecsv(table: Table, folder: Path) -> Path:
     """The catalogue as text; Astropy and people read it."""
     path = folder / "catalogue.ecsv"
-    catalogue_out.write_ecsv(table, path)
+    catalogue.write_ecsv(table, path)
     return path
 
 
 def write_parquet(table: Table, folder: Path) -> Path:
     """The catalogue as columns; units and descriptions are in the metadata of the fields."""
     path = folder / "catalogue.parquet"
-    catalogue_out.write_parquet(table, path)
+    catalogue.write_parquet(table, path)
     return path
 
 
 def write_fits(table: Table, folder: Path) -> Path:
     """The catalogue as a FITS table; TUNITn holds the units, TCOMMn the descriptions."""
     path = folder / "catalogue.fits"
-    catalogue_out.write_fits(table, path)
+    catalogue.write_fits(table, path)
     return path

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from lensmill.infer.abreast import compiled
+from lensmill.device.batching import compiled
 
 Residuals = Callable[[Float[Array, " parameter"]], Float[Array, " residual"]]
 

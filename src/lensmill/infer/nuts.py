@@ -13,7 +13,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import ParamInfo
 
-from lensmill.infer.frame import Frame, Potential, to_base
+from lensmill.infer.whitening import Frame, Potential, to_base
 
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from lensmill.io.problems import InputError, Problem
-from lensmill.io.results import DamagedResult
-from lensmill.loading import Run
+from lensmill.errors import DamagedResult, InputError, Problem
+from lensmill.results.run import Run
 
 PARAMETERS = ("gamma", "e1", "e2", "gamma1", "gamma2")
 FEWEST = 2  # lenses

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from lensmill.config import Preparation
-from lensmill.io.cutout import Cutout
-from lensmill.io.psf import light_centre, stamp_fwhm
 from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
 from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
 from lensmill.preparation.noise import LEAST, Noise, measure_noise
+from lensmill.survey.cutout import Cutout
+from lensmill.survey.psf import light_centre, stamp_fwhm
 
 CAUSES = ("used", "left out by MASK", "bad pixel or cosmic ray", "neighbour or star", "outside the fitted region")
 GIVEN, BAD, NEIGHBOUR, OUTSIDE = 1, 2, 3, 4

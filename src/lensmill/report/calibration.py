@@ -9,17 +9,15 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lensmill import provenance
-from lensmill.checks.calibration import POINTS, Judged, band, calibrate, gather, judge, judged
-from lensmill.config import Config, load
-from lensmill.io.catalogue_out import LensRecord
-from lensmill.io.files import write_json, write_text
-from lensmill.io.mock import read_truth
-from lensmill.io.results import RunFolder
+from lensmill.checks.calibration import POINTS, band, calibrate, judge_run, judged
+from lensmill.config import load
+from lensmill.files.atomic import write_json, write_text
 from lensmill.report import labels
 from lensmill.report.pages import templates, write_links
 from lensmill.report.theme import LINE, POSTERIOR, SOFT, themed, to_svg
-from lensmill.status import Status
+from lensmill.results import provenance
+from lensmill.results.aggregate import LensRecord
+from lensmill.results.layout import RunFolder
 
 
 def _ecdf(axes: Axes, ranks: np.ndarray, title: str, within: tuple[np.ndarray, np.ndarray]) -> None:
@@ -50,14 +48,6 @@ def rank_figure(document: Mapping[str, Any]) -> Markup:
     figure.supxlabel("rank of the truth among the draws, as a fraction", fontsize=9)
     figure.supylabel("share of lenses with a lower rank, less its expectation", fontsize=9)
     return to_svg(figure, "ranks", "ranks of the truths among the draws")
-
-
-def judge_run(config: Config, statuses: Mapping[str, Status]) -> list[Judged]:
-    """The mocks of a run that have a posterior held against their truths, in the parameters of the mass."""
-    truths = read_truth(config.catalogue)
-    known = set.intersection(*(set(truth) for truth in truths.values())) if truths else set()
-    names = [name for name in labels.MASS if name in known]
-    return judge(gather(RunFolder(config.folder), statuses, truths, names), names, config.seed)
 
 
 def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:

@@ -12,16 +12,17 @@ from typing import Any
 from markupsafe import Markup
 
 from lensmill.config import Config, load
-from lensmill.io.catalogue_out import LensRecord
-from lensmill.io.certificate import Certificate
-from lensmill.io.files import write_text
-from lensmill.io.mock import read_truth
-from lensmill.io.problems import Problem
-from lensmill.io.results import RunFolder, file_name
+from lensmill.errors import Problem
+from lensmill.files.atomic import write_text
 from lensmill.report import labels
 from lensmill.report.pages import kind, templates, write_lens_page, write_links, write_plain_page
 from lensmill.report.tables import count, duration
+from lensmill.results.aggregate import LensRecord
+from lensmill.results.certificate import Certificate
+from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.quantities import MASS
 from lensmill.status import Stage, Status
+from lensmill.survey.truth import read_truth
 
 EMBEDDED = 6_000_000  # bytes of thumbnails that the page holds itself; more lie beside it and load when they are seen
 POINTS = ("q", "shear", "magnification", "effective_einstein_radius", "critical_area", "source_flux")
@@ -57,9 +58,9 @@ def numbers(records: Sequence[LensRecord]) -> dict[str, list[float | None]]:
     """The numbers that the page sorts, filters and draws; NAME-lo and NAME-hi are distances to the quantiles."""
     certificates = [record.certificate for record in records]
     found: dict[str, list[float | None]] = {}
-    for name in (*labels.MASS, *POINTS):
+    for name in (*MASS, *POINTS):
         found[name] = [_parameter(c, name, lambda s: s.median, 5) for c in certificates]
-    for name in labels.MASS:
+    for name in MASS:
         found[f"{name}-lo"] = [_parameter(c, name, lambda s: s.median - s.q16, 2) for c in certificates]
         found[f"{name}-hi"] = [_parameter(c, name, lambda s: s.q84 - s.median, 2) for c in certificates]
     for name, (_, digits) in EVIDENCE.items():
@@ -69,7 +70,7 @@ def numbers(records: Sequence[LensRecord]) -> dict[str, list[float | None]]:
 
 def _truths(records: Sequence[LensRecord], truths: Mapping[str, Mapping[str, float]]) -> dict[str, list[float | None]]:
     """True parameters as columns, those that any lens has."""
-    found = {name: [rounded(truths.get(record.lens_id, {}).get(name), 6) for record in records] for name in labels.MASS}
+    found = {name: [rounded(truths.get(record.lens_id, {}).get(name), 6) for record in records] for name in MASS}
     return {name: column for name, column in found.items() if any(value is not None for value in column)}
 
 
@@ -86,7 +87,7 @@ def thumbnails(run: RunFolder, records: Sequence[LensRecord]) -> list[str | None
 def _columns() -> list[dict[str, str]]:
     """Name, symbol and unit of the columns of numbers."""
     symbols: dict[str, tuple[str, str]] = {
-        name: (labels.html(name), labels.unit(name, "")) for name in (*labels.MASS, *POINTS)
+        name: (labels.html(name), labels.unit(name, "")) for name in (*MASS, *POINTS)
     }
     symbols |= {name: (title, "") for name, (title, _) in EVIDENCE.items()}
     return [{"name": name, "symbol": symbol, "unit": unit} for name, (symbol, unit) in symbols.items()]

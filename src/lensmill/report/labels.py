@@ -2,9 +2,8 @@
 
 from markupsafe import Markup, escape
 
-from lensmill.io.catalogue_out import IMAGE_UNIT, QUANTITIES
+from lensmill.results.quantities import IMAGE_UNIT, QUANTITIES
 
-MASS = ("theta_E", "gamma", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2")
 MATH = {  # name: (mathtext, HTML)
     "theta_E": (r"$\theta_\mathrm{E}$", "<i>θ</i><sub>E</sub>"),
     "gamma": (r"$\gamma$", "<i>γ</i>"),

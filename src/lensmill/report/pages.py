@@ -11,12 +11,8 @@ from urllib.parse import quote
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lensmill import provenance
-from lensmill.io.catalogue_out import LensRecord
-from lensmill.io.certificate import Certificate
-from lensmill.io.files import atomic_path, file_sha256, write_text
-from lensmill.io.problems import Problem
-from lensmill.io.results import RunFolder, file_name, read_certificate, read_images, read_posterior
+from lensmill.errors import Problem
+from lensmill.files.atomic import atomic_path, file_sha256, write_text
 from lensmill.report import tables, tried
 from lensmill.report.panels import thumbnail
 from lensmill.report.pictures import (
@@ -27,7 +23,11 @@ from lensmill.report.pictures import (
     source_pictures,
 )
 from lensmill.report.theme import themed
-from lensmill.schedule import command as run_command
+from lensmill.results import provenance
+from lensmill.results.aggregate import LensRecord
+from lensmill.results.certificate import Certificate
+from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.store import read_certificate, read_images, read_posterior
 from lensmill.status import FITTED, Status
 
 ABSENT: Mapping[str, Any] = {
@@ -102,11 +102,6 @@ def _made_of(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, co
         certificate=file_sha256(run.certificate(lens_id)), truth=dict(truth or {}), command=command,
         code=provenance.code_fingerprint("pages"),
     )  # fmt: skip
-
-
-def again(config: str | Path, lens_id: str) -> str:
-    """The commands that compute a lens of a run anew, with another seed."""
-    return f"lensmill retry {config} --lens {lens_id} && {run_command(config)}"
 
 
 def is_current(

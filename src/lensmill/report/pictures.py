@@ -7,9 +7,10 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
-from lensmill.io.certificate import Certificate
-from lensmill.report import draws, energy, labels, panels
+from lensmill.report import draws, energy, panels
 from lensmill.report.panels import FLUX, RESIDUAL, SIGMA, SPREAD, AsinhNorm, Normalize, panel
+from lensmill.results.certificate import Certificate
+from lensmill.results.quantities import MASS
 
 OUTLINES = {1: "#ffffff", 2: "#ff5c7a", 3: "#9be564"}  # by the number of the reason
 COLOURS = {"#ffffff": "white", "#ff5c7a": "red", "#9be564": "green"}
@@ -127,7 +128,7 @@ def posterior_pictures(
 ) -> tuple[Picture | None, list[Picture]]:
     """The corner plot of the mass parameters, and trace and ranks of each."""
     sampled = posterior["posterior"]
-    found = {name: sampled[name].to_numpy() for name in labels.MASS if name in sampled and sampled[name].ndim == 2}
+    found = {name: sampled[name].to_numpy() for name in MASS if name in sampled and sampled[name].ndim == 2}
     if not found:
         return None, []
     best = {name: summary.map for name, summary in certificate.parameters.items()}

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from lensmill.io.files import write_text
-from lensmill.io.results import RunFolder, file_name, read_posterior
+from lensmill.files.atomic import write_text
 from lensmill.report.draws import corner
 from lensmill.report.pages import templates, write_links
 from lensmill.report.tables import number
 from lensmill.report.theme import themed
+from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.store import read_posterior
 
 SAMPLED = ("gamma_mean", "gamma_scatter", "e_scatter", "shear_scatter")
 LISTED = 12  # lenses whose draws carry least

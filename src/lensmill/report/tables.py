@@ -7,12 +7,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lensmill.io.catalogue_out import QUANTITIES
-from lensmill.io.certificate import Certificate, Check, ParameterSummary
 from lensmill.report import labels
+from lensmill.results.certificate import Certificate, Check, ParameterSummary
+from lensmill.results.quantities import MASS, QUANTITIES
 
 NOTHING = "–"
-DERIVED = tuple(name for name in QUANTITIES if name not in (*labels.MASS, "source_flux"))
+DERIVED = tuple(name for name in QUANTITIES if name not in (*MASS, "source_flux"))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -95,7 +95,7 @@ def parameter_groups(
     """The parameters of a certificate by what they describe, in the order of the catalogue."""
     names = certificate.parameters
     groups = {
-        "Mass": [name for name in labels.MASS if name in names],
+        "Mass": [name for name in MASS if name in names],
         "Derived": [name for name in DERIVED if name in names],
         "Lens light": [name for name in names if name.startswith("light")],
     }

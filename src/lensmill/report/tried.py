@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lensmill.io.results import read_arrays
 from lensmill.report.tables import NOTHING, count, duration, number
+from lensmill.results.store import read_arrays
 
 SEARCHED = (
     "basin_cost", "basin_theta_E", "followed_cost", "followed_theta_E", "iterations", "converged", "cost", "seconds",

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmill.io.files import atomic_path, file_sha256
-from lensmill.io.problems import UnusableFile
+from lensmill.errors import UnusableFile
+from lensmill.files.atomic import atomic_path, file_sha256
+from lensmill.physics.source.standard_frame import STRETCH
 from lensmill.progress import Progress
-from lensmill.source.frame import STRETCH
 from lensmill.sourcenet.galaxies import VERSION, draw, generator
 from lensmill.sourcenet.stamps import SIDE, Shape
 

@@ -14,7 +14,7 @@ import scipy.ndimage
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from lensmill.io.problems import InputError, Problem, closest
+from lensmill.errors import InputError, Problem, closest
 from lensmill.progress import Progress
 from lensmill.sourcenet.stamps import (
     COARSE,

@@ -11,9 +11,9 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from lensmill.io.files import atomic_path
-from lensmill.source import frame
-from lensmill.source.decoder import DecoderConfig, Params, coefficients
+from lensmill.files.atomic import atomic_path
+from lensmill.physics.source import standard_frame
+from lensmill.physics.source.decoder import DecoderConfig, Params, coefficients
 from lensmill.sourcenet import vae
 from lensmill.sourcenet.stamps import COARSE
 
@@ -59,7 +59,7 @@ def _sky(decoder: Params, z: jax.Array, config: DecoderConfig) -> np.ndarray:
     """Galaxies of latents z (galaxy, latent) on a plain grid of the standard frame."""
     axis = jnp.linspace(-HALF_WIDTH, HALF_WIDTH, PIXELS)
     x, y = jnp.meshgrid(axis, axis)
-    draw = jax.jit(lambda latents: frame.brightness(coefficients(decoder, latents, config), x, y))
+    draw = jax.jit(lambda latents: standard_frame.brightness(coefficients(decoder, latents, config), x, y))
     return np.stack([np.asarray(draw(latents)) for latents in z])
 
 

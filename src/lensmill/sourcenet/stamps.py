@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lensmill.source.frame import STRETCH
+from lensmill.physics.source.standard_frame import STRETCH
 
 SIDE = 64  # cells of a stamp along an axis
 SUBCELLS = 2  # samples along an axis in a cell; their mean is the cell's value

@@ -13,10 +13,10 @@ import optax
 from flax import serialization
 from jaxtyping import Array, Float
 
-from lensmill import provenance
-from lensmill.io.files import file_sha256, write_bytes, write_json
+from lensmill.files.atomic import file_sha256, write_bytes, write_json
+from lensmill.physics.source.decoder import DecoderConfig, Params, save
 from lensmill.progress import Progress, progress
-from lensmill.source.decoder import DecoderConfig, Params, save
+from lensmill.results import provenance
 from lensmill.sourcenet import sheets, vae
 from lensmill.sourcenet.dataset import Dataset, read
 

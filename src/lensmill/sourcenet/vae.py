@@ -9,8 +9,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from lensmill.source import decoder, frame
-from lensmill.source.decoder import DecoderConfig, Params
+from lensmill.physics.source import decoder, standard_frame
+from lensmill.physics.source.decoder import DecoderConfig, Params
 from lensmill.sourcenet.stamps import COARSE, SIDE
 
 SHOT = 0.3  # brightness (flux per squared half-light radius) at which a galaxy's own noise equals the sky's
@@ -64,10 +64,10 @@ def encode(params: Params, stamps: Stamps, config: DecoderConfig) -> tuple[Array
 
 def decode(params: Params, z: Latents, config: DecoderConfig) -> Stamp:
     """The stamp of the galaxy with latents z; `params` are the decoder's alone."""
-    spline = jnp.asarray(frame.spline_weights(frame.midpoints(SIDE), config.nodes), z.dtype)
-    base = frame.log_base(jnp.asarray(COARSE.x, z.dtype), jnp.asarray(COARSE.y, z.dtype))
+    spline = jnp.asarray(standard_frame.spline_weights(standard_frame.midpoints(SIDE), config.nodes), z.dtype)
+    base = standard_frame.log_base(jnp.asarray(COARSE.x, z.dtype), jnp.asarray(COARSE.y, z.dtype))
     coefficients = decoder.coefficients(params, z, config)
-    return jnp.exp(base) * frame.lift(spline @ coefficients @ spline.T) / frame.norm(coefficients)
+    return jnp.exp(base) * standard_frame.lift(spline @ coefficients @ spline.T) / standard_frame.norm(coefficients)
 
 
 def whitened_residual(model: Stamp, data: Stamp, sky: Float[Array, ""]) -> Stamp:

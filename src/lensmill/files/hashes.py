@@ -1,0 +1,50 @@
+"""Hashes of files that are remembered while size, time and inode stay the same, as git's index does."""
+
+import json
+import time
+from pathlib import Path
+
+from lensmill.files.atomic import file_sha256, write_json
+
+RACY = 2.0  # seconds: a file as fresh as this may still change without a change of its time
+
+
+class FileHashes:
+    """SHA-256 of files, remembered in the file `memory`."""
+
+    def __init__(self, memory: Path) -> None:
+        self.memory, self.fresh = memory, False
+        self.known: dict[str, list[object]] = _read(memory)
+
+    def sha256(self, path: Path) -> str | None:
+        """The hash of a file's bytes; None where there is no such file or it cannot be read."""
+        try:
+            stat = path.stat()
+            mark: list[object] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            known = self.known.get(str(path))
+            if known and known[:-1] == mark:
+                return str(known[-1])
+            digest = file_sha256(path)
+        except OSError:
+            return None
+        if time.time() - stat.st_mtime > RACY:
+            self.known[str(path)] = [*mark, digest]
+            self.fresh = True
+        return digest
+
+    def keep(self) -> None:
+        """Write what was learnt for the next time, where the folder can be written to."""
+        if self.fresh:
+            try:
+                write_json(self.memory, self.known)
+            except OSError:
+                return
+
+
+def _read(memory: Path) -> dict[str, list[object]]:
+    """What is remembered; nothing where the file is not there or damaged, since all of it can be learnt again."""
+    try:
+        content = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

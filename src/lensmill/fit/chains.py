@@ -1,0 +1,191 @@
+"""The chains of one lens: their state, how they start, run and are refined."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.device.batching import compiled, over
+from lensmill.fit.comoving import Following, follow, to_base
+from lensmill.fit.problem import Problem
+from lensmill.infer import nuts
+from lensmill.infer.convergence import Convergence
+from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_whitened
+from lensmill.model.parameters import Beliefs, Family, constrain
+from lensmill.model.program import Target, potential, residuals
+
+SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
+SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
+AT_ONCE = 500  # draws
+
+
+class Tried(NamedTuple):
+    """What a rung of the ladder came to: how it began (of `BEGUN`), draws a chain, R-hat, least ESS, divergent draws."""
+
+    begun: Float[Array, ""]
+    draws: Float[Array, ""]
+    rhat: Float[Array, ""]
+    ess: Float[Array, ""]
+    divergent: Float[Array, ""]
+
+
+BEGUN = ("from the maximum a posteriori", "with more care", "from another maximum")
+FIRST, MORE_CARE, ANOTHER_MAXIMUM = range(len(BEGUN))
+
+
+class Block(NamedTuple):
+    """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come.
+
+    Chains, frame and draws are in coordinates in which the source follows the mass, by `following`.
+    `rung` is the present rung of the ladder, `begun` how it began (of `BEGUN`), `inherited` how many draws a chain it kept of
+    those before, and `tried` has a row (`Tried`) for each of these.
+    """
+
+    chains: nuts.Chain
+    following: Following
+    frame: Frame
+    draws: nuts.Draws | None
+    warmed: int
+    leapfrogs: int
+    converged: Convergence | None
+    finished: bool
+    recent: Array | None
+    rung: int
+    begun: int
+    inherited: int
+    tried: np.ndarray
+
+    @property
+    def divergent(self) -> int:
+        """Divergent transitions among the kept draws."""
+        return 0 if self.draws is None else int(np.sum(self.draws.diverging))
+
+
+def lens_parameters(family: Family) -> tuple[int, ...]:
+    """Where the parameters of the mass stand in base space."""
+    return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
+
+
+def _density(family: Family, target: Target, way: Following) -> Callable[[Array], Array]:
+    """The potential as a function of a position that follows."""
+    return lambda position: potential(family, target, to_base(family, target, way, position))
+
+
+@compiled(0)
+def _start_chains(family: Family, target: Target, way: Following, frame: Frame, keys: Array) -> nuts.Chain:
+    density = _density(family, target, way)
+    return over(lambda key: nuts.start_chain(density, frame, key), keys)
+
+
+@compiled(0, 6, 8)
+def run_chains(
+    family: Family,
+    target: Target,
+    way: Following,
+    frame: Frame,
+    chains: nuts.Chain,
+    adapting: Array,
+    draws: int,
+    target_accept: Array,
+    max_tree_depth: int,
+) -> tuple[nuts.Chain, nuts.Draws]:
+    """The next `draws` draws of every chain; the step size adapts where `adapting` is true."""
+    density = _density(family, target, way)
+    run = functools.partial(
+        nuts.run_block,
+        density,
+        frame,
+        adapting=adapting,
+        draws=draws,
+        target_accept=target_accept,
+        max_tree_depth=max_tree_depth,
+    )
+    return over(lambda chain: run(chain=chain), chains)
+
+
+@compiled(0)
+def _straighten(family: Family, target: Target, way: Following, base: Array, whitening: Array, key: Array) -> Frame:
+    """The frame at the position that `way` has as its reference, which is the same in base space."""
+
+    def plain(position: Array) -> Array:
+        return to_base(family, target, way, position)
+
+    turned = jnp.linalg.solve(jax.jacfwd(plain)(base), whitening)
+    scalars = tuple(range(len(family.sites)))
+    bent = straighten(lambda position: residuals(family, target, plain(position)), base, turned, scalars)
+    return fitting_bend(_density(family, target, way), bent, key)
+
+
+@compiled(0)
+def chains_at(
+    family: Family, target: Target, way: Following, frame: Frame, positions: Array, keys: Array
+) -> nuts.Chain:
+    """Chains that begin at positions (chain, parameter), with the random keys (chain)."""
+    density = _density(family, target, way)
+    return over(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (positions, keys))
+
+
+@compiled(0)
+def to_base_all(family: Family, target: Target, way: Following, positions: Array) -> Array:
+    """Base-space positions of comoving ones, shape (draw, parameter)."""
+    return jax.vmap(functools.partial(to_base, family, target, way))(positions)
+
+
+def base_draws(problem: Problem, block: Block) -> Float[np.ndarray, "draw parameter"]:
+    """The draws of all chains in base space, chain after chain; RuntimeError where there are none."""
+    if block.draws is None:
+        raise RuntimeError("no draws: the sampler ended in its warm-up")
+    positions = np.asarray(block.draws.base).reshape(-1, problem.family.size)
+    return in_pieces(functools.partial(to_base_all, problem.family, problem.target, block.following), positions)
+
+
+def around(
+    problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int
+) -> tuple[Following, Frame, nuts.Chain]:
+    """Coordinates around a maximum `base` with the whitening `scale`, and chains drawn from its Laplace approximation."""
+    judge, *keys = jax.random.split(key, chains + 1)
+    posed = problem.family, problem.target, follow(problem.family, problem.target, base)
+    frame = _straighten(*posed, jnp.asarray(base), jnp.asarray(scale), judge)
+    return posed[-1], frame, _start_chains(*posed, frame, jnp.stack(keys))
+
+
+def refined(problem: Problem, block: Block, draws: Array) -> Block:
+    """The block with its frame refined by draws (chain, draw, parameter), its chains at the last of these."""
+    frame = refine(block.frame, draws.reshape(-1, draws.shape[-1]))
+    chains = chains_at(problem.family, problem.target, block.following, frame, draws[:, -1], block.chains.key)
+    if block.begun == MORE_CARE:
+        chains = chains._replace(step_size=block.chains.step_size)
+    return block._replace(frame=frame, chains=chains)
+
+
+def in_step(chains: nuts.Chain) -> nuts.Chain:
+    """The chains with the smallest of their steps where that is a small one: each comes to the others' narrow places."""
+    least = jnp.min(chains.step_size)
+    return chains._replace(step_size=jnp.where(least < SMALL, least, chains.step_size))
+
+
+def late(base: Array) -> Array:
+    """The second half of the draws (chain, draw, parameter)."""
+    return jnp.asarray(base[:, base.shape[1] // 2 :])
+
+
+@compiled(0)
+def _named(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
+    return jax.vmap(functools.partial(constrain, family, beliefs))(base)
+
+
+def named_draws(family: Family, beliefs: Beliefs, base: Float[np.ndarray, "draw parameter"]) -> dict[str, np.ndarray]:
+    """Named parameter values of base-space draws."""
+    return in_pieces(functools.partial(_named, family, beliefs), base)
+
+
+def in_pieces(function: Callable[[Array], Any], rows: Float[np.ndarray, "draw parameter"]) -> Any:
+    """A function of many rows, in pieces of one length: whatever their number, it is compiled once."""
+    number = len(rows)
+    filled = np.concatenate([rows, np.repeat(rows[-1:], -number % AT_ONCE, axis=0)])
+    pieces = [function(jnp.asarray(some)) for some in filled.reshape(-1, AT_ONCE, rows.shape[1])]
+    return jax.tree.map(lambda *values: np.concatenate(values)[:number], *pieces)

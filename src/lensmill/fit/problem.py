@@ -1,0 +1,135 @@
+"""One lens, from its pixels to its maximum a posteriori. Knows no files."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lensmill.config.models import SEARCH_SOURCE
+from lensmill.model.likelihood import Observation, observe
+from lensmill.model.parameters import Family, believe, build_family
+from lensmill.model.program import Target
+from lensmill.physics.imaging import Sampling
+from lensmill.physics.imaging.coarse import coarsen, coarsen_kernel
+
+COARSE_SIDE = 48
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What is fitted: names of profiles, rays along a pixel's side, the radius (arcsec) that is fitted, the arithmetic."""
+
+    mass: tuple[str, ...]
+    lens_light: tuple[str, ...]
+    source: str
+    sky: bool
+    supersampling: int
+    core_supersampling: int
+    fit_radius: float | None
+    precision: str
+    arc_supersampling: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How hard to try: starts of the search, chains, warm-up draws, draws a round, rounds a rung, rungs beyond the first.
+
+    And when it is enough: R-hat, effective sample size, divergent draws.
+    """
+
+    starts: int
+    chains: int
+    warmup: int
+    round: int
+    max_rounds: int
+    max_tree_depth: int
+    target_accept: float
+    rungs: int
+    rhat: float
+    ess: float
+    divergences: int
+
+
+class ImageData(NamedTuple):
+    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
+
+    The PSF's pixels are `psf_supersampling` times finer than the image's.
+    """
+
+    image: np.ndarray
+    rms: np.ndarray
+    mask: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    psf_supersampling: int = 1
+
+
+def crop(pixels: ImageData, radius: float | None) -> ImageData:
+    """The square around the pixels within `radius` (arcsec) of the centre, which alone are used; or all. ValueError for none."""
+    if radius is not None:
+        pixels = _disc(pixels, radius)
+    if not pixels.mask.any():
+        raise ValueError(
+            f"no pixel to fit: {pixels.image.shape[0]} rows of {pixels.image.shape[1]} pixels are all masked, "
+            f"expected some that are not{'' if radius is None else f' within {radius:g} arcsec of the centre'}"
+        )
+    return pixels
+
+
+def _disc(pixels: ImageData, radius: float) -> ImageData:
+    ny, nx = pixels.image.shape
+    across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
+    inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
+    cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
+    window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
+    return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
+
+
+def scales(pixels: ImageData) -> tuple[float, float]:
+    """The image's own units of flux (its total above the sky) and of sky level (its median rms), image unit."""
+    used = pixels.mask
+    level = float(np.median(pixels.rms[used]))
+    sky = float(np.quantile(pixels.image[used], 0.1))
+    floor = 5 * level * np.sqrt(used.sum())
+    return max(float(np.sum(pixels.image[used] - sky)), floor), level
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One lens ready to be fitted: the full model's family and target, and the search's on the coarse image."""
+
+    family: Family
+    target: Target
+    search_family: Family
+    coarse: Target
+
+
+def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) -> Problem:
+    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior)."""
+    if not jax.config.jax_enable_x64:
+        raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
+    cut = crop(pixels, model.fit_radius)
+    latents = network.config.latents if model.source == "neural" else 0
+    build = functools.partial(
+        build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
+    )
+    sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
+    family = build(model.source, sampling=sampling, latents=latents)
+    seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
+    flux, level = scales(cut)
+    beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
+    observation = observe(
+        cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, model.precision, cut.psf_supersampling
+    )
+    coarse = Target(_coarse(cut, model.precision), search_beliefs, None)
+    return Problem(family, Target(observation, beliefs, network), seek, coarse)
+
+
+def _coarse(cut: ImageData, precision: str) -> Observation:
+    """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
+    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
+    kernel = coarsen_kernel(cut.psf, factor * cut.psf_supersampling)
+    return observe(*coarsen(cut.image, cut.rms, cut.mask, factor), kernel, cut.pixel_scale * factor, precision)

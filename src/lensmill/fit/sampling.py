@@ -1,0 +1,125 @@
+"""A posterior's draws, in rounds, until they are enough; where they are not, again with more care or from a better maximum."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from lensmill.fit.chains import (
+    FIRST,
+    MORE_CARE,
+    SHORT,
+    SMALL,
+    Block,
+    Tried,
+    around,
+    chains_at,
+    in_step,
+    late,
+    lens_parameters,
+    refined,
+    run_chains,
+    to_base_all,
+)
+from lensmill.fit.ladder import climb, is_finished, is_stuck
+from lensmill.fit.problem import Effort, Problem
+from lensmill.fit.search import Maximum, descend
+from lensmill.infer import nuts
+from lensmill.infer.convergence import convergence
+from lensmill.infer.gauss_newton import whitening
+from lensmill.model.parameters import Family
+
+WEIGHTLESS = 5.0  # nats of evidence: a basin that much worse than another holds less than a hundredth of the posterior
+
+
+def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
+    """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
+    way, frame, started = around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
+    return Block(started, way, frame, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
+
+
+def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
+    """Blocks of draws until the certificate's convergence figures hold or rounds and rungs are used up; resumes from any block.
+
+    The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away. A rung
+    with more care does not tune the step, and where chains agreed it has no warm-up.
+    """
+    while not block.finished:
+        if is_stuck(block, effort):
+            block = climb(problem, block, effort)
+        warming = block.warmed < effort.warmup
+        if warming and block.recent is not None:
+            block = refined(problem, block, late(block.recent))._replace(recent=None)
+        chains, taken = run_chains(
+            problem.family,
+            problem.target,
+            block.following,
+            block.frame,
+            block.chains,
+            jnp.asarray(warming and block.begun != MORE_CARE),
+            effort.round,
+            jnp.asarray(effort.target_accept),
+            _depth(block, effort.max_tree_depth),
+        )
+        block = _extend(problem.family, block, chains, taken, warming, effort)
+        if warming and block.warmed >= effort.warmup:
+            block = _gathered(problem, block, np.asarray(taken.potential))
+            block = block._replace(chains=in_step(block.chains))
+        yield block
+
+
+def _depth(block: Block, most: int) -> int:
+    """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
+    reaches = bool(jnp.mean(block.chains.step_size) >= SMALL)
+    return min(SHORT, most) if reaches and block.rung == 0 else most
+
+
+def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
+    """The block with chains that are stuck in a basin of no weight moved to draws of the chain that lies lowest.
+
+    `potential` is that of the warm-up's last round, `block.recent` its draws. A chain that lies higher than the lowest by more
+    than draws of one basin scatter is suspected; the evidence of the minima below them, by Laplace, decides.
+    """
+    recent, height = block.recent, potential[:, potential.shape[1] // 2 :].mean(axis=1)
+    if recent is None:
+        raise RuntimeError("no draws of the warm-up to gather by")
+    lowest, scatter = int(np.argmin(height)), np.sqrt(recent.shape[-1] / 2)
+    suspected = [i for i in range(len(height)) if height[i] - height[lowest] > scatter]
+    ends = (
+        to_base_all(problem.family, problem.target, block.following, jnp.asarray(recent)[:, -1])
+        if suspected
+        else recent
+    )
+    best = _evidence(problem, ends[lowest]) if suspected else 0.0
+    stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > WEIGHTLESS]
+    if not stuck:
+        return block
+    places, steps = jnp.asarray(recent)[:, -1], jnp.asarray(block.chains.step_size)  # NumPy's where lenses go abreast
+    for number, i in enumerate(stuck, 1):
+        earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
+        places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
+    moved = chains_at(problem.family, problem.target, block.following, block.frame, places, block.chains.key)
+    return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
+
+
+def _evidence(problem: Problem, base: Array) -> float:
+    """Log evidence, but for a constant, of the basin that a base-space position lies in, by Laplace's approximation."""
+    end = descend(problem.family, problem.target, jnp.asarray(base), jnp.asarray(120))
+    return float(jnp.linalg.slogdet(whitening(end.curvature))[1] - end.cost)
+
+
+def _extend(
+    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, warming: bool, effort: Effort
+) -> Block:
+    leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
+    if warming:
+        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
+    draws = (
+        taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
+    )
+    draws = jax.tree.map(np.asarray, draws)
+    reached = convergence(draws.base[..., lens_parameters(family)])
+    block = block._replace(chains=chains, draws=draws, leapfrogs=leapfrogs, converged=reached, recent=None)
+    return block._replace(finished=is_finished(block, effort))

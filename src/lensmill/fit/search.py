@@ -1,0 +1,345 @@
+"""Finding the right basin: lens light first, many parametric starts on a coarse image, refinement, then the full model."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from lensmill.device.batching import compiled, over, stopwatch
+from lensmill.fit.problem import Problem
+from lensmill.infer import gauss_newton
+from lensmill.infer.gauss_newton import Descent, minimise, whitening
+from lensmill.model.likelihood import Observation
+from lensmill.model.parameters import Family, Site, constrain, unconstrain
+from lensmill.model.program import Target, assemble, linearise, residuals
+from lensmill.physics.imaging import render_source
+from lensmill.physics.lensing import ray_shoot
+
+ARC_SIGNIFICANCE = 3.0
+NO_SOURCE = -30.0  # of a flux: standard deviations of its prior, however narrow that is
+SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
+# Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
+WARM, SHORT, LONG, FULL = 30, 20, 60, 120
+CONTINUED, KEPT = 8, 3
+GROUP = 8  # starts drawn at once where width pays
+SOFT = 8.0  # S/N that the brightest arcs have in the softened image
+POOR, AGAIN = 1.25, 2  # chi squared a pixel above which a minimum may be the wrong one, and rounds of starts then
+
+
+class Basin(NamedTuple):
+    """One minimum: half the squared residuals there, and the named parameter values."""
+
+    cost: float
+    values: dict[str, np.ndarray]
+
+
+@compiled(0)
+def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
+    """The minimum of the full posterior nearest to `base`."""
+    return minimise(functools.partial(linearise, family, target), base, iterations)
+
+
+@compiled(0)
+def descend_some(
+    family: Family,
+    target: Target,
+    base: Float[Array, " parameter"],
+    free: Float[Array, " parameter"],
+    iterations: Array,
+) -> tuple[Descent, Float[Array, "ny nx"]]:
+    """The minimum over the parameters marked 1 in `free`, the others staying at `base`; and (data - model) / rms there."""
+
+    def some(x: Float[Array, " parameter"]) -> Float[Array, " residual"]:
+        return jnp.concatenate([residuals(family, target, jnp.where(free > 0, x, base)), (1 - free) * (x - base)])
+
+    end = minimise(lambda x: gauss_newton.linearise(some, x), base, iterations)
+    shape = target.observation.image.shape
+    return end, -residuals(family, target, end.position)[: shape[0] * shape[1]].reshape(shape)
+
+
+def fit_light_alone(family: Family, target: Target, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
+    """Base-space position with lens light and sky fitted and no source, and the S/N image of what is left: the arcs.
+
+    Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
+    times), so that the arcs do not pull the lens light.
+    """
+    place = jnp.asarray([_before_light(family, site) for site in family.coordinates])
+    free, observation = light_sites(family), target.observation
+    robust = target
+    for _ in range(rounds):
+        end, excess = descend_some(family, robust, place, free, 30)
+        place, excess = end.position, excess * robust.observation.rms / observation.rms
+        robust = _inflated(target, excess)
+    return place, excess
+
+
+def _before_light(family: Family, site: Site) -> float:
+    """Where a base-space coordinate stands before the lens light is fitted: no source, profiles of one kind of different sizes.
+
+    Equal ones would have equal gradients for ever.
+    """
+    block, index = site.component
+    if block == "lens_light" and site.field == "size":
+        same = [i for i, name in enumerate(family.lens_light) if name == family.lens_light[index]]
+        return SPREAD * (2 * same.index(index) - len(same) + 1)
+    return NO_SOURCE if site.name == "source_flux" else 0.0
+
+
+@compiled()
+def _inflated(target: Target, excess: Float[Array, "ny nx"]) -> Target:
+    return _noisier(target, jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2))
+
+
+def _noisier(target: Target, factor: Array) -> Target:
+    """The target with its rms times `factor`."""
+    seen = target.observation
+    rms = (seen.rms * factor).astype(seen.rms.dtype)
+    return Target(Observation(seen.image, rms, seen.mask, seen.grid, seen.psf), target.beliefs, target.network)
+
+
+def light_sites(family: Family) -> Float[Array, " parameter"]:
+    """1 for the parameters of lens light and sky, 0 for all others."""
+    return jnp.asarray([float(site.component[0] in ("lens_light", "sky")) for site in family.coordinates])
+
+
+def arc_radius(excess: Float[Array, "ny nx"], target: Target, x0: Array, y0: Array) -> Float[Array, ""]:
+    """Flux-weighted mean distance in arcsec of the significant arc pixels from (x0, y0); 0 without any."""
+    x, y = target.observation.grid.rays(1)
+    weight = _arc_flux(excess, target)
+    return jnp.sum(weight * jnp.hypot(x - x0, y - y0)) / jnp.maximum(jnp.sum(weight), 1e-30)
+
+
+def _arc_flux(excess: Float[Array, "ny nx"], target: Target) -> Float[Array, "ny nx"]:
+    return jnp.where(excess > ARC_SIGNIFICANCE, excess * target.observation.rms, 0)
+
+
+@compiled(0)
+def draw_starts(
+    family: Family, target: Target, light: Float[Array, " parameter"], excess: Float[Array, "ny nx"], keys: Array
+) -> Float[Array, "start parameter"]:
+    """A base-space start for each key: mass around the lens light, source under the arcs, its flux solved for.
+
+    theta_E is drawn around the arcs' mean radius in every second start, and from its prior in the others.
+    """
+    values = constrain(family, target.beliefs, light)
+    x0, y0 = (values.get(f"light_center_{axis}", jnp.zeros(())) for axis in "xy")
+    radius = arc_radius(excess, target, x0, y0)
+
+    def one(key: Array, number: Array) -> Float[Array, " parameter"]:
+        spread, ring, place = jax.random.split(key, 3)
+        start = constrain(family, target.beliefs, jax.random.normal(spread, light.shape, light.dtype))
+        start |= {name: value for name, value in values.items() if name.startswith(("light", "sky"))}
+        seen = radius * jnp.exp(0.4 * jax.random.normal(ring))
+        start["theta_E"] = jnp.where((radius > 0) & (number % 2 > 0), seen, start["theta_E"])
+        offset = 0.02 * jax.random.normal(place, (2,))
+        start["center_x"], start["center_y"] = x0 + offset[0], y0 + offset[1]
+        return _under_the_arcs(family, target, start, excess)
+
+    return over(lambda pair: one(*pair), (keys, jnp.arange(len(keys))), GROUP)
+
+
+def _under_the_arcs(
+    family: Family, target: Target, values: dict[str, Array], excess: Array
+) -> Float[Array, " parameter"]:
+    """The start with its source moved to where the arcs trace back to, and its flux solved for; within 4 sigma of the prior."""
+    observation = target.observation
+    system = assemble(family, values, target.network)
+    weight = _arc_flux(excess, target)
+    total = jnp.maximum(jnp.sum(weight), 1e-30)
+    for axis, beta in zip("xy", ray_shoot(system.mass, *observation.grid.rays(1)), strict=True):
+        values[f"source_center_{axis}"] = jnp.sum(weight * beta) / total
+    system = assemble(family, values, target.network)
+    arcs = (
+        render_source(system, observation.grid, observation.psf, family.sampling) / observation.rms * observation.mask
+    )
+    flux = jnp.sum(arcs * jnp.maximum(excess, 0)) / jnp.maximum(jnp.sum(arcs**2), 1e-30)
+    values["source_flux"] = values["source_flux"] * jnp.clip(flux, 1e-3, 1e3)
+    return jnp.clip(unconstrain(family, target.beliefs, values), -4, 4)
+
+
+def distinct(descents: list[Descent], keep: int, distance: float = 0.5) -> list[Descent]:
+    """The `keep` best minima that differ by more than `distance` in some base-space coordinate."""
+    chosen: list[Descent] = []
+    for descent in _by_cost(descents):
+        if all(
+            float(np.abs(np.asarray(descent.position) - np.asarray(other.position)).max()) > distance
+            for other in chosen
+        ):
+            chosen.append(descent)
+    return chosen[:keep]
+
+
+def _by_cost(descents: list[Descent]) -> list[Descent]:
+    return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
+
+
+@compiled()
+def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
+    """The target with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
+
+    The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
+    S/N make vanish.
+    """
+    bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
+    return _noisier(target, jnp.where(bright > SOFT, bright / SOFT, 1.0))
+
+
+def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
+    """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
+    light, excess = fit_light_alone(family, coarse)
+    rounds = jax.random.split(jax.random.key(seed), (1 + AGAIN, starts))
+    found = _descend_all(family, coarse, light, excess, rounds[:1])
+    if _poor(coarse, found):
+        found = distinct([*found, *_descend_all(family, coarse, light, excess, rounds[1:])], KEPT)
+    return [Basin(float(end.cost), named(family, coarse, end.position)) for end in found]
+
+
+def follow(family: Family, target: Target, basin: Basin) -> list[Descent]:
+    """The minima of the full model that a basin of the search leads to.
+
+    All parameters descend together. A source network's latents begin at their median, the blandest galaxy there is, and mass
+    and lens light bend to make up for it, sometimes for good: from there the source alone descends first, too.
+    """
+    start = jnp.clip(unconstrain(family, target.beliefs, carry_over(basin.values, family)), -4, 4)
+    ends = [descend(family, target, start, FULL)]
+    if family.vectors:
+        source = jnp.asarray([float(site.component[0] == "source") for site in family.coordinates])
+        alone, _ = descend_some(family, target, start, source, LONG)
+        both = descend(family, target, alone.position, FULL)
+        ends.append(both._replace(iterations=both.iterations + alone.iterations))
+    return ends
+
+
+def _poor(target: Target, found: list[Descent]) -> bool:
+    pixels = float(np.sum(np.asarray(target.observation.mask) > 0))
+    return not found or 2 * float(found[0].cost) > POOR * pixels
+
+
+def _descend_all(family: Family, coarse: Target, light: Array, excess: Array, keys: Array) -> list[Descent]:
+    """The best minima of many starts (keys: round, start): down softened image, image itself, the best to the end."""
+    every = jnp.ones(family.size)
+    soft = soften(coarse, excess)
+    ends = []
+    for some in keys:
+        for base in draw_starts(family, coarse, light, excess, some):
+            warm = descend_some(family, soft, base, every, WARM)[0]
+            ends.append(descend_some(family, coarse, warm.position, every, SHORT)[0])
+    long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
+    return distinct(long, KEPT)
+
+
+def named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:
+    """The parameters of a base-space position by their names."""
+    return {name: np.asarray(value) for name, value in constrain(family, target.beliefs, base).items()}
+
+
+def carry_over(values: Mapping[str, np.ndarray], family: Family) -> dict[str, Any]:
+    """Parameter values of one family as a start in another: what both name is kept, other vectors begin at their median."""
+    names = (*family.names, *(site.name for site in family.vectors if site.name in values))
+    return {name: values[name] for name in names}
+
+
+FOLLOWED = 2  # basins of the search, into the full model
+
+
+class Maximum(NamedTuple):
+    """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
+
+    `basins` are those of the search, best first; `followed` is where the first of them led to in the full model.
+    """
+
+    base: np.ndarray
+    whitening: np.ndarray
+    cost: float
+    iterations: int
+    converged: bool
+    values: dict[str, np.ndarray]
+    basins: list[Basin]
+    followed: list[Basin]
+    seconds: float
+
+
+class NoMaximum(RuntimeError):
+    """No start of a search has a likelihood that is finite."""
+
+
+def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
+    """The best minimum over the basins of the parametric search, each followed into the full model; NoMaximum without any."""
+    begin = stopwatch()
+    basins = search(problem.search_family, problem.coarse, starts=starts, seed=seed)
+    family, target = problem.family, problem.target
+    every = [end for basin in basins[:FOLLOWED] for end in follow(family, target, basin)]
+    ends = [end for end in every if np.isfinite(end.cost)]
+    if not ends:
+        raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
+    best = min(ends, key=lambda end: float(end.cost))
+    followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends]
+    return Maximum(
+        np.asarray(best.position),
+        np.asarray(whitening(best.curvature)),
+        float(best.cost),
+        sum(int(end.iterations) for end in ends),
+        bool(best.converged),
+        named(family, target, best.position),
+        basins,
+        followed,
+        stopwatch() - begin,
+    )
+
+
+STORED = (
+    "key",
+    "base",
+    "whitening",
+    "cost",
+    "seconds",
+    *(f"{of}_{what}" for of in ("basin", "followed") for what in ("cost", "theta_E")),
+)
+
+
+def maximum_arrays(maximum: Maximum, key: str) -> dict[str, np.ndarray]:
+    """A maximum as named arrays, with the key of what made it."""
+    return {
+        "key": np.array(key),
+        "base": maximum.base,
+        "whitening": maximum.whitening,
+        "cost": np.array(maximum.cost),
+        "iterations": np.array(maximum.iterations),
+        "seconds": np.array(maximum.seconds),
+        "converged": np.array(maximum.converged),
+        **_basin_arrays("basin", maximum.basins),
+        **_basin_arrays("followed", maximum.followed),
+        **{f"value_{name}": value for name, value in maximum.values.items()},
+    }
+
+
+def _basin_arrays(name: str, basins: Sequence[Basin]) -> dict[str, np.ndarray]:
+    return {
+        f"{name}_cost": np.array([basin.cost for basin in basins]),
+        f"{name}_theta_E": np.array([float(basin.values["theta_E"]) for basin in basins]),
+    }
+
+
+def _basins_of(name: str, arrays: Mapping[str, np.ndarray]) -> list[Basin]:
+    both = zip(arrays[f"{name}_cost"], arrays[f"{name}_theta_E"], strict=True)
+    return [Basin(float(cost), {"theta_E": theta_E}) for cost, theta_E in both]
+
+
+def maximum_of(arrays: Mapping[str, np.ndarray]) -> Maximum:
+    """The maximum that `maximum_arrays` wrote; of its basins the cost and theta_E alone."""
+    values = {name.removeprefix("value_"): value for name, value in arrays.items() if name.startswith("value_")}
+    return Maximum(
+        base=arrays["base"],
+        whitening=arrays["whitening"],
+        cost=float(arrays["cost"]),
+        iterations=int(arrays["iterations"]),
+        converged=bool(arrays["converged"]),
+        values=values,
+        basins=_basins_of("basin", arrays),
+        followed=_basins_of("followed", arrays),
+        seconds=float(arrays["seconds"]),
+    )

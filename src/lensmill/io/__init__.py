@@ -1,1 +1,0 @@
-"""The door: the only readers and writers of files. No JAX here."""

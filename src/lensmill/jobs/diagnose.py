@@ -1,0 +1,186 @@
+"""The certificate, the images and the page of every lens of a batch, from its draws."""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from lensmill.checks import certify, plausible
+from lensmill.checks.derived import derived_draws
+from lensmill.checks.misfit import strangeness
+from lensmill.checks.predict import Prediction, predict
+from lensmill.device import runtime
+from lensmill.errors import DamagedResult
+from lensmill.fit.problem import Problem, crop
+from lensmill.fit.search import FULL, descend
+from lensmill.jobs.batch import EarlierFailure, run_batch
+from lensmill.jobs.images import lens_images
+from lensmill.jobs.lens import Survey, Work, result_key
+from lensmill.jobs.map import stored_maximum
+from lensmill.model.parameters import LATENTS, constrain, unconstrain
+from lensmill.model.priors import ARGUMENTS
+from lensmill.model.program import system_at
+from lensmill.progress import Progress
+from lensmill.results import provenance
+from lensmill.results.certificate import Certificate, ManifestRow, ParameterSummary
+from lensmill.results.quantities import ANGLES
+from lensmill.results.store import read_certificate, read_posterior, write_certificate, write_images
+
+PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
+
+
+def run_diagnose(survey: Survey, lens_ids: Sequence[str], batch: str, log: str | None = None) -> None:
+    """Certificate and images of every lens of a batch."""
+    run_batch(survey, "diagnose", lens_ids, batch, log, _diagnose_one)
+
+
+def _diagnose_one(work: Work, report: Progress) -> ManifestRow:
+    stored = _stored(work)
+    if stored is None:
+        certificate = _certify(work)
+        report.lens(
+            work.cutout.lens_id,
+            f"{certificate.status.value}{': ' + certificate.reason if certificate.reason else ''}",
+            1.0,
+        )
+    else:
+        certificate = stored
+    row = certificate.model_dump(include={"lens_id", "status", "stage", "reason"})
+    return ManifestRow(**row, extra={"key": work.key, "reused": stored is not None})
+
+
+def _stored(work: Work) -> Certificate | None:
+    """The certificate on disk if it is whole and still current, and its images are there."""
+    folder, lens_id = work.survey.folder, work.cutout.lens_id
+    try:
+        certificate = read_certificate(folder.certificate(lens_id), lens_id)
+    except (FileNotFoundError, DamagedResult):
+        return None
+    return certificate if certificate.key == work.key and folder.images(lens_id).exists() else None
+
+
+def _certify(work: Work) -> Certificate:
+    folder, lens_id, problem = work.survey.folder, work.cutout.lens_id, work.problem
+    path = folder.posterior(lens_id)
+    if not path.exists():
+        raise EarlierFailure(f"{path}: no posterior; the sample step says why")
+    tree = read_posterior(path)
+    if tree.attrs["key"] != result_key(work.survey, work.cutout, "sample"):
+        raise EarlierFailure(
+            f"{path}: its input or settings have changed since it was made: the next run makes it anew"
+        )
+    best = np.asarray(json.loads(tree.attrs["map"]))
+    draws, shape = (
+        _thinned(problem, tree["posterior"].to_dataset()),
+        crop(work.pixels, work.model.fit_radius).image.shape,
+    )
+    prediction = predict(problem.family, problem.target, draws, best, (shape[0], shape[1]))
+    prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
+    write_images(folder.images(lens_id), lens_images(work, problem, prediction))
+    certificate = _certificate(work, problem, tree, best, prediction)
+    write_certificate(folder.certificate(lens_id), certificate)
+    return certificate
+
+
+def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
+    """Base-space positions of evenly spaced draws of all chains."""
+    flat = posterior.stack(sample=("chain", "draw"))
+    chosen = np.linspace(0, flat.sizes["sample"] - 1, PREDICTED_DRAWS).astype(int)
+    return np.stack([_base(problem, flat.isel(sample=i)) for i in chosen])
+
+
+def _base(problem: Problem, draw: xr.Dataset) -> np.ndarray:
+    """The base-space position of one draw."""
+    names = [*problem.family.names, *(site.name for site in problem.family.vectors)]
+    return np.asarray(unconstrain(problem.family, problem.target.beliefs, {name: draw[name].values for name in names}))
+
+
+def _certificate(
+    work: Work, problem: Problem, tree: xr.DataTree, base: np.ndarray, prediction: Prediction
+) -> Certificate:
+    survey, lens_id = work.survey, work.cutout.lens_id
+    stats = tree["sample_stats"].to_dataset()
+    posterior = tree["posterior"].to_dataset()
+    draws = {name: posterior[name].values for name in problem.family.names}
+    draws |= derived_draws(draws) | prediction.derived
+    maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
+    best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
+    priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
+    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
+    lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
+    reach = _fitted_radius(work)
+    limits = survey.config.certificate
+    system = system_at(problem.family, problem.target, jnp.asarray(base))
+    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    misfit = prediction.source_misfit(problem.target.observation)
+    warm = stored_maximum(work)
+    minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
+    below = functools.partial(_minimum_below, problem, posterior, stats)
+    made = certify.in_order(
+        certify.input_checks(work.prepared.figures, limits)
+        + plausible.checks(looks, summaries, limits.plausibility)
+        + certify.another_solution(minima, below, summaries["theta_E"], limits.another_solution)
+        + certify.checks(
+            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+        )
+        + certify.source_checks(misfit, _strangeness(problem, posterior), limits)
+    )
+    status, stage, reason = certify.verdict(made)
+    worst = certify.worst_of(summaries, lens)
+    return Certificate(
+        lens_id=lens_id, status=status, stage=stage, reason=reason, checks=tuple(made), parameters=summaries,
+        rhat_max=worst.rhat, ess_bulk_min=worst.ess_bulk, ess_tail_min=worst.ess_tail,
+        divergences=int(stats["diverging"].sum()),
+        ebfmi_min=certify.energy_fraction(stats["energy"].values),
+        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
+        preparation=work.prepared.figures, notes=work.prepared.notes, gradients=int(tree.attrs["leapfrogs"]),
+        run_time_s=warm.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
+        hashes=dict(work.parts) | {"config": survey.config.digest()},
+        versions=provenance.versions(), hardware=runtime.hardware(),
+    )  # fmt: skip
+
+
+def _strangeness(problem: Problem, posterior: xr.Dataset) -> float | None:
+    """How far the source lies from what the network has learnt; None without a network."""
+    if not problem.family.latents:
+        return None
+    draws = posterior[LATENTS].values.reshape(-1, problem.family.latents)
+    return strangeness(draws.mean(axis=0), draws.var(axis=0))
+
+
+def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -> float:
+    """Half the squared residuals at the minimum that the best draw descends to."""
+    lowest = stats["potential"].argmin(...)
+    base = _base(problem, posterior.isel(lowest))
+    return float(descend(problem.family, problem.target, jnp.asarray(base), FULL).cost)
+
+
+def _fitted_radius(work: Work) -> float:
+    """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
+    pixels, radius = work.pixels, work.model.fit_radius
+    half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
+    return half_side if radius is None else min(radius, half_side)
+
+
+def _summaries(
+    draws: Mapping[str, np.ndarray], best: dict[str, Any], truth: Mapping[str, float], priors: Mapping[str, str]
+) -> dict[str, ParameterSummary]:
+    """A summary of every scalar parameter and derived quantity, beside its MAP and its truth where they are known."""
+    known = {name: float(value) for name, value in (best | derived_draws(best)).items() if np.ndim(value) == 0}
+    truth = dict(truth) | {name: float(value) for name, value in derived_draws(truth).items()}
+    nan = float("nan")
+    found = {
+        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in ANGLES)
+        for name, value in draws.items()
+    }
+    return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
+
+
+def _in_words(prior: Mapping[str, Any]) -> str:
+    """A prior as a line of text."""
+    kind = prior["distribution"]
+    return f"{kind.replace('_', ' ')}, " + ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[kind])

@@ -1,0 +1,133 @@
+"""The survey that the jobs share, and one lens of it in one step."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
+from lensmill.files.atomic import file_sha256
+from lensmill.fit.problem import Effort, ImageData, Model, Problem, pose
+from lensmill.model.parameters import Family, prior_of
+from lensmill.model.priors import interval
+from lensmill.physics.source import Network
+from lensmill.planning.attempts import read_attempts
+from lensmill.planning.dependencies import Ingredients, key
+from lensmill.preparation import Expected, Prepared, follow_light, prepare
+from lensmill.results.layout import RunFolder
+from lensmill.results.steps import Step
+from lensmill.survey.catalogue import CatalogueRow, read_catalogue
+from lensmill.survey.cutout import Cutout
+from lensmill.survey.truth import read_truth
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """All that the lenses of a run share: config, priors, the source network, the catalogue's rows by lens."""
+
+    config: Config
+    priors: Priors
+    network: Network | None
+    ingredients: Ingredients
+    rows: Mapping[str, CatalogueRow]
+    truths: Mapping[str, Mapping[str, float]]
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where results lie."""
+        return RunFolder(self.config.folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One lens in one step: its cutout, the problem it poses (built when asked for), its seed, the parts of its result."""
+
+    survey: Survey
+    cutout: Cutout
+    parts: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The hash of all that makes the result."""
+        return key(self.parts)
+
+    @property
+    def effort(self) -> Effort:
+        """The sampler's settings as the core takes them."""
+        limits = self.survey.config.certificate
+        inference = self.survey.ingredients.inference(self.cutout.lens_id)
+        return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
+
+    @functools.cached_property
+    def prepared(self) -> Prepared:
+        """The cutout made ready for the fit, and what was found on the way."""
+        config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
+        settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
+        expected = Expected(*interval(self._stated["mass"][self._main]["theta_E"]))
+        return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
+
+    @property
+    def pixels(self) -> ImageData:
+        """The prepared cutout as the core takes it."""
+        return ImageData(*(getattr(self.prepared.cutout, name) for name in ImageData._fields))
+
+    @property
+    def model(self) -> Model:
+        """The model as the core takes it."""
+        return Model(**self.survey.config.model.model_dump() | {"fit_radius": self.prepared.fit_radius})
+
+    @property
+    def priors(self) -> Mapping[str, Any]:
+        """The lens's own priors, block -> profile -> parameter -> prior."""
+        scatter = self.survey.config.preparation.mass_follows_light
+        following = (
+            follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
+            if scatter
+            else {}
+        )
+        return prior_table(self.survey.priors, following | self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _stated(self) -> Mapping[str, Any]:
+        return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+
+    @property
+    def _main(self) -> str:
+        """The first mass profile with an Einstein radius."""
+        return next(name for name in self.survey.config.model.mass if "theta_E" in self._stated["mass"][name])
+
+    @property
+    def problem(self) -> Problem:
+        """The fitting problem."""
+        return pose(self.pixels, self.model, self.priors, self.survey.network)
+
+    def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
+        """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
+        table = self.priors
+        return {site.name: prior_of(table, *family.profile(site), site.field) for site in family.sites}
+
+    @property
+    def seed(self) -> int:
+        """The lens's own seed, whatever else the survey holds."""
+        return self.survey.ingredients.seed(self.cutout.lens_id)
+
+
+def open_survey(config: Config, weights: str | Path | None) -> Survey:
+    """Read what the lenses of a run share; `weights` is the trained source network, None where the source is parametric."""
+    network, digest = None, ""
+    if weights is not None:
+        network = Network.read(weights, config.model.precision)
+        digest = file_sha256(weights)
+    rows, problems = read_catalogue(config.catalogue)
+    if survey_wide := [problem for problem in problems if problem.lens_id is None]:
+        raise ConfigError(survey_wide)
+    by_id = {row.lens_id: row for row in rows}
+    priors = load_priors(config.priors)
+    ingredients = Ingredients(config, priors.digest(), digest, read_attempts(config.folder))
+    return Survey(config, priors, network, ingredients, by_id, read_truth(config.catalogue))
+
+
+def result_key(survey: Survey, cutout: Cutout, step: Step) -> str:
+    """The hash of all that makes a lens's result of a step."""
+    return key(survey.ingredients.parts(step, survey.rows[cutout.lens_id], cutout.digest))

@@ -1,0 +1,1 @@
+"""The probabilistic model of a lens: parameters and priors, likelihood, program."""

@@ -1,0 +1,27 @@
+"""Light profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
+
+from lensmill.physics.light.base import AbstractLightProfile, LightModel
+from lensmill.physics.light.core_sersic import CoreSersic
+from lensmill.physics.light.gaussian import Gaussian
+from lensmill.physics.light.mge import MGE
+from lensmill.physics.light.sersic import Sersic
+from lensmill.physics.light.twisted_mge import TwistedMGE
+
+PROFILES: dict[str, type[AbstractLightProfile]] = {
+    "core_sersic": CoreSersic,
+    "gaussian": Gaussian,
+    "mge": MGE,
+    "sersic": Sersic,
+    "twisted_mge": TwistedMGE,
+}
+
+__all__ = [
+    "MGE",
+    "PROFILES",
+    "AbstractLightProfile",
+    "CoreSersic",
+    "Gaussian",
+    "LightModel",
+    "Sersic",
+    "TwistedMGE",
+]

@@ -1,0 +1,201 @@
+"""Where every lens of a run stands, and why: from manifests and hashes alone, so quickly; and lenses queued again."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, get_args
+
+from lensmill.errors import DamagedResult, Problem
+from lensmill.files.hashes import FileHashes
+from lensmill.planning.dependencies import Ingredients, changed, key
+from lensmill.planning.running import Job, jobs_at_work
+from lensmill.planning.schedule import Schedule
+from lensmill.results.certificate import ManifestRow
+from lensmill.results.layout import missing_result
+from lensmill.results.steps import Step
+from lensmill.results.store import read_manifest
+from lensmill.status import Status
+from lensmill.survey.catalogue import CatalogueRow, read_catalogue
+
+STEPS: tuple[Step, ...] = get_args(Step)[:3]
+
+
+class State(StrEnum):
+    """Where a lens stands; `sentence` says it in words."""
+
+    sentence: str
+
+    DONE = "done", "Certificate written, and everything that made it is unchanged."
+    RUNNING = "running", "A job that is alive has this lens."
+    FAILED = "failed", "A step ended in an error; it is tried again when `lensmill retry` asks for it."
+    INVALID = "invalid", "The catalogue row or the cutout is unusable."
+    STALE = "stale", "Something that a result was made of has changed: the next run makes it anew."
+    WAITING = "waiting", "Not computed yet: the next run does it."
+
+    def __new__(cls, value: str, sentence: str) -> "State":
+        """A member that is its value and carries its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """One lens: its state, the step that comes next or went wrong, the parts that changed, the outcome, and why in words."""
+
+    lens_id: str
+    state: State
+    step: str = ""
+    changed: tuple[str, ...] = ()
+    outcome: str = ""
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """All lenses of a run, in the order of its input, the jobs at work, and what could not be read."""
+
+    run: str
+    lenses: tuple[Standing, ...]
+    jobs: tuple[Job, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lenses are in each state."""
+        found = Counter(lens.state for lens in self.lenses)
+        return {state.value: found[state] for state in State}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The inventory as a JSON object."""
+        return {
+            "run": self.run,
+            "counts": self.counts,
+            "jobs": [job.model_dump(mode="json") for job in self.jobs],
+            "problems": list(self.problems),
+            "lenses": [dataclasses.asdict(lens) for lens in self.lenses],
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Evidence:
+    """What an inventory is taken from."""
+
+    plan: Schedule
+    ingredients: Ingredients
+    hashes: FileHashes
+    rows: Mapping[str, CatalogueRow]
+    records: Mapping[Step, Mapping[str, ManifestRow]]
+    alive: Mapping[tuple[str, str], Job]
+
+
+def take_inventory(plan: Schedule) -> Inventory:
+    """Where every lens of a run stands, by the hashes that the workflow uses; nothing is computed."""
+    root, problems = plan.folder.root, []
+    hashes = FileHashes(plan.folder.hashes)
+    weights = (hashes.sha256(plan.weights) or "") if plan.weights else ""
+    records: dict[Step, dict[str, ManifestRow]] = {}
+    for step in STEPS:
+        records[step], unread = _records(plan, step)
+        problems += unread
+    rows = read_catalogue(plan.config.catalogue)[0] if plan.config.catalogue.exists() else []
+    jobs = jobs_at_work(root)
+    evidence = _Evidence(
+        plan,
+        Ingredients(plan.config, plan.priors, weights, plan.attempts),
+        hashes,
+        {row.lens_id: row for row in rows},
+        records,
+        {(job.step, job.batch): job for job in jobs},
+    )
+    lenses = tuple(
+        _standing(evidence, batch, lens_id) for batch, lens_ids in plan.batches.items() for lens_id in lens_ids
+    )
+    hashes.keep()
+    order = {lens_id: i for i, lens_id in enumerate(plan.cutouts)}
+    return Inventory(
+        plan.config.run, tuple(sorted(lenses, key=lambda lens: order[lens.lens_id])), tuple(jobs), tuple(problems)
+    )
+
+
+def _records(plan: Schedule, step: Step) -> tuple[dict[str, ManifestRow], list[str]]:
+    """The last word of a step on every lens; that of the batch it is in now, where two have one."""
+    found: dict[str, ManifestRow] = {}
+    problems = []
+    now = {plan.folder.manifest(step, batch) for batch in plan.batches}
+    present = sorted((plan.folder.root / step).glob("*.json"), key=lambda path: path in now)
+    for path in present:
+        try:
+            found |= {row.lens_id: row for row in read_manifest(path).lenses}
+        except DamagedResult as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def _standing(evidence: _Evidence, batch: str, lens_id: str) -> Standing:
+    row = evidence.rows.get(lens_id)
+    if row is None:
+        return Standing(lens_id, State.WAITING, "simulate", reason="the mock survey is not written yet")
+    if row.problems:
+        return Standing(lens_id, State.INVALID, reason="; ".join(_briefly(problem) for problem in row.problems))
+    digest = evidence.hashes.sha256(row.path)
+    if digest is None:
+        return Standing(
+            lens_id, State.INVALID, reason=f"{row.path}: expected a FITS file, got no file that can be read"
+        )
+    cutout = row.cutout_digest(digest)
+    for step in STEPS:
+        found = _after(evidence, step, row, cutout)
+        if found is not None:
+            job = evidence.alive.get((step, batch))
+            if job and found.state in (State.WAITING, State.STALE):
+                return Standing(lens_id, State.RUNNING, step, reason=str(job))
+            return found
+    return Standing(lens_id, State.DONE, outcome=evidence.records["diagnose"][lens_id].status.value)
+
+
+def _after(evidence: _Evidence, step: Step, row: CatalogueRow, cutout: str) -> Standing | None:
+    """Where a lens stands if it comes no further than this step; None where it does."""
+    lens_id, record = row.lens_id, evidence.records[step].get(row.lens_id)
+    if record is None:
+        return Standing(lens_id, State.WAITING, step, reason=f"{step} has not been run")
+    parts = evidence.ingredients.parts(step, row, cutout)
+    if record.extra.get("key") != key(parts):
+        made_of = record.extra.get("made_of")
+        differ = changed(parts, made_of) if isinstance(made_of, dict) else ()
+        return Standing(lens_id, State.STALE, step, differ, reason=f"changed: {', '.join(differ) or 'not known what'}")
+    if record.status is Status.INVALID_INPUT:
+        return Standing(lens_id, State.INVALID, step, reason=_one_line(record.reason))
+    if result := missing_result(evidence.plan.folder, step, record):
+        return Standing(lens_id, State.STALE, step, ("result",), reason=f"deleted: {result}")
+    if record.status is Status.FAILED:
+        return Standing(lens_id, State.FAILED, record.stage.value, reason=_one_line(record.reason))
+    return None
+
+
+def _briefly(problem: Problem) -> str:
+    return f"{problem.where}: expected {problem.expected}, got {problem.got}"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def readable(inventory: Inventory, most: int = 40) -> str:
+    """An inventory for people: counts, what changed, jobs at work, and the lenses that are not done."""
+    counts = ", ".join(f"{number} {state}" for state, number in inventory.counts.items() if number)
+    outcomes = Counter(lens.outcome for lens in inventory.lenses if lens.outcome)
+    reasons = Counter((lens.step, lens.changed) for lens in inventory.lenses if lens.state is State.STALE)
+    open_ones = [lens for lens in inventory.lenses if lens.state is not State.DONE]
+    width = max((len(lens.lens_id) for lens in open_ones[:most]), default=0)
+    lines = [f"{lens.lens_id:{width}s}  {lens.state:8s} {lens.reason}"[:200] for lens in open_ones[:most]]
+    if len(open_ones) > most:
+        lines.append(f"... and {len(open_ones) - most} more that are not done; --json has all")
+    lines += [f"problem: {problem}" for problem in inventory.problems]
+    lines += [f"at work: {job}" for job in inventory.jobs]
+    lines += [f"stale from {step} on: {n}, changed: {', '.join(parts)}" for (step, parts), n in reasons.most_common()]
+    lines += [f"done: {', '.join(f'{n} {outcome}' for outcome, n in outcomes.most_common())}"] if outcomes else []
+    return "\n".join([*lines, f"{inventory.run}: {len(inventory.lenses)} lenses: {counts}"])

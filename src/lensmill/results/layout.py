@@ -1,0 +1,126 @@
+"""Where the files of a run lie."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+from lensmill.results.certificate import ManifestRow
+from lensmill.status import Status
+
+LONGEST_NAME = 120  # characters; file systems allow 255 bytes for a name with its suffix
+
+
+def file_name(lens_id: str) -> str:
+    """The name of a lens's files: its id, with whatever a file system or a URL could misread percent-encoded."""
+    name = quote(lens_id, safe="+").replace("~", "%7E")
+    if set(name) <= {"."}:
+        name = name.replace(".", "%2E") or "%"
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 17]}~{sha256(lens_id.encode()).hexdigest()[:16]}"
+    return name
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The layout of `results/<run>/`."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration as the run used it."""
+        return self.root / "config.resolved.yaml"
+
+    @property
+    def validation(self) -> Path:
+        """What the checks of the input found."""
+        return self.root / "validation.json"
+
+    @property
+    def hashes(self) -> Path:
+        """Hashes of input files, remembered."""
+        return self.root / "state" / "hashes.json"
+
+    @property
+    def catalogue_ecsv(self) -> Path:
+        """The aggregated catalogue, as text with units."""
+        return self.root / "catalogue.ecsv"
+
+    @property
+    def catalogue_parquet(self) -> Path:
+        """The aggregated catalogue, as columns."""
+        return self.root / "catalogue.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The first page of the report."""
+        return self.root / "report" / "index.html"
+
+    @property
+    def calibration(self) -> Path:
+        """What the posteriors of a mock survey say beside its truths."""
+        return self.root / "calibration.json"
+
+    @property
+    def calibration_page(self) -> Path:
+        """The same in the report."""
+        return self.report.with_name("calibration.html")
+
+    @property
+    def population(self) -> Path:
+        """Draws of the mean and scatter of the certified lenses' population."""
+        return self.root / "population.nc"
+
+    @property
+    def population_page(self) -> Path:
+        """The report's page of the population."""
+        return self.report.with_name("population.html")
+
+    def manifest(self, step: str, batch: str) -> Path:
+        """What a batch job (`map`, `sample`, `diagnose`) did with each of its lenses."""
+        return self.root / step / f"{batch}.json"
+
+    def lens(self, lens_id: str) -> Path:
+        """The folder of one lens."""
+        return self.root / "lenses" / file_name(lens_id)
+
+    def certificate(self, lens_id: str) -> Path:
+        """What became of a lens, and the evidence."""
+        return self.lens(lens_id) / "certificate.json"
+
+    def images(self, lens_id: str) -> Path:
+        """Data, model and source of a lens."""
+        return self.lens(lens_id) / "images.nc"
+
+    def posterior(self, lens_id: str) -> Path:
+        """The draws of a lens."""
+        return self.lens(lens_id) / "posterior.nc"
+
+    def map(self, lens_id: str) -> Path:
+        """The warm start of a lens."""
+        return self.lens(lens_id) / "map.npz"
+
+    def page(self, lens_id: str) -> Path:
+        """The page of a lens in the report."""
+        return self.report.parent / "lenses" / f"{file_name(lens_id)}.html"
+
+    def thumbnail(self, lens_id: str) -> Path:
+        """Data, model and residual side by side, for the survey's table."""
+        return self.page(lens_id).with_suffix(".webp")
+
+
+def missing_result(folder: RunFolder, step: str, row: ManifestRow) -> Path | None:
+    """The first file that a finished step left of a lens and that is gone; None where all are there.
+
+    That of a lens that failed is the certificate, which says why there is no more.
+    """
+    results = {
+        "map": (folder.map,),
+        "sample": (folder.posterior,),
+        "diagnose": (folder.certificate, folder.images),
+        "pages": (folder.page, folder.thumbnail),
+    }
+    failed = row.status is Status.FAILED
+    whole = (folder.certificate,) if failed and step != "pages" else results[step][: 1 if failed else None]
+    return next((path(row.lens_id) for path in whole if not path(row.lens_id).exists()), None)

@@ -1,0 +1,200 @@
+"""The result files of a run: where each lies, how it is written whole or not at all, how it is checked when read."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from lensmill.files.atomic import atomic_path, write_text
+from lensmill.files.seal import broken_seal, seal, sealed, unsealed
+from lensmill.results.certificate import Certificate, Manifest
+
+if TYPE_CHECKING:
+    import xarray as xr
+from lensmill.errors import DamagedResult
+from lensmill.results.quantities import DERIVED
+
+Model = TypeVar("Model", bound=BaseModel)
+
+IMAGE_PLANE = ("data", "rms", "mask", "model", "lens_light", "arcs", "residual")
+OBSERVED = IMAGE_PLANE[:3]  # what a lens without a fit still has
+PREDICTED = "predicted"  # the dimension of the draws that derived quantities are known for
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(IMAGE_PLANE, ("y", "x")),
+    "source_mean": ("source_y", "source_x"),
+    "source_sd": ("source_y", "source_x"),
+    "source_draw": ("draw", "source_y", "source_x"),
+    **dict.fromkeys(("critical_x", "critical_y"), ("critical_point",)),
+    **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
+    "psf": ("psf_y", "psf_x"),
+    "unused": ("y", "x"),
+    **dict.fromkeys(DERIVED, (PREDICTED,)),
+}
+IN_ARCSEC = ("y", "x", "source_y", "source_x")
+IMAGE_ATTRIBUTES = ("lens_id", "pixel_scale", "unit", "band")
+
+
+def _read_model(model: type[Model], path: Path) -> Model:
+    content = path.read_bytes()
+    body, whole = unsealed(content)
+    try:
+        found = model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the file"
+        raise DamagedResult(path, f"a {model.__name__.lower()}", f"{where}: {first['msg']}") from error
+    if not whole:
+        raise DamagedResult(path, "the bytes that were written", "others: its checksum does not match")
+    return found
+
+
+def _write_model(model: BaseModel, path: Path) -> None:
+    write_text(path, sealed(model.model_dump_json(indent=1)))
+
+
+def write_certificate(path: Path, certificate: Certificate) -> None:
+    """Write `certificate.json`; numbers that are not finite are written as null."""
+    _write_model(certificate, path)
+
+
+def read_certificate(path: Path, lens_id: str | None = None) -> Certificate:
+    """Read `certificate.json`, of `lens_id` where given; `DamagedResult` names the file and what is wrong with it."""
+    certificate = _read_model(Certificate, path)
+    if lens_id is not None and certificate.lens_id != lens_id:
+        raise DamagedResult(path, f"the certificate of lens {lens_id!r}", f"that of {certificate.lens_id!r}")
+    return certificate
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write what a batch job did, one row a lens."""
+    _write_model(manifest, path)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a batch job's manifest; `DamagedResult` names the file and what is wrong with it."""
+    return _read_model(Manifest, path)
+
+
+def _check_seal(path: Path, kind: str) -> None:
+    """DamagedResult where a file is not byte for byte what was written."""
+    if fault := broken_seal(path):
+        raise DamagedResult(path, f"a complete {kind}", fault)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays (`map.npz`), compressed."""
+    with atomic_path(path) as whole, whole.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        stream.flush()
+        seal(whole)
+
+
+def read_arrays(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Read named arrays; `DamagedResult` where the file is damaged or lacks one of `required`."""
+    _check_seal(path, ".npz archive")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DamagedResult(path, "a complete .npz archive", str(error)) from error
+    if missing := sorted(set(required) - set(arrays)):
+        raise DamagedResult(path, f"the arrays {', '.join(required)}", f"none named {', '.join(missing)}")
+    return arrays
+
+
+def _stored(dataset: "xr.Dataset", dtype: str | None = None) -> dict[str, dict[str, Any]]:
+    """How the variables of a dataset are stored: compressed, with a checksum that finds flipped bits on reading."""
+    stored: dict[str, dict[str, Any]] = {}
+    for name, variable in dataset.data_vars.items():
+        codec = {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True} if variable.ndim else {}
+        stored[str(name)] = codec | ({"dtype": dtype} if dtype and variable.dtype.kind == "f" else {})
+    return stored
+
+
+def _image_faults(images: "xr.Dataset") -> str | None:
+    """What makes a dataset no `images.nc`; None where nothing does."""
+    if missing := [name for name in OBSERVED if name not in images]:
+        return f"no variable {', '.join(missing)}"
+    if missing := [name for name in IMAGE_ATTRIBUTES if name not in images.attrs]:
+        return f"no attribute {', '.join(missing)}"
+    for name, expected in DIMENSIONS.items():
+        if name in images and images[name].dims != expected:
+            return f"dimensions {images[name].dims} for {name}"
+    if missing := [axis for axis in IN_ARCSEC if axis in images.dims and axis not in images.coords]:
+        return f"no coordinates for {', '.join(missing)}"
+    return None
+
+
+def write_images(path: Path, images: "xr.Dataset") -> None:
+    """Write `images.nc` (float32, compressed, checksummed); ValueError where a variable is not as laid down."""
+    if fault := _image_faults(images):
+        raise ValueError(f"not the images of a lens: {fault}")
+    content = images.to_netcdf(engine="h5netcdf", encoding=_stored(images, "float32"))
+    with atomic_path(path) as whole:
+        whole.write_bytes(content)
+        seal(whole)
+
+
+def read_images(path: Path) -> "xr.Dataset":
+    """Read `images.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
+    import xarray as xr
+
+    _check_seal(path, "netCDF file")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            images = opened.load()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise DamagedResult(path, "a complete netCDF file", str(error)) from error
+    if fault := _image_faults(images):
+        raise DamagedResult(path, "the images of a lens", fault)
+    return images
+
+
+def _posterior_faults(posterior: "xr.DataTree") -> str | None:
+    """What makes a tree no `posterior.nc`; None where nothing does."""
+    for group in ("posterior", "sample_stats"):
+        if group not in posterior.children:
+            return f"no group {group}"
+        for name, variable in posterior[group].data_vars.items():
+            if variable.dims[:2] != ("chain", "draw"):
+                return f"dimensions {variable.dims} for {name} in {group}"
+    for name, variable in posterior["posterior"].data_vars.items():
+        if not bool(np.isfinite(variable).all()):
+            return f"draws of {name} that are not finite"
+    return None
+
+
+def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
+    """Write `posterior.nc` or `population.nc` (compressed, checksummed); ValueError where it is none."""
+    if fault := _posterior_faults(posterior):
+        raise ValueError(f"not the posterior of a lens: {fault}")
+    encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}
+    # in memory first: what HDF5 says of a disk that is full is not to be told from other faults
+    content = posterior.to_netcdf(engine="h5netcdf", encoding=encoding)
+    with atomic_path(path) as whole:
+        whole.write_bytes(content)
+        seal(whole)
+
+
+def read_posterior(path: Path) -> "xr.DataTree":
+    """Read `posterior.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
+    import xarray as xr
+
+    _check_seal(path, "netCDF file")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            posterior = opened.load()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise DamagedResult(path, "a complete netCDF file", str(error)) from error
+    if fault := _posterior_faults(posterior):
+        raise DamagedResult(path, "the posterior of a lens", fault)
+    return posterior

@@ -1,0 +1,318 @@
+"""Mock surveys from the same profiles and priors that are fitted, in the very files that real data come in."""
+
+import dataclasses
+import functools
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lensmill.config import Config, Realism, load_priors, prior_table
+from lensmill.model.parameters import FLOAT, Beliefs, Family, believe, build_family, constrain
+from lensmill.model.program import assemble
+from lensmill.physics.grid import bin_pixels, centred_grid
+from lensmill.physics.imaging import (
+    PSF,
+    LensSystem,
+    Sampling,
+    cell_area,
+    convolve,
+    kernel_reach,
+    kernel_transform,
+    pixel_flux,
+    render_lens_light,
+    sub_pixels,
+    transform_shape,
+)
+from lensmill.physics.lensing import ray_shoot
+from lensmill.physics.light import AbstractLightProfile
+from lensmill.physics.source import Network
+from lensmill.progress import progress
+from lensmill.simulation import realism
+from lensmill.simulation.files import write_mock_cutout, write_mock_tables
+from lensmill.sourcenet.galaxies import Galaxy, draw, generator
+from lensmill.survey.truth import mock_cutouts
+
+SAMPLING = Sampling(8, 20)  # everywhere what a fit by default has where light is steepest, or more
+MULTIPLY_IMAGED = 3.0
+ROOM = 0.7  # of the cutout's half width: a larger Einstein radius would leave the arcs no room
+LIGHT_RATIO = 4.0
+MOFFAT_BETA = 3.0
+TRIES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Mock:
+    """One mock lens: image and rms (image unit), PSF, pixel scale (arcsec), and the true value of every parameter."""
+
+    lens_id: str
+    image: np.ndarray
+    rms: np.ndarray
+    psf: np.ndarray
+    pixel_scale: float
+    psf_supersampling: int
+    truth: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Instrument:
+    """What the mock images are taken with: shape in pixels, arcsec, seconds, image unit a second."""
+
+    shape: tuple[int, int]
+    pixel_scale: float
+    psf: str
+    psf_fwhm: float
+    psf_size: int
+    psf_supersampling: int
+    exposure_time: float
+    background_rms: float
+
+    def kernel(self) -> np.ndarray:
+        """The PSF integrated over each of its pixels, odd-sized, sum 1."""
+        fine = 11
+        side = self.psf_supersampling * self.psf_size
+        side += 1 - side % 2
+        steps = (np.arange(side * fine) + 0.5) / fine - side / 2
+        radius = np.hypot(*np.meshgrid(steps, steps)) * self.pixel_scale / (self.psf_supersampling * self.psf_fwhm)
+        if self.psf == "gaussian":
+            profile = np.exp(-4 * np.log(2) * radius**2)
+        else:
+            profile = (1 + 4 * (2 ** (1 / MOFFAT_BETA) - 1) * radius**2) ** -MOFFAT_BETA
+        kernel = np.asarray(bin_pixels(profile, fine))
+        return kernel / kernel.sum()
+
+
+class Placed(AbstractLightProfile):
+    """A generated galaxy in the source plane: evaluated by its own formula, outside any compiled function."""
+
+    galaxy: Any
+    flux: Float[Array, ""]
+    center_x: Float[Array, ""]
+    center_y: Float[Array, ""]
+
+    @property
+    def total_flux(self) -> Float[Array, ""]:
+        """The flux itself, image unit."""
+        return self.flux
+
+    def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
+        """Image unit per arcsec^2 at positions in arcsec."""
+        across, up = np.asarray(x - self.center_x), np.asarray(y - self.center_y)
+        return self.flux * jnp.asarray(self.galaxy.surface_brightness(across, up))
+
+
+def write_survey(config: Config, log: str | None = None) -> None:
+    """Write the mock survey that `config.simulate` asks for: catalogue, truth.ecsv and a FITS a lens beside them."""
+    if config.simulate is None:
+        raise ValueError("simulate: expected a section `simulate` in the config, got none")
+    network = None
+    if config.simulate.source == "neural" and config.weights is not None:
+        network = Network.read(config.weights, "float64")
+    cutouts = mock_cutouts(config)
+    table = prior_table(load_priors(config.priors))
+    truths = []
+    with progress("simulate", len(cutouts), log) as report:
+        for lens_id, path in cutouts.items():
+            mock = simulate_lens(config, table, lens_id, network)
+            write_mock_cutout(path, mock.image, mock.rms, mock.psf, mock.pixel_scale, mock.psf_supersampling)
+            truths.append(mock.truth)
+            report.lens(
+                lens_id, f"theta_E {mock.truth['theta_E']:.3f} arcsec, peak S/N {mock.truth['peak_snr']:.0f}", 1.0
+            )
+            report.finish(lens_id, computed=True)
+    write_mock_tables(config.catalogue, list(cutouts), truths)
+
+
+def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
+    """The random numbers of one lens, whatever else the survey holds."""
+    return np.random.default_rng([seed, zlib.crc32(lens_id.encode())])
+
+
+def mock_family(config: Config, kind: str, priors: Mapping, network: Network | None = None) -> Family:
+    """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for.
+
+    Lens light that resembles a real galaxy's is not of the config's profiles, and not of the family.
+    """
+    source = "neural" if kind == "neural" else "sersic"
+    latents = network.config.latents if network is not None else 0
+    own = config.simulate is not None and config.simulate.realism is not None
+    light = () if own else config.model.lens_light
+    return build_family(config.model.mass, light, source, False, priors, latents=latents, precision="float64")
+
+
+def held_out(seed: int) -> Galaxy:
+    """A galaxy that no network is trained on."""
+    return draw(generator(seed, "held out", 0))
+
+
+def simulate_lens(
+    config: Config,
+    priors: Mapping,
+    lens_id: str,
+    network: Network | None = None,
+    galaxies: Callable[[int], Galaxy] = held_out,
+) -> Mock:
+    """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
+
+    `galaxies` draws the source of a seed where the config asks for galaxies.
+    Drawn again are lenses that the survey would not hold: sources magnified less than threefold, which are not strongly
+    lensed, and Einstein radii beyond 0.7 of the cutout's half width.
+    """
+    recipe = config.simulate
+    if recipe is None:
+        raise ValueError("simulate: expected a section `simulate` in the config, got none")
+    rng = lens_rng(config.seed, lens_id)
+    instrument = Instrument(
+        recipe.shape,
+        recipe.pixel_scale,
+        recipe.psf,
+        recipe.psf_fwhm,
+        recipe.psf_size,
+        recipe.psf_supersampling,
+        recipe.exposure_time,
+        recipe.background_rms,
+    )
+    family = mock_family(config, recipe.source, priors, network)
+    beliefs = believe(family, priors, 1.0, 1.0)
+    half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
+    for _ in range(TRIES):
+        values = _draw_values(family, beliefs, rng)
+        if values.get("theta_E", 0) > ROOM * half_width:
+            continue
+        system, values = _system(family, values, recipe.realism, half_width, network, rng)
+        arcs, light, source = _images(system, values, instrument, recipe.source, galaxies, rng)
+        if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
+            break
+    else:
+        raise ValueError(
+            f"priors: none of {TRIES} draws for {lens_id} was magnified {MULTIPLY_IMAGED:g}-fold within the cutout: "
+            "narrow theta_E or the source's centre"
+        )
+    snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
+    scale = _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
+    light = scale * light
+    gain = _gain(arcs, light, instrument, snr)
+    clean = gain * (arcs + light)
+    rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
+    truth = _truth(values, source, gain, snr, arcs, rms)
+    truth |= {name: gain * scale * truth[name] for name in truth if name.startswith("light") and name.endswith("flux")}
+    if recipe.realism is None:
+        noisy = clean + rms * rng.normal(size=rms.shape)
+    else:
+        hits, number = realism.cosmic_rays(rms, recipe.realism, rng)
+        noisy = clean + rms * realism.shared_noise(recipe.shape, recipe.realism, rng) + hits
+        believed = realism.believed_fwhm(recipe.psf_fwhm, recipe.realism, rng)
+        instrument = dataclasses.replace(instrument, psf_fwhm=believed)
+        neighbours = len(system.lens_light.profiles) - 1
+        truth |= {"neighbours": neighbours, "cosmic_rays": number, "psf_error": believed / recipe.psf_fwhm - 1}
+    psf = instrument.kernel(), instrument.pixel_scale, instrument.psf_supersampling
+    return Mock(lens_id, noisy, rms, *psf, truth)
+
+
+def _system(
+    family: Family,
+    values: dict[str, Array],
+    recipe: Realism | None,
+    half_width: float,
+    network: Network | None,
+    rng: np.random.Generator,
+) -> tuple[LensSystem, dict[str, Array]]:
+    """The lens of drawn values; one that resembles a real one has lens light of its own, and its mass follows that."""
+    if recipe is None:
+        return assemble(family, values, network), values
+    galaxy = realism.draw_elliptical(recipe, rng)
+    values = values | realism.mass_about(galaxy, recipe, rng)
+    light = realism.with_neighbours(galaxy, recipe, float(values["theta_E"]), half_width, rng)
+    bare = assemble(family, values, network)
+    return LensSystem(bare.mass, light, bare.source, bare.sky), values
+
+
+def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Generator) -> float:
+    """Flux of lens light over that of the arcs."""
+    if recipe is not None:
+        return float(np.exp(rng.uniform(*np.log(recipe.light_ratio))))
+    return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if system.lens_light.profiles else 0.0
+
+
+def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
+    values: dict[str, Array] = constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size)))
+    return values
+
+
+def _images(
+    system: LensSystem,
+    values: dict[str, Array],
+    instrument: Instrument,
+    kind: str,
+    galaxies: Callable[[int], Galaxy],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, Galaxy | None]:
+    """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
+    kernel = instrument.kernel()
+    k = instrument.psf_supersampling
+    margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in
+    shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
+    grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
+    source, galaxy = system.source, None
+    if kind == "galaxies":
+        galaxy = galaxies(int(rng.integers(2**31)))
+        place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
+        source = Placed(galaxy=galaxy, **place)
+    size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)
+    psf = PSF(jnp.asarray(kernel_transform(kernel, size, k)), size)
+    fine, rays = sub_pixels(grid, psf, max(SAMPLING.rays, 2 * k))  # one ray has no area
+    brightness = source.cell_brightness(*_shoot(system, *fine.rays(rays), rays))
+    arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, size))
+    light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
+    arcs, light = (image[margin : shape[0] - margin, margin : shape[1] - margin] for image in (arcs, light))
+    return np.maximum(arcs, 0), np.maximum(light, 0), galaxy
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _shoot(system: Any, x: Array, y: Array, rays: int) -> tuple[Array, Array, Array]:
+    """Positions in the source plane, and the area there that each ray speaks for."""
+    beta = ray_shoot(system.mass, x, y)
+    ny, nx = (side // rays for side in x.shape)
+    pixels = (b.reshape(ny, rays, nx, rays).transpose(1, 3, 0, 2) for b in beta)
+    return *beta, jnp.repeat(jnp.repeat(cell_area(*pixels), rays, 0), rays, 1)
+
+
+def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Instrument, snr: float) -> float:
+    """The factor on both images that gives the arcs their peak signal-to-noise ratio; bisection, it grows with the factor."""
+
+    def peak(log_gain: float) -> float:
+        gain = np.exp(log_gain)
+        return float(
+            np.max(
+                gain * arcs / np.sqrt(instrument.background_rms**2 + gain * (arcs + light) / instrument.exposure_time)
+            )
+        )
+
+    low, high = -40.0, 40.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if peak(middle) < snr else (low, middle)
+    return float(np.exp(high))
+
+
+def _truth(
+    values: dict[str, Array],
+    galaxy: Any,
+    gain: float,
+    snr: float,
+    arcs: np.ndarray,
+    rms: np.ndarray,
+) -> dict[str, float]:
+    """True values by the posterior's names; fluxes in image unit."""
+    truth = {name: float(value) for name, value in values.items() if np.ndim(value) == 0}
+    truth["magnification"] = float(arcs.sum()) / truth["source_flux"]
+    truth["source_flux"] *= gain
+    if galaxy is not None:
+        del truth["source_n"]
+        truth |= {"source_size": galaxy.half_light_radius, "source_e1": galaxy.e1, "source_e2": galaxy.e2}
+    arc_snr = float(np.sqrt(np.sum((gain * arcs / rms) ** 2)))
+    return truth | {"peak_snr": snr, "arc_snr": arc_snr}

@@ -1,0 +1,268 @@
+"""The catalogue: one row a lens, checked cell by cell."""
+
+import dataclasses
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+from lensmill.config.models import FINEST_PSF
+from lensmill.errors import ConfigError, Problem, closest, shown
+from lensmill.files.atomic import json_sha256
+from lensmill.survey.tables import MISSING, TextTable, read_table
+
+REQUIRED = ("lens_id", "file")
+OVERRIDE = "override."
+META = "meta."
+BEARING = (
+    "pixel_scale",
+    "psf_supersampling",
+    "background_rms",
+    "exposure_time",
+    "psf_fwhm",
+    "band",
+)  # columns that bear on a cutout's arrays
+NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers: what it is, its unit, and the closed or open interval of its values."""
+
+    description: str
+    unit: str
+    low: float
+    high: float
+    open_ended: bool = False
+    whole: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies in the interval."""
+        if self.whole and value != round(value):
+            return False
+        return self.low < value < self.high if self.open_ended else self.low <= value <= self.high
+
+    @property
+    def expected(self) -> str:
+        """The interval in words."""
+        if self.whole:
+            return f"a whole number, {self.low:g} to {self.high:g}"
+        if self.high == math.inf:
+            return f"a number > {self.low:g}"
+        return f"a number > {self.low:g} and < {self.high:g}" if self.open_ended else f"{self.low:g} to {self.high:g}"
+
+
+NUMBERS = {
+    "z_lens": NumberColumn("redshift of the lens", "", 0, 20, open_ended=True),
+    "z_source": NumberColumn("redshift of the source", "", 0, 20, open_ended=True),
+    "ra": NumberColumn("right ascension of the lens", "deg", 0, 360),
+    "dec": NumberColumn("declination of the lens", "deg", -90, 90),
+    "pixel_scale": NumberColumn("side of a pixel, where the cutout has no WCS", "arcsec", 0.001, 2),
+    "psf_supersampling": NumberColumn(
+        "how many times finer than the image's pixels those of the PSF are, where its header has no pixel scale",
+        "",
+        1,
+        FINEST_PSF,
+        whole=True,
+    ),
+    "background_rms": NumberColumn(
+        "standard deviation of the background in a pixel, where the cutout has no RMS", "", 0, math.inf, open_ended=True
+    ),
+    "exposure_time": NumberColumn("exposure time, where the cutout has no RMS", "s", 0, math.inf, open_ended=True),
+    "psf_fwhm": NumberColumn(
+        "full width at half maximum of a Moffat profile, where the cutout has no PSF", "arcsec", 0, 10, open_ended=True
+    ),
+    "fit_radius": NumberColumn(
+        "radius of the fitted region, in place of the config's `model.fit_radius`",
+        "arcsec",
+        0,
+        math.inf,
+        open_ended=True,
+    ),
+}
+TEXTS = {
+    "lens_id": "name of the lens, unique, safe as a file name",
+    "file": "FITS cutout, relative to the catalogue's folder",
+    "band": "filter of the image",
+    "masking": "`auto` or `given`, in place of the config's `preparation.masking`",
+}
+MASKINGS = ("auto", "given")
+
+
+@dataclasses.dataclass(frozen=True)
+class CatalogueRow:
+    """One lens as the catalogue states it; `problems` are those of its own cells, and `row` counts from 1."""
+
+    lens_id: str
+    path: Path
+    row: int
+    where: str
+    band: str = ""
+    z_lens: float | None = None
+    z_source: float | None = None
+    ra: float | None = None
+    dec: float | None = None
+    pixel_scale: float | None = None
+    psf_supersampling: float | None = None
+    background_rms: float | None = None
+    exposure_time: float | None = None
+    psf_fwhm: float | None = None
+    fit_radius: float | None = None
+    masking: str = ""
+    overrides: dict[str, float] = dataclasses.field(default_factory=dict)
+    meta: dict[str, str] = dataclasses.field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what this row says about its lens, wherever the row stands and the file lies."""
+        return json_sha256(
+            {k: v for k, v in vars(self).items() if k not in ("path", "row", "where", "meta", "problems")}
+        )
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What this row changes in how its lens is fitted: priors, masking, the fitted radius."""
+        own = {"masking": self.masking, "fit_radius": self.fit_radius}
+        return dict(self.overrides) | {name: value for name, value in own.items() if value}
+
+    def cutout_digest(self, file_digest: str) -> str:
+        """The cutout's digest: the SHA-256 of its file, with what this row says that bears on its arrays if it says any."""
+        stated = {name: said for name in BEARING if (said := getattr(self, name)) not in (None, "")}
+        return json_sha256({"file": file_digest} | stated) if stated else file_digest
+
+
+def read_ids(path: str | Path) -> list[tuple[str, Path]]:
+    """The id and the cutout of every lens, quickly; ConfigError if the table or an id cannot be used."""
+    table = read_table(path)
+    problems = _column_problems(table) + _id_problems(table)
+    if problems:
+        raise ConfigError(problems)
+    id_at, file_at = table.names.index("lens_id"), table.names.index("file")
+    return [(row[id_at], table.path.parent / (row[file_at] or NO_FILE)) for row in table.rows]
+
+
+def read_catalogue(path: str | Path) -> tuple[list[CatalogueRow], list[Problem]]:
+    """Every usable row, and every problem found in the table.
+
+    Problems without a `lens_id` (an unreadable table, unknown columns, ids that are unsafe or not unique) concern the
+    survey; the others belong to a row and are in its `problems` too.
+    """
+    try:
+        table = read_table(path)
+    except ConfigError as error:
+        return [], list(error.problems)
+    problems = _column_problems(table)
+    if problems:
+        return [], problems
+    problems = _id_problems(table)
+    bad = {problem.where for problem in problems}
+    rows = [_row(table, i) for i in range(len(table.rows))]
+    rows = [row for i, row in enumerate(rows) if table.where(i, row.lens_id, "lens_id") not in bad]
+    return rows, problems + [problem for row in rows for problem in row.problems]
+
+
+def _column_problems(table: TextTable) -> list[Problem]:
+    where = f"{table.path} columns"
+    known = (*TEXTS, *NUMBERS)
+    problems = [
+        Problem(where, f"the column {name}", "no such column", closest(name, set(table.names) - set(known)))
+        for name in REQUIRED
+        if name not in table.names
+    ]
+    for name, count in Counter(table.names).items():
+        if count > 1:
+            problems.append(Problem(where, f"the column {name} once", f"{count} times"))
+        if name not in known and not name.startswith((OVERRIDE, META)):
+            hint = f"{closest(name, known)}; columns of your own are named {META}{name}"
+            problems.append(Problem(where, "known columns only", name or "a column without a name", hint))
+        problems += _unit_problem(table, name)
+    return problems
+
+
+def _unit_problem(table: TextTable, name: str) -> list[Problem]:
+    unit, column = table.units.get(name), NUMBERS.get(name)
+    if unit is None or column is None or not column.unit or unit == column.unit:
+        return []
+    return [Problem(f"{table.path} column {name}", f"the unit {column.unit}", unit, f"convert to {column.unit}")]
+
+
+def _id_problems(table: TextTable) -> list[Problem]:
+    at = table.names.index("lens_id") if "lens_id" in table.names else None
+    if not table.rows:
+        return [Problem(str(table.path), "a row a lens", "no rows")]
+    if at is None:
+        return []
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    for i, row in enumerate(table.rows):
+        lens_id = row[at]
+        where = table.where(i, lens_id, "lens_id")
+        if not SAFE_ID.fullmatch(lens_id) or lens_id.endswith("."):
+            expected = "a name of letters, digits and . _ + - that starts with a letter or digit, at most 100 long"
+            problems.append(Problem(where, expected, shown(lens_id), "the id names the lens's files"))
+        elif lens_id in first:
+            hint = "every lens has its own files by its id: rename one"
+            got = f"{lens_id} again, first in row {first[lens_id] + 1}"
+            problems.append(Problem(where, "ids that are unique", got, hint))
+        first.setdefault(lens_id, i)
+    return problems
+
+
+def _row(table: TextTable, i: int) -> CatalogueRow:
+    cells = dict(zip(table.names, table.rows[i], strict=True))
+    lens_id = cells["lens_id"]
+    numbers, problems = _numbers(table, i, cells)
+    overrides = {name.removeprefix(OVERRIDE): numbers.pop(name) for name in list(numbers) if name.startswith(OVERRIDE)}
+    file = cells["file"]
+    if not file:
+        where = table.where(i, lens_id, "file")
+        problems.append(Problem(where, "the name of a FITS file", "nothing", lens_id=lens_id))
+    masking = cells.get("masking", "")
+    masking = "" if masking.lower() in MISSING else masking
+    if masking and masking not in MASKINGS:
+        where, hint = table.where(i, lens_id, "masking"), "leave the cell empty to do as the config says"
+        problems.append(Problem(where, " or ".join(MASKINGS), shown(masking), hint, lens_id))
+    z_lens, z_source = numbers.get("z_lens"), numbers.get("z_source")
+    if z_lens is not None and z_source is not None and z_source <= z_lens:
+        where = table.where(i, lens_id, "z_source")
+        hint = "the source lies behind the lens: are the columns exchanged?"
+        problems.append(Problem(where, f"z_source > z_lens = {z_lens:g}", f"{z_source:g}", hint, lens_id))
+    meta = {name.removeprefix(META): cell for name, cell in cells.items() if name.startswith(META)}
+    return CatalogueRow(
+        lens_id=lens_id,
+        path=table.path.parent / (file or NO_FILE),
+        row=i + 1,
+        where=table.where(i, lens_id),
+        band=cells.get("band", ""),
+        masking=masking,
+        overrides=overrides,
+        meta=meta,
+        problems=tuple(problems),
+        **numbers,
+    )
+
+
+def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, float], list[Problem]]:
+    numbers, problems = {}, []
+    for name, cell in cells.items():
+        column = NUMBERS.get(name)
+        if (column is None and not name.startswith(OVERRIDE)) or cell.lower() in MISSING:
+            continue
+        value = _number(cell)
+        if value is not None and (column is None or column.holds(value)):
+            numbers[name] = value
+            continue
+        expected = column.expected if column else "a finite number"
+        hint = "leave the cell empty where it is not known" if column else "leave the cell empty to keep the prior"
+        problems.append(Problem(table.where(i, cells["lens_id"], name), expected, cell, hint, cells["lens_id"]))
+    return numbers, problems
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

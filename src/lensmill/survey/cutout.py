@@ -1,0 +1,205 @@
+"""One lens, checked once at the door: a FITS cutout and its catalogue row made a `Cutout`, or every reason why not."""
+
+import dataclasses
+
+import numpy as np
+
+from lensmill.config.models import FINEST_PSF
+from lensmill.files.atomic import sha256
+from lensmill.survey.catalogue import CatalogueRow
+from lensmill.survey.extensions import Extension, read_extensions, read_file
+from lensmill.survey.findings import Findings
+from lensmill.survey.noise import noise_rms, note_scatter
+from lensmill.survey.psf import checked_psf, psf_sampling, stamp_fwhm
+from lensmill.survey.psf_model import instrument_fwhm, moffat
+from lensmill.survey.sky import SkyFrame, sky_frame
+
+SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
+LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
+CORE = 40  # pixels from the PSF's middle: its half maximum lies within
+UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
+MOST_BAD = 0.2  # of the used pixels: with more of them bad, the file is
+
+
+@dataclasses.dataclass(frozen=True)
+class Cutout:
+    """One lens as observed; arrays are float64, row 0 at the bottom.
+
+    image, rms: (ny, nx) in `unit`, finite, rms > 0, also where masked. mask: (ny, nx), True where the pixel is used.
+    psf: (ky, kx) odd, sum 1, on pixels `psf_supersampling` times finer than the image's. pixel_scale: arcsec.
+    orientation: position angle of +y, degrees East of North, NaN without a WCS. parity: +1 where East is left when North
+    is up, else -1. overrides: changes of priors by name. digest: SHA-256 of all that the arrays were made from. notes:
+    what was mended or is unusual. wcs: the world coordinate system as the cards of a FITS header, empty without one.
+    bad: (ny, nx), True where a pixel is not used because it holds nothing, though MASK did not say so. psf_model: what the PSF
+    was modelled by where the file has none, else empty.
+    """
+
+    lens_id: str
+    image: np.ndarray
+    rms: np.ndarray
+    mask: np.ndarray
+    psf: np.ndarray
+    psf_supersampling: int
+    pixel_scale: float
+    orientation: float
+    parity: int
+    unit: str
+    band: str
+    z_lens: float | None
+    z_source: float | None
+    overrides: dict[str, float]
+    digest: str
+    notes: tuple[str, ...] = ()
+    wcs: str = ""
+    bad: np.ndarray | None = None
+    psf_model: str = ""
+
+
+def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
+    """The cutout of a catalogue row; InvalidInput with every problem of the row and of its file.
+
+    With `masking` "auto", from the row or else as given here, pixels that hold nothing are masked; else they are a problem.
+    """
+    findings = Findings(str(row.path), row.lens_id, list(row.problems))
+    content = read_file(row.path, findings)
+    extensions = read_extensions(content, findings, row) if content is not None else {}
+    if content is None or "SCI" not in extensions:
+        findings.stop()
+    image, header = extensions["SCI"].data, extensions["SCI"].header
+    unit = str(header.get("BUNIT", "")).strip()
+    mask, rms = _mask(extensions, findings), noise_rms(extensions, row, unit, findings)
+    bad = np.zeros_like(mask)
+    if _same_shapes(extensions, findings) and rms is not None:
+        bad = _bad_pixels(image, rms, mask, findings) if (row.masking or masking) == "auto" else bad
+        mask = mask & ~bad
+        _check_pixels(image, rms, mask, findings)
+    frame = sky_frame(header, image.shape, row.pixel_scale, findings)
+    sampling, psf = _psf(extensions, frame, row, findings)
+    model = "" if "PSF" in extensions else _model_psf(extensions, row)[1]
+    if findings.problems or frame is None or sampling is None or psf is None or rms is None:
+        findings.stop()
+    note_scatter(image, rms, mask, findings)
+    return Cutout(
+        lens_id=row.lens_id,
+        image=np.where(mask | np.isfinite(image), image, 0.0),
+        rms=np.where(mask | (np.isfinite(rms) & (rms > 0)), rms, rms[mask].max()),
+        mask=mask,
+        psf=psf,
+        psf_supersampling=sampling,
+        pixel_scale=frame.pixel_scale,
+        orientation=frame.orientation,
+        parity=frame.parity,
+        unit=unit,
+        band=row.band,
+        z_lens=row.z_lens,
+        z_source=row.z_source,
+        overrides=dict(row.overrides),
+        digest=row.cutout_digest(sha256(content)),
+        notes=tuple(findings.notes),
+        wcs=frame.wcs,
+        bad=bad,
+        psf_model=model,
+    )
+
+
+def _psf(
+    extensions: dict[str, Extension], frame: SkyFrame | None, row: CatalogueRow, findings: Findings
+) -> tuple[int | None, np.ndarray | None]:
+    """How many times finer than the image the PSF is sampled, and its stamp; None for what is not usable or not known."""
+    if "PSF" not in extensions:
+        fwhm, origin = _model_psf(extensions, row)
+        if frame is None or not origin:
+            return None, None
+        findings.note(f"no PSF: a Moffat profile {fwhm:.3g} arcsec wide stands in, by {origin}")
+        return 1, moffat(fwhm, frame.pixel_scale, extensions["SCI"].data.shape)
+    header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
+    sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
+    finer = sampling or FINEST_PSF
+    psf = checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
+    if sampling is not None and psf is not None and frame is not None:
+        _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), extensions["SCI"], row, findings)
+    return sampling, psf
+
+
+def psf_fwhm(psf: np.ndarray, supersampling: int, pixel_scale: float) -> float:
+    """Full width at half maximum, arcsec, of a PSF on pixels `supersampling` times finer than those of `pixel_scale` arcsec."""
+    middle = [slice(max(n // 2 - CORE, 0), n // 2 + CORE + 1) for n in psf.shape]
+    return stamp_fwhm(psf[tuple(middle)]) / supersampling * pixel_scale
+
+
+def _compare_width(fwhm: float, sci: Extension, row: CatalogueRow, findings: Findings) -> None:
+    """Note a PSF that is far from as wide as its instrument's: its pixels are not what they are taken for."""
+    expected = instrument_fwhm(sci.header, row.band)
+    if expected is not None and not 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
+        findings.note(
+            f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}: where the stamp's pixels "
+            "are finer than the image's, its header says so by PIXELSCL, or the catalogue by psf_supersampling"
+        )
+
+
+def _model_psf(extensions: dict[str, Extension], row: CatalogueRow) -> tuple[float, str]:
+    """Full width at half maximum (arcsec) of a PSF that is not given, and where it is from; empty where nothing tells."""
+    if row.psf_fwhm is not None:
+        return row.psf_fwhm, "the catalogue's psf_fwhm"
+    return instrument_fwhm(extensions["SCI"].header, row.band) or (np.nan, "")
+
+
+def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:
+    before = len(findings.problems)
+    shape = extensions["SCI"].data.shape
+    if not all(SMALLEST_SIDE <= n <= LARGEST_SIDE for n in shape):
+        expected = f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side"
+        findings.problem("SCI", expected, f"{shape[0]} rows x {shape[1]} columns", "cut out the lens and its arcs")
+    for name in ("RMS", "MASK"):
+        if name in extensions and extensions[name].data.shape != shape:
+            rows, columns = extensions[name].data.shape
+            expected = f"the shape of SCI, {shape[0]} rows x {shape[1]} columns"
+            findings.problem(name, expected, f"{rows} rows x {columns} columns")
+    return len(findings.problems) == before
+
+
+def _mask(extensions: dict[str, Extension], findings: Findings) -> np.ndarray:
+    if "MASK" not in extensions:
+        return np.ones(extensions["SCI"].data.shape, bool)
+    values = extensions["MASK"].data
+    if not np.all((values == 0) | (values == 1)):
+        other = values[(values != 0) & (values != 1)]
+        hint = "turn data-quality flags into MASK = (flags == 0)"
+        findings.problem("MASK", "1 (use) or 0 in every pixel", f"{other.size} others, e.g. {other[0]:g}", hint)
+    return values == 1
+
+
+def _bad_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> np.ndarray:
+    """Used pixels that hold nothing: not finite, without an error, or 0 to the last bit in an image of fractions.
+
+    None where there are so many that the file is to blame.
+    """
+    values = image[mask & np.isfinite(image)]
+    empty = (image == 0) & ~np.all(values == np.round(values))
+    bad = mask & (~np.isfinite(image) | ~np.isfinite(rms) | (rms <= 0) | empty)
+    if not bad.any():
+        return bad
+    if bad.sum() > MOST_BAD * mask.sum():
+        return np.zeros_like(bad)
+    findings.note(f"{int(bad.sum())} pixels without a value or an error were masked")
+    return bad
+
+
+def _check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
+    used = int(mask.sum())
+    if used < LEAST_USED:
+        findings.problem("MASK", f"at least {LEAST_USED} used pixels", used, "1 means use, 0 means leave out")
+        return
+    _check_values("SCI", "finite values in used pixels", image, mask & ~np.isfinite(image), findings)
+    _check_values("RMS", "finite values > 0 in used pixels", rms, mask & ~(np.isfinite(rms) & (rms > 0)), findings)
+    values = image[mask]
+    if np.all(values == values[0]):
+        findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel", "was the cutout made off the frame?")
+
+
+def _check_values(name: str, expected: str, values: np.ndarray, bad: np.ndarray, findings: Findings) -> None:
+    if not bad.any():
+        return
+    y, x = np.argwhere(bad)[0]
+    got = f"{int(bad.sum())} others, e.g. {values[y, x]:g} at column {x + 1}, row {y + 1}"
+    findings.problem(name, expected, got, "set MASK to 0 there, or repair the pixels")

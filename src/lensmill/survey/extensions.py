@@ -1,0 +1,155 @@
+"""FITS bytes to images by extension name."""
+
+import dataclasses
+import gzip
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from lensmill.survey.catalogue import CatalogueRow
+from lensmill.survey.findings import Findings
+from lensmill.survey.psf_model import KEYWORDS, KNOWN, instrument_fwhm
+
+NAMES = ("SCI", "RMS", "PSF", "MASK")
+ALIASES = {
+    "SCI": ("DATA", "IMAGE", "SCIENCE", "PRIMARY"),  # PRIMARY last: every file has one
+    "RMS": ("ERR", "ERROR", "NOISE", "NOISEMAP", "SIGMA", "STD", "UNCERT"),
+    "PSF": ("KERNEL", "PSFMODEL", "EPSF"),
+    "MASK": ("GOODPIX", "MSK"),
+}
+WEIGHTS = ("WHT", "WEIGHT", "IVM", "IVAR", "INVVAR", "VAR", "VARIANCE", "EXP")
+LARGEST_FILE = 512 * 2**20
+OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
+WHOLE = "is the file whole? compare its size with the original's, or copy it again"
+
+
+@dataclasses.dataclass(frozen=True)
+class Extension:
+    """A two-dimensional image as float64, and its header."""
+
+    data: np.ndarray
+    header: fits.Header
+
+
+def read_file(path: Path, findings: Findings) -> bytes | None:
+    """The bytes of a cutout's file, or None after recording why there are none."""
+    try:
+        if path.is_file() and path.stat().st_size > LARGEST_FILE:
+            findings.problem("", "a cutout of at most 512 MiB", f"{path.stat().st_size / 2**20:.0f} MiB", "cut it out")
+            return None
+        return path.read_bytes()
+    except OSError as error:
+        hint = "the column `file` is relative to the catalogue's folder"
+        findings.problem("", "a readable FITS file", error.strerror or error, hint)
+        return None
+
+
+def read_extensions(content: bytes, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
+    """The images SCI, RMS, PSF and MASK of a FITS file, those that are sound; why others are not is recorded.
+
+    A PSF may be missing where its width is known, from the lens's `row` or from the instrument.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            with fits.open(io.BytesIO(content), memmap=False) as units:
+                found = _pick(units, findings, row)
+                _check_end(units, content, findings)
+        except Exception as error:  # noqa: BLE001 (astropy and its C code raise whatever a damaged file provokes)
+            findings.problem("", "a whole FITS file", f"{type(error).__name__}: {error}", WHOLE)
+            return {}
+    for warning in caught:
+        if "truncated" in str(warning.message):
+            findings.problem("", "a whole FITS file", warning.message, WHOLE)
+    return found
+
+
+def _check_end(units: fits.HDUList, content: bytes, findings: Findings) -> None:
+    """Bytes after the last extension are one that was cut off in its header: astropy passes over it in silence."""
+    place = units[-1].fileinfo()
+    rest = content[place["datLoc"] + place["datSpan"] :].strip(b"\0 ")
+    if rest:
+        got = f"{len(rest)} bytes of no extension after {units[-1].name or 'the first extension'}"
+        findings.problem("", "a whole FITS file", got, WHOLE)
+
+
+def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
+    found = {}
+    names = [unit.name.upper() for unit in units]
+    for name in NAMES:
+        count = names.count(name)
+        if count > 1:
+            findings.problem(name, f"one extension {name}", f"{count} of them", "a cutout holds one image of one band")
+        elif count == 1:
+            extension = _image(name, units[names.index(name)], findings)
+            if extension is not None:
+                found[name] = extension
+        elif not _dispensable(name, found.get("SCI"), names, row):
+            _missing(name, names, findings)
+        if name == "SCI" and name in found:
+            _complete(found[name].header, units[0].header)
+    if "RMS" not in names and (others := [name for name in WEIGHTS if name in names]):
+        findings.note(
+            f"{' and '.join(others)} are not used: only RMS, a standard deviation with the objects' own photon noise in it, "
+            "says what the noise is (docs/how-to/index.md makes one)"
+        )
+    return found
+
+
+def _complete(header: fits.Header, first: fits.Header) -> None:
+    """Take over from the file's first header what an extension's own does not say."""
+    for keyword in OF_THE_FILE:
+        if keyword not in header and keyword in first:
+            header[keyword] = first[keyword]
+
+
+def _dispensable(name: str, sci: Extension | None, names: list[str], row: CatalogueRow) -> bool:
+    """Whether a lens can do without an extension. What may be it by another name must be named rightly."""
+    if name == "SCI":
+        return False
+    there = bool(set(ALIASES[name]) & set(names))
+    if name == "PSF":
+        known = row.psf_fwhm is not None or (sci is not None and instrument_fwhm(sci.header, row.band) is not None)
+        return known and not there
+    stated = row.background_rms is not None or (sci is not None and "BKGRMS" in sci.header)
+    return name == "MASK" or stated or not there
+
+
+def _missing(name: str, names: list[str], findings: Findings) -> None:
+    alias = next((n for n in ALIASES[name] if n in names), None)
+    hint = f"set EXTNAME = '{name}'" + (f" in the header of {alias}, if that is it" if alias else "")
+    if name == "PSF" and not alias:
+        hint += f"; or give its width, by the catalogue's psf_fwhm or by INSTRUME and FILTER ({', '.join(KNOWN)})"
+    findings.problem(name, f"an extension {name}", f"extensions {', '.join(n or '(unnamed)' for n in names)}", hint)
+
+
+def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> Extension | None:
+    if not getattr(unit, "is_image", False):
+        findings.problem(name, "an image", f"a {type(unit).__name__}", "")
+        return None
+    data = unit.data
+    if data is None or data.size == 0:
+        findings.problem(name, "an image", "no pixels")
+        return None
+    if data.ndim != 2:
+        shape = " x ".join(map(str, data.shape))
+        findings.problem(name, "2 dimensions", f"{data.ndim}: {shape}", "one cutout a band; drop axes of length 1")
+        return None
+    return Extension(np.array(data, dtype=np.float64), _readable(name, unit.header, findings))
+
+
+def _readable(name: str, header: fits.Header, findings: Findings) -> fits.Header:
+    """The header's cards that can be read: archives hold files with broken cards that do not matter."""
+    cards = []
+    for card in header.cards:
+        try:
+            _ = card.value
+        except fits.VerifyError:
+            findings.note(f"the keyword {card.keyword} of {name} is no valid FITS and was passed over")
+            continue
+        cards.append(card)
+    return fits.Header(cards)

@@ -1,0 +1,108 @@
+"""A catalogue for a folder of FITS files: what they tell of themselves is filled in, the rest is left open."""
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import MaskedColumn, Row, Table
+from astropy.wcs import WCS
+
+from lensmill.errors import ConfigError, InvalidInput, Problem
+from lensmill.files.atomic import atomic_path, write_text
+from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_ids
+from lensmill.survey.cutout import Cutout, read_cutout
+from lensmill.survey.tables import read_table
+
+FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
+LONGEST = 100  # characters of an id
+OPEN = ("z_lens", "z_source")  # what no image tells
+DIGITS = 6  # decimals of a degree: a few milli-arcsec
+
+
+def safe_id(path: Path) -> str:
+    """A lens's id from the name of its file."""
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", FITS_SUFFIX.sub("", path.name)).lstrip("._+-").rstrip(".")
+    return name[:LONGEST] or "lens"
+
+
+def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table:
+    """A row a FITS file: id (none of those `taken`), file, position where the WCS tells it; redshifts and band left open."""
+    ids: list[str] = []
+    for path in files:
+        ids.append(_unused(safe_id(path), [*taken, *ids]))
+    places = [_place(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
+    table = Table({"lens_id": ids, "file": [path.name for path in files]})
+    for name, values in zip(("ra", "dec"), np.transpose(places), strict=True):
+        table[name] = _numbers(name, np.round(values, DIGITS))
+    for name in OPEN:
+        table[name] = _numbers(name, np.full(len(files), np.nan))
+    table["band"] = [""] * len(files)
+    for name in table.colnames:
+        table[name].description = table[name].description or TEXTS[name]
+    return table
+
+
+def cutouts_of(folder: Path) -> list[Path]:
+    """The FITS files of a folder, by name; ConfigError where it holds none."""
+    files = sorted(path for path in folder.glob("*") if path.is_file() and FITS_SUFFIX.search(path.name))
+    if not files:
+        hint = "name the folder that holds the cutouts, one FITS file a lens"
+        raise ConfigError([Problem(str(folder), "a folder of FITS cutouts", "no file that ends in .fits", hint)])
+    return files
+
+
+def begin_catalogue(folder: Path, catalogue: Path) -> int:
+    """Write the `catalogue` of a folder's cutouts, or add rows to one for files that it does not name; the number of new rows.
+
+    What is there stays as it is, to the byte. ConfigError where there are no cutouts, or the catalogue cannot be read.
+    """
+    files = cutouts_of(folder)
+    if not catalogue.exists():
+        with atomic_path(catalogue) as whole:
+            survey_template(files).write(whole, format="ascii.ecsv", overwrite=True)
+        return len(files)
+    known = read_ids(catalogue)
+    there = {path.resolve() for _, path in known}
+    added = [path for path in files if path.resolve() not in there]
+    if added:
+        table = survey_template(added, [lens_id for lens_id, _ in known])
+        text, old = catalogue.read_text(encoding="utf-8"), read_table(catalogue)
+        lines = [old.delimiter.join(_cell(row, name, old.delimiter) for name in old.names) for row in table]
+        write_text(catalogue, "\n".join([text.rstrip("\n"), *lines]) + "\n")
+    return len(added)
+
+
+def _cell(row: Row, name: str, delimiter: str) -> str:
+    """A cell as text; empty, and so not known, where the new row has no such column."""
+    value = row[name] if name in row.colnames and not np.ma.is_masked(row[name]) else ""
+    text = str(value)
+    return text if text and not set(text) & {delimiter, '"', " "} else '"' + text.replace('"', '""') + '"'
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name[: LONGEST - 6]}_{number}"
+    return found
+
+
+def _numbers(name: str, values: np.ndarray) -> MaskedColumn:
+    column = NUMBERS[name]
+    about = {"unit": column.unit or None, "description": column.description}
+    return MaskedColumn(values, mask=~np.isfinite(values), **about)
+
+
+def _place(row: CatalogueRow) -> tuple[float, float]:
+    """Right ascension and declination (degrees) of a cutout's centre; NaN where the file does not tell, or is unsound."""
+    try:
+        cutout: Cutout = read_cutout(row, "auto")
+    except InvalidInput:
+        return np.nan, np.nan
+    if not cutout.wcs:
+        return np.nan, np.nan
+    ny, nx = cutout.image.shape
+    (place,) = WCS(fits.Header.fromstring(cutout.wcs)).all_pix2world([[(nx - 1) / 2, (ny - 1) / 2]], 0)
+    return float(place[0]), float(place[1])

@@ -1,0 +1,284 @@
+"""A fit of a mock by the library alone, and the ladder that a lens climbs whose draws are not enough."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+from lensmill.device.batching import abreast
+from lensmill.fit import ladder, sampling
+from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
+from lensmill.fit.comoving import from_base
+from lensmill.fit.problem import Effort, Model, Problem, pose
+from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
+from lensmill.infer import nuts
+from lensmill.infer.convergence import Convergence
+from lensmill.infer.gauss_newton import whitening
+from lensmill.infer.whitening import unbent
+from lensmill.model.parameters import constrain, unconstrain
+from lensmill.model.program import potential
+from small_mock import TRUTH, mock
+
+MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+
+
+@pytest.fixture(scope="module")
+def problem(request: pytest.FixtureRequest) -> Problem:
+    priors = yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
+    return pose(mock(priors), MODEL, priors)
+
+
+def effort(**own: float) -> Effort:
+    usual = {
+        "starts": 16, "chains": 4, "warmup": 100, "round": 50, "max_rounds": 6, "max_tree_depth": 6, "target_accept": 0.8,
+        "rungs": 0, "rhat": 1.02, "ess": 200.0, "divergences": 0,
+    }  # fmt: skip
+    return Effort(**(usual | own))
+
+
+def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> Block:
+    """A block of 2 chains with `rounds` rounds of 50 draws."""
+    shape = (2, 50 * rounds)
+    diverging = np.arange(100 * rounds).reshape(shape) < divergent
+    flat = np.zeros(shape)
+    draws = nuts.Draws(np.zeros((*shape, 3)), flat, flat, flat, flat, diverging)
+    return Block(
+        None, None, unbent(jnp.zeros(3), jnp.eye(3)), draws, 100, 1, Convergence(rhat, ess, ess), False, None, rung, 0, inherited,
+        np.zeros((rung, 5)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("rhat", "ess", "done"), [(1.015, 230, True), (1.019, 230, False), (1.015, 210, False)])
+def test_draws_are_enough_with_a_margin(rhat: float, ess: float, done: bool) -> None:
+    """The certificate's own figures, R-hat 1.02 and ESS 200, may come out a little worse."""
+    assert ladder._enough(block(5, rhat, ess, 0), effort()) is done
+
+
+@pytest.mark.parametrize(
+    ("state", "rungs", "ends"),
+    [
+        (block(2, 1.5, 10, 0), 1, False),
+        (block(3, 1.5, 60, 0), 1, True),  # half-way, and the chains do not come together
+        (block(3, 1.5, 60, 0), 0, False),  # no other rung: the rounds are used up
+        (block(3, 1.1, 30, 0), 0, True),  # half-way, and three times as many would not be enough
+        (block(2, 1.1, 10, 0), 0, False),
+        (block(8, 1.1, 50, 0, rung=1, inherited=200), 1, True),  # what was inherited has its share of the ESS
+        (block(5, 1.1, 190, 0), 1, False),
+        (block(6, 1.1, 190, 0), 1, True),
+        (block(8, 1.1, 190, 0, rung=1, inherited=150), 1, False),  # what was inherited is not of this rung
+        (block(1, 1.0, 50, 1), 1, False),
+        (block(2, 1.0, 50, 1), 1, True),  # a certificate allows no divergent draw
+        (block(2, 1.0, 50, 1), 0, False),
+    ],
+)
+def test_a_rung_ends_where_its_draws_can_earn_no_certificate(state: Block, rungs: int, ends: bool) -> None:
+    assert ladder._spent(state, effort(rungs=rungs)) is ends
+
+
+@pytest.mark.parametrize(
+    ("state", "rungs", "finished"),
+    [
+        (block(4, 1.0, 900, 0), 1, True),
+        (block(4, 1.0, 900, 1), 1, False),  # another rung may do without divergent draws
+        (block(4, 1.0, 900, 1, rung=1), 1, True),  # no other follows, and more draws take none of them away
+        (block(4, 1.0, 900, 1), 0, True),
+        (block(4, 1.0, 190, 1), 0, False),
+        (block(6, 1.0, 190, 0), 1, False),
+        (block(6, 1.0, 190, 0), 0, True),
+    ],
+)
+def test_nothing_is_drawn_that_no_certificate_needs(state: Block, rungs: int, finished: bool) -> None:
+    assert ladder.is_finished(state, effort(rungs=rungs)) is finished
+
+
+@pytest.mark.parametrize(
+    ("steps", "then"),
+    [((0.15, 0.05, 0.1), (0.05, 0.05, 0.05)), ((0.3, 0.1, 0.3), (0.1, 0.1, 0.1)), ((0.3, 0.25, 0.4), (0.3, 0.25, 0.4))],
+)
+def test_chains_walk_in_step_where_one_must_be_careful(steps: tuple, then: tuple) -> None:
+    chains = nuts.Chain(*[jnp.zeros((3, 2))] * 6)._replace(step_size=jnp.asarray(steps))
+    np.testing.assert_allclose(in_step(chains).step_size, then)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "stays"),
+    [({0: -10.0, 1: -12.0, 2: -40.0}, [True, True, False]), ({0: -10.0, 1: -12.0, 2: -13.0}, [True, True, True])],
+)
+@pytest.mark.parametrize("kind", [jnp.asarray, np.asarray])
+def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
+    monkeypatch: pytest.MonkeyPatch, evidence: dict, stays: list[bool], kind: Callable
+) -> None:
+    """Three chains, the last 30 nats above the others; what its basin weighs decides, not how high it lies.
+
+    Lenses abreast have NumPy's arrays.
+    """
+    recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
+    monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
+    monkeypatch.setattr(sampling, "chains_at", lambda f, t, way, frame, at, keys: nuts.Chain(at, *[jnp.zeros(3)] * 5))
+    monkeypatch.setattr(sampling, "to_base_all", lambda family, target, way, positions: positions)
+    chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
+    warm = block(1, 1.0, 0.0, 0)._replace(chains=chains, recent=recent)
+    height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
+    problem = Problem(None, None, None, None)
+    found = sampling._gathered(problem, warm, height).chains
+    for i in range(3):
+        assert np.array_equal(found.position[i], chains.position[i]) is stays[i]
+    if not stays[2]:
+        assert int(found.position[2][0]) == 0
+        assert float(found.step_size[2]) == pytest.approx(0.3)
+
+
+@pytest.mark.slow
+def test_a_chain_stuck_in_a_side_basin_comes_back(problem: Problem) -> None:
+    right = at(problem)
+    wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
+    begun = sampling.begin_sampling(problem, right, chains=4, seed=5)
+    posed = problem.family, problem.target, begun.following
+    places = jnp.stack([from_base(*posed, jnp.asarray(end.base)) for end in (right, right, right, wrong)])
+    astray = chains_at(*posed, begun.frame, places, begun.chains.key)
+    steps = begun.chains.step_size
+    begun = begun._replace(chains=astray._replace(step_size=0.1 * steps))
+    first = next(sampling.sample(problem, begun, effort(warmup=50)))
+    assert np.asarray(first.recent)[3, -1] == pytest.approx(np.asarray(places[3]), abs=1.5)
+    assert float(first.chains.potential.max() - first.chains.potential.min()) < 60
+
+
+def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a warm-up leaves is what the draws begin with, so both happen before the block is yielded."""
+    chains = nuts.Chain(*[jnp.zeros((2, 3))] * 6)._replace(step_size=jnp.asarray([0.15, 0.05]))
+    taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
+    monkeypatch.setattr(sampling, "run_chains", lambda *_: (chains, taken))
+    fresh = block(1, 1.0, 0.0, 0)._replace(draws=None, converged=None, chains=chains, warmed=0)
+    problem = Problem(None, None, None, None)
+    steps = [
+        list(next(sampling.sample(problem, fresh, effort(warmup=warmup))).chains.step_size) for warmup in (100, 50)
+    ]
+    np.testing.assert_allclose(steps, [[0.15, 0.05], [0.05, 0.05]])
+
+
+@pytest.mark.slow
+def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Problem) -> None:
+    maximum = find_maximum(problem, starts=16, seed=1)
+    assert maximum.converged
+    assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
+    chi2 = 2 * maximum.cost / int(problem.target.observation.mask.sum())
+    assert 0.85 < chi2 < 1.15
+    start = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+    blocks = list(sampling.sample(problem, start, effort()))
+    assert blocks[-1].finished
+    again = list(sampling.sample(problem, blocks[2], effort()))
+    np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
+    flat = base_draws(problem, blocks[-1])
+    posed = problem.family, problem.target, blocks[-1].following
+    for draw, position in zip(flat[::97], blocks[-1].draws.base.reshape(flat.shape)[::97], strict=True):
+        np.testing.assert_allclose(from_base(*posed, jnp.asarray(draw)), position, atol=1e-9)
+    height = potential(problem.family, problem.target, jnp.asarray(flat[-1]))
+    assert float(height) == pytest.approx(float(blocks[-1].draws.potential[-1, -1]), abs=1e-3)
+    draws = named_draws(problem.family, problem.target.beliefs, flat)
+    for name, value in constrain(problem.family, problem.target.beliefs, jnp.asarray(flat[-1])).items():
+        assert draws[name][-1] == pytest.approx(float(value), rel=1e-12)
+    for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
+        one = np.asarray(draws[name])
+        assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
+
+
+def at(problem: Problem, **wrong: float) -> Maximum:
+    """The maximum next to where the truth is, but for what is `wrong`, as a search would have found it."""
+    base = unconstrain(problem.family, problem.target.beliefs, TRUTH | wrong)
+    end = descend(problem.family, problem.target, jnp.clip(base, -4, 4), jnp.asarray(60))
+    scale = np.asarray(whitening(end.curvature))
+    return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0)
+
+
+@pytest.mark.slow
+def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem) -> None:
+    """A minimum of its own, hundreds of nats high, reached from a source on the other side of the lens."""
+    wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
+    right = find_maximum(problem, starts=16, seed=1)
+    assert wrong.cost > right.cost + 100
+    assert np.abs(wrong.base - right.base).max() > 1
+    begun = sampling.begin_sampling(problem, wrong, chains=4, seed=5)
+    hurried = effort(max_rounds=2, warmup=50, rungs=1, ess=600.0)
+    blocks = list(sampling.sample(problem, begun, hurried))
+    last = blocks[-1]
+    assert (last.finished, last.rung, last.begun) == (True, 1, ANOTHER_MAXIMUM)
+    assert Tried(*last.tried[0]).draws == 100
+    np.testing.assert_allclose(last.frame.center, right.base, atol=0.05)
+    before = next(i for i, block in enumerate(blocks) if block.rung == 1) - 1
+    again = list(sampling.sample(problem, blocks[before], hurried))
+    np.testing.assert_array_equal(again[-1].draws.base, last.draws.base)
+
+
+@pytest.mark.slow
+def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> None:
+    maximum = at(problem)
+    begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+    blocks = list(sampling.sample(problem, begun, effort(max_rounds=3, rungs=1, ess=900.0)))
+    last, kept = blocks[-1], [block for block in blocks if block.rung == 0][-1]
+    assert (last.begun, last.inherited, last.draws.base.shape[1]) == (MORE_CARE, 150, 300)
+    np.testing.assert_array_equal(last.draws.base[:, :150], kept.draws.base)
+    np.testing.assert_allclose(last.chains.step_size, kept.chains.step_size.mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nearly", [ladder.NEARLY, 0.0], ids=["chains agree", "chains disagree"])
+def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
+    problem: Problem, nearly: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "NEARLY", nearly)
+    begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
+    never_sound = effort(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
+    last_of = {block.rung: block for block in sampling.sample(problem, begun, never_sound)}
+    assert [(last_of[rung].begun, last_of[rung].inherited) for rung in (1, 2)] == [(MORE_CARE, 0)] * 2
+    for rung in (1, 2):
+        before, after = (np.asarray(last_of[r].chains.step_size) for r in (rung - 1, rung))
+        np.testing.assert_allclose(after, before.mean() / 2)
+
+
+@pytest.mark.slow
+def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
+    """On a GPU lenses go abreast, and what they get of each other's calls are NumPy's arrays; one has a chain astray."""
+    problems = [pose(mock(priors, seed=seed), MODEL, priors) for seed in (0, 1)]
+    maxima = [at(problem) for problem in problems]
+    wrong = at(problems[1], source_center_x=-0.3, source_center_y=-0.3)
+
+    def draw(number: int) -> tuple[np.ndarray, Block]:
+        problem, maximum = problems[number], maxima[number]
+        begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
+        if number:
+            posed = problem.family, problem.target, begun.following
+            ends = jnp.stack(
+                [jnp.asarray(from_base(*posed, jnp.asarray(end.base))) for end in (maximum, maximum, maximum, wrong)]
+            )
+            astray = chains_at(*posed, begun.frame, ends, begun.chains.key)
+            begun = begun._replace(chains=astray._replace(step_size=0.1 * jnp.asarray(begun.chains.step_size)))
+        *_, last = sampling.sample(problem, begun, effort(warmup=50, max_rounds=4))
+        values = named_draws(problem.family, problem.target.beliefs, base_draws(problem, last))
+        return np.asarray(values["theta_E"]), last
+
+    alone = [draw(number) for number in (0, 1)]
+    together = abreast(draw, (0, 1), width=2)
+    for (one, _), (other, block) in zip(alone, together, strict=True):
+        assert block.converged.rhat < 1.1
+        assert other.mean() == pytest.approx(one.mean(), abs=one.std())
+        assert other.std() == pytest.approx(one.std(), rel=0.4)
+
+
+def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object, **__: object) -> None:
+        raise NoMaximum("none of 32 starts")
+
+    monkeypatch.setattr(ladder, "find_maximum", nothing)
+    known = at(problem)
+    begun = sampling.begin_sampling(problem, known, chains=4, seed=5)
+    near = from_base(problem.family, problem.target, begun.following, jnp.asarray(known.base))
+    scattered = np.asarray(near) + 0.02 * np.random.default_rng(0).normal(size=(4, 10, problem.family.size))
+    heights = np.arange(40.0)[::-1].reshape(4, 10)
+    drawn = begun._replace(draws=nuts.Draws(scattered, heights, heights, heights, heights, heights > 99))
+    base, scale = ladder._deepest(problem, drawn, effort(), begun.chains.key[0])
+    np.testing.assert_allclose(base, known.base, atol=0.02)
+    assert scale.shape == (problem.family.size, problem.family.size)

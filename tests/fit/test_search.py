@@ -1,0 +1,133 @@
+"""The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
+
+import copy
+import dataclasses
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill.config import SHIPPED_WEIGHTS
+from lensmill.fit import search
+from lensmill.fit.problem import Model, pose
+from lensmill.fit.search import NoMaximum, find_maximum
+from lensmill.model.parameters import constrain, unconstrain
+from lensmill.model.program import potential
+from lensmill.physics.source import Network
+from small_mock import TRUTH, mock
+
+MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+BRIGHT = TRUTH | {"light_flux": 200.0, "light_size": 1.0, "light_n": 4.0, "source_flux": 20.0}
+HARD = {
+    "elongated": {
+        "theta_E": 1.58, "gamma": 1.77, "e1": -0.14, "e2": 0.41, "gamma1": -0.02, "gamma2": -0.04, "source_center_x": -0.61,
+        "source_center_y": -0.29, "source_size": 0.12, "source_n": 1.7, "source_e1": 0.13, "source_e2": 0.28,
+    },
+    "shallow": {
+        "theta_E": 1.41, "gamma": 1.5, "e1": 0.32, "e2": -0.02, "gamma1": -0.08, "gamma2": -0.03, "source_center_x": -0.05,
+        "source_center_y": -0.21, "source_size": 0.5, "source_n": 0.6, "source_e1": -0.02, "source_e2": 0.12,
+        "source_flux": 60.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_the_search_ends_in_the_basin_of_the_truth(kind: str, priors: dict) -> None:
+    truth = BRIGHT | HARD[kind]
+    problem = pose(mock(priors, truth=truth), MODEL, priors)
+    family, coarse = problem.search_family, problem.coarse
+    start = jnp.clip(unconstrain(family, coarse.beliefs, truth), -4, 4)
+    right = float(search.descend(family, coarse, start, jnp.asarray(60)).cost)
+    costs = {seed: search.search(family, coarse, starts=24, seed=seed)[0].cost for seed in range(3)}
+    assert max(costs.values()) < right + 3, (costs, right)
+
+
+def test_softened_arcs_have_at_most_the_set_signal_to_noise(priors: dict) -> None:
+    problem = pose(mock(priors, truth=BRIGHT), MODEL, priors)
+    _, excess = search.fit_light_alone(problem.search_family, problem.coarse)
+    rms = problem.coarse.observation.rms
+    soft = search.soften(problem.coarse, excess).observation.rms
+    arcs = np.asarray(excess) > search.ARC_SIGNIFICANCE
+    assert np.percentile(np.asarray(excess * rms / soft)[arcs], 99) == pytest.approx(search.SOFT, rel=1e-4)
+    np.testing.assert_array_equal(search.soften(problem.coarse, jnp.zeros_like(excess)).observation.rms, rms)
+
+
+def test_a_search_that_fits_well_ends_at_once(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert looked(TRUTH, 8, priors, monkeypatch) == [8]
+
+
+def test_a_search_that_fits_badly_looks_again_twice_as_hard(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "POOR", 0.01)
+    assert looked(TRUTH, 2, priors, monkeypatch) == [2, 2, 2]
+
+
+def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many starts each round of the search had."""
+    drawn: list[int] = []
+    draw = search.draw_starts
+
+    def counting(family, target, light, excess, keys):
+        drawn.append(len(keys))
+        return draw(family, target, light, excess, keys)
+
+    monkeypatch.setattr(search, "draw_starts", counting)
+    problem = pose(mock(priors, truth=truth), MODEL, priors)
+    assert search.search(problem.search_family, problem.coarse, starts=starts, seed=0)
+    return drawn
+
+
+@pytest.mark.slow
+def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
+    priors: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network.read(SHIPPED_WEIGHTS, "float32")
+    pixels = mock(priors, truth=BRIGHT)
+    basin = search.Basin(0.0, {name: np.asarray(value) for name, value in BRIGHT.items()})
+    alone = []
+    descend_some = search.descend_some
+
+    def watched(family, target, base, free, iterations):
+        end = descend_some(family, target, base, free, iterations)
+        alone.append((np.asarray(free) > 0, np.asarray(base), end[0]))
+        return end
+
+    monkeypatch.setattr(search, "descend_some", watched)
+    parametric = pose(pixels, MODEL, priors)
+    assert len(search.follow(parametric.family, parametric.target, basin)) == 1
+    assert not alone
+
+    problem = pose(pixels, dataclasses.replace(MODEL, source="neural"), priors, network)
+    family, target = problem.family, problem.target
+    together, staged = search.follow(family, target, basin)
+    ((free, start, first),) = alone
+    named = [site.name for site, is_free in zip(family.coordinates, free, strict=True) if is_free]
+    assert len(named) == network.config.latents + 6
+    assert all(name.startswith(("source", "latent")) for name in named)
+    np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
+    begun = float(potential(family, target, jnp.asarray(start)))
+    after_one = float(potential(family, target, first.position))
+    lowest = [float(potential(family, target, end.position)) for end in (together, staged)]
+    assert after_one < begun - 100
+    assert max(lowest) < after_one - 1
+    assert int(staged.iterations) > int(first.iterations)
+
+
+def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = pose(mock(priors), MODEL, priors)
+    end = SimpleNamespace(cost=np.inf)
+    monkeypatch.setattr(search, "search", lambda *_, **__: [None])
+    monkeypatch.setattr(search, "follow", lambda *_: [end, SimpleNamespace(cost=np.nan)])
+    with pytest.raises(NoMaximum, match="none of 6 starts has a finite likelihood"):
+        find_maximum(problem, starts=6, seed=0)
+
+
+def test_no_source_is_none_however_narrow_the_prior_of_its_flux(priors: dict) -> None:
+    narrow = copy.deepcopy(priors)
+    narrow["source"]["sersic"]["flux"]["sigma"] = 0.2
+    problem = pose(mock(narrow), MODEL, narrow)
+    family = problem.search_family
+    place = jnp.asarray([search._before_light(family, site) for site in family.coordinates])
+    flux = float(constrain(family, problem.coarse.beliefs, place)["source_flux"])
+    usual = float(constrain(family, problem.coarse.beliefs, jnp.zeros_like(place))["source_flux"])
+    assert flux < 0.01 * usual

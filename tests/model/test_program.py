@@ -1,0 +1,232 @@
+"""The probabilistic program and its Jacobian."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lensmill.fit import sampling
+from lensmill.fit.problem import ImageData, crop
+from lensmill.fit.search import descend, fit_light_alone
+from lensmill.infer import gauss_newton
+from lensmill.infer.gauss_newton import whitening
+from lensmill.infer.whitening import straighten, to_base, to_whitened
+from lensmill.model.likelihood import observe
+from lensmill.model.parameters import Family, believe, build_family, constrain, parameter_names, unconstrain
+from lensmill.model.program import Target, assemble, linearise, potential, residuals
+from lensmill.physics.imaging import Sampling, render
+from lensmill.physics.light import PROFILES as LIGHT
+from lensmill.physics.mass import PROFILES as MASS
+from lensmill.physics.source import PROFILES as SOURCE
+from lensmill.physics.source import Network, neural
+from lensmill.physics.source.decoder import DecoderConfig, coefficients, init
+from small_mock import SCALE, SIDE, TRUTH, kernel, mock
+
+
+def neural_target(priors: dict, precision: str) -> tuple:
+    config = DecoderConfig(latents=6, nodes=16, channels=(8, 4))
+    params = init(jax.random.key(0), config)
+    network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), config)
+    family = build_family(("epl", "shear"), (), "neural", True, priors, latents=6, precision=precision)
+    pixels = mock(priors)
+    observation = observe(*pixels[:4], pixels.pixel_scale, precision)
+    return family, Target(observation, believe(family, priors, 10.0, 0.01), network)
+
+
+def test_half_the_squared_residuals_is_the_potential(priors: dict, precision: str) -> None:
+    family, target = neural_target(priors, precision)
+    rng = np.random.default_rng(1)
+    places = [jnp.asarray(0.3 * rng.normal(size=family.size)) for _ in range(2)]
+    found = [float(potential(family, target, x)) for x in places]
+    halves = [0.5 * float(jnp.sum(residuals(family, target, x) ** 2)) for x in places]
+    assert found[0] - found[1] == pytest.approx(halves[0] - halves[1], rel=1e-9 if precision == "float64" else 1e-5)
+
+
+def test_a_source_is_decoded_once_however_often_the_image_looks_at_it(
+    priors: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, target = neural_target(priors, "float64")
+    family = dataclasses.replace(family, sampling=Sampling(2, arcs=6))
+    decoded = []
+
+    def counting(*arguments: object) -> jax.Array:
+        decoded.append(arguments)
+        return coefficients(*arguments)
+
+    monkeypatch.setattr(neural, "coefficients", counting)
+    looked = []
+    looking = neural.Drawing.relative_brightness
+
+    def watching(self: neural.Drawing, *arguments: jax.Array) -> jax.Array:
+        looked.append(self)
+        return looking(self, *arguments)
+
+    monkeypatch.setattr(neural.Drawing, "relative_brightness", watching)
+    jax.make_jaxpr(functools.partial(residuals, family, target))(jnp.zeros(family.size))
+    assert len(decoded) == 1
+    assert len(looked) > 1
+
+
+@pytest.mark.parametrize("sampling", [Sampling(1), Sampling(2, arcs=6)])
+def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(
+    priors: dict, precision: str, sampling: Sampling
+) -> None:
+    family, target = neural_target(priors, precision)
+    family = dataclasses.replace(family, sampling=sampling)
+    x = jnp.asarray(0.3 * np.random.default_rng(2).normal(size=family.size))
+    quick = linearise(family, target, x)
+    plain = gauss_newton.linearise(functools.partial(residuals, family, target), x)
+    tolerance = 1e-9 if precision == "float64" else 1e-4
+    np.testing.assert_allclose(quick.residuals, plain.residuals, atol=tolerance)
+    np.testing.assert_allclose(quick.jacobian, plain.jacobian, atol=tolerance * float(np.abs(plain.jacobian).max()))
+
+
+def test_gradients_equal_finite_differences(priors: dict) -> None:
+    family, target = neural_target(priors, "float64")
+    x = jnp.asarray(0.2 * np.random.default_rng(3).normal(size=family.size))
+    slope = jax.grad(lambda base: potential(family, target, base))(x)
+    for i in range(family.size):
+        step = 1e-6 * jnp.eye(family.size)[i]
+        both = [float(potential(family, target, x + sign * step)) for sign in (1, -1)]
+        assert float(slope[i]) == pytest.approx((both[0] - both[1]) / 2e-6, rel=2e-4, abs=2e-3)
+
+
+def test_values_survive_the_way_to_base_space_and_back(priors: dict) -> None:
+    family = build_family(("epl", "shear"), ("sersic",), "sersic", True, priors)
+    beliefs = believe(family, priors, 25.0, 0.005)
+    back = constrain(family, beliefs, unconstrain(family, beliefs, TRUTH))
+    for name, value in TRUTH.items():
+        assert float(back[name]) == pytest.approx(value, rel=1e-6, abs=1e-9)
+
+
+def test_masked_and_padded_pixels_do_not_count(priors: dict) -> None:
+    family, target = neural_target(priors, "float64")
+    pixels = mock(priors)
+    pixels.mask[:, :7] = False
+    spoiled = pixels.image.copy()
+    spoiled[:, :7] = np.nan
+    x = jnp.zeros(family.size)
+    values = []
+    for image in (pixels.image, spoiled):
+        observation = observe(image, pixels.rms, pixels.mask, kernel(), SCALE, "float64")
+        values.append(float(potential(family, Target(observation, target.beliefs, target.network), x)))
+    assert values[0] == values[1]
+
+
+def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
+    image = np.arange(31 * 41, dtype=float).reshape(31, 41)
+    pixels = ImageData(image, np.ones_like(image), np.ones(image.shape, bool), np.ones((3, 3)) / 9, 0.1)
+    cut = crop(pixels, 0.5)
+    ny, nx = cut.image.shape
+    assert cut.image[ny // 2, nx // 2] == image[15, 20]
+    assert cut.mask.sum() == sum(np.hypot(x, y) <= 5 for x in range(-9, 10) for y in range(-9, 10))
+
+
+def test_only_the_ellipticities_of_the_model_s_masses_lengthen_the_series(priors: dict) -> None:
+    def terms(flat: float, mass: tuple[str, ...]) -> int:
+        bound = {"distribution": "uniform", "low": -flat, "high": flat}
+        table = priors["mass"] | {"sie": priors["mass"]["sie"] | {"e1": bound, "e2": bound}}
+        return build_family(mass, (), "sersic", False, priors | {"mass": table}).series_terms
+
+    assert terms(0.6, ("epl",)) == terms(0.1, ("epl",)) > terms(0.1, ("sie",))
+    assert terms(0.6, ("epl", "sie")) > terms(0.1, ("epl", "sie")) == terms(0.1, ("epl",))
+
+
+def vector_family(priors: dict, source: str, **options: object) -> Family:
+    return build_family(("sie", "shear"), ("mge",), source, True, priors, **options)
+
+
+@pytest.mark.parametrize(("source", "field", "number"), [("shapelets", "coefficients", 28), ("pixels", "fluxes", 144)])
+def test_vectors_follow_the_scalars_and_share_one_prior(priors: dict, source: str, field: str, number: int) -> None:
+    family = vector_family(priors, source)
+    name = f"source_{field}"
+    assert [(site.name, site.length) for site in family.vectors] == [("light_fluxes", 8), (name, number)]
+    assert family.size == len(family.names) + 8 + number
+    beliefs = believe(family, priors, 25.0, 0.005)
+    base = jnp.asarray(np.random.default_rng(2).normal(size=family.size))
+    values = constrain(family, beliefs, base)
+    assert values[name].shape == (number,)
+    prior = priors["source"][source][field]
+    drawn = base[-number:]
+    expected = (
+        prior["mean"] + prior["sd"] * drawn if "sd" in prior else prior["median"] * jnp.exp(prior["sigma"] * drawn)
+    )
+    np.testing.assert_allclose(values[name], 25 * expected, rtol=1e-12)
+    np.testing.assert_allclose(unconstrain(family, beliefs, values), base, atol=1e-9)
+    del values["light_fluxes"]
+    at = len(family.names)
+    np.testing.assert_array_equal(unconstrain(family, beliefs, values)[at : at + 8], np.zeros(8))
+
+
+def test_latents_are_the_last_vector(priors: dict) -> None:
+    family = vector_family(priors, "neural", latents=5)
+    assert (family.latents, family.vectors[-1].name, family.vectors[-1].dimension) == (5, "latents", "latent")
+    base = jnp.arange(family.size, dtype=float) / family.size
+    values = constrain(family, believe(family, priors, 3.0, 0.1), base)
+    np.testing.assert_array_equal(values["latents"], base[-5:])
+
+
+@pytest.mark.parametrize("source", ["shapelets", "pixels"])
+def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision: str) -> None:
+    """From the prior's middle, the program's own Jacobian leads down to the noise of a mock that the same model made."""
+    family = vector_family(priors, source, precision=precision, sampling=Sampling(1, 4))
+    beliefs = believe(family, priors, 8.0, 0.01)
+    truth = jnp.asarray(0.5 * np.random.default_rng(4).normal(size=family.size))
+    noise = np.random.default_rng(5).normal(size=(SIDE, SIDE))
+    everywhere = np.ones((SIDE, SIDE), bool)
+    blank = observe(np.zeros((SIDE, SIDE)), np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
+    system = assemble(family, constrain(family, beliefs, truth), None)
+    image = np.asarray(render(system, blank.grid, blank.psf, family.sampling), float) + 0.02 * noise
+    observation = observe(image, np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
+    target = Target(observation, beliefs, None)
+    start = truth.at[len(family.names) :].set(0.0)
+    end = descend(family, target, start, jnp.asarray(40))
+    at_truth = 0.5 * float(jnp.sum(residuals(family, target, truth) ** 2))
+    assert float(end.cost) < at_truth
+    assert 2 * float(end.cost) / SIDE**2 < 1.2
+
+
+def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
+    family = vector_family(priors, "shapelets", precision="float64")
+    led_by = sampling.lens_parameters(family)
+    assert [family.names[i] for i in led_by] == ["theta_E", "e1", "e2", "center_x", "center_y", "gamma1", "gamma2"]
+    image, everywhere = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE), bool)
+    observation = observe(image, image + 0.02, everywhere, kernel(), SCALE, "float64")
+    target = Target(observation, believe(family, priors, 8.0, 0.01), None)
+    base = jnp.asarray(0.3 * np.random.default_rng(4).normal(size=family.size))
+    jacobian = jax.jit(functools.partial(linearise, family))(target, base).jacobian
+    frame = jax.jit(lambda at, scale: straighten(functools.partial(residuals, family, target), at, scale, led_by))(
+        base, whitening(jacobian @ jacobian.T)
+    )
+    assert float(jnp.abs(frame.bend).max()) > 1e-3
+    np.testing.assert_allclose(to_base(frame, to_whitened(frame, base + 0.01)), base + 0.01, atol=1e-9)
+
+
+def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:
+    for block, profiles in (("mass", MASS), ("lens_light", LIGHT), ("source", SOURCE)):
+        assert {name: set(table) for name, table in priors[block].items()} == {
+            name: set(parameter_names(profile)) for name, profile in profiles.items()
+        }
+
+
+def test_two_profiles_of_one_kind_take_different_parts_of_the_lens_light(priors: dict) -> None:
+    family = build_family(("epl", "shear"), ("sersic", "sersic"), "sersic", False, priors, precision="float64")
+    truth = TRUTH | {
+        f"light1_{name.removeprefix('light_')}": v for name, v in TRUTH.items() if name.startswith("light_")
+    }
+    truth |= {"source_flux": 0.0, "light_size": 0.3, "light1_size": 1.5, "light1_n": 1.0, "light1_flux": 30.0}
+    everywhere = np.ones((SIDE, SIDE), bool)
+    blank = observe(np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), everywhere, kernel(), SCALE, "float64")
+    system = assemble(family, {name: jnp.asarray(truth[name]) for name in family.names}, None)
+    image = np.asarray(render(system, blank.grid, blank.psf, Sampling(1)))
+    rms = np.sqrt(0.004**2 + image / 4000)
+    observation = observe(image, rms, everywhere, kernel(), SCALE, "float64")
+    target = Target(observation, believe(family, priors, 50.0, 0.01), None)
+    place, excess = fit_light_alone(family, target)
+    found = constrain(family, target.beliefs, place)
+    sizes = sorted((float(found["light_size"]), float(found["light1_size"])))
+    assert sizes[1] > 2.5 * sizes[0]
+    assert float(jnp.abs(excess).max()) < 1
