@@ -22,9 +22,10 @@ import numpy as np
 from benchmarks.harness import ROOT, write
 from benchmarks.source.sources import ORDER
 
-from lensmill.config import SHIPPED_WEIGHTS, Config, Simulate, load_priors, prior_table
+from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
+from lensmill.files.shipped import WEIGHTS
 from lensmill.fit.problem import ImageData, Model, Problem, pose
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
@@ -109,8 +110,8 @@ def main() -> None:
     runtime.start()
     load = os.getloadavg()[0]
     config = Config(run="lensing", seed=SEED, catalogue=given.folder / "none.ecsv", simulate=Simulate())
-    priors = prior_table(load_priors(ROOT / config.priors))
-    network = Network.read(SHIPPED_WEIGHTS, config.model.precision)
+    priors = prior_table(load_priors(config.priors_file))
+    network = Network.read(WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     records = []
     for number in range(given.mocks):
@@ -122,7 +123,7 @@ def main() -> None:
                 whole.write_text(json.dumps({"mock": path.stem, "snr": mock.truth["peak_snr"]} | made))
         records.append(json.loads(path.read_text()))
         print(json.dumps({source: records[-1][source]["lens"]["gamma"] for source in SOURCES}), flush=True)
-    about = {"weights_sha256": file_sha256(SHIPPED_WEIGHTS), "mocks": len(records), "summary": summary(records)}
+    about = {"weights_sha256": file_sha256(WEIGHTS), "mocks": len(records), "summary": summary(records)}
     write(given.out, load, about | {"records": records})
 
 

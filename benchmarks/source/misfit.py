@@ -26,9 +26,10 @@ from benchmarks.harness import ROOT, processor
 
 from lensmill.checks.misfit import source_misfit, strangeness
 from lensmill.checks.predict import images_at
-from lensmill.config import SHIPPED_WEIGHTS, Certificate, Config, Simulate, load_priors, prior_table
+from lensmill.config import Certificate, Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
+from lensmill.files.shipped import WEIGHTS
 from lensmill.fit.problem import ImageData, Model, pose
 from lensmill.fit.search import Basin, follow
 from lensmill.infer.gauss_newton import whitening
@@ -237,8 +238,8 @@ def main() -> None:
     runtime.start()
     recipe = Simulate()
     config = Config(run="misfit", seed=5, catalogue=given.folder / "none.ecsv", simulate=recipe)
-    priors = prior_table(load_priors(ROOT / config.priors))
-    network = Network.read(SHIPPED_WEIGHTS, config.model.precision)
+    priors = prior_table(load_priors(config.priors_file))
+    network = Network.read(WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     numbers = {"familiar": given.familiar} | dict.fromkeys(STRANGE, given.strange)
     makers: dict[str, Callable[[int], Galaxy]] = {"familiar": held_out}
@@ -260,7 +261,7 @@ def main() -> None:
     limits = config.certificate
     familiar = [one for one in records if one["kind"] == "familiar"]
     document = {
-        "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(SHIPPED_WEIGHTS),
+        "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(WEIGHTS),
         "simulate": recipe.model_dump(mode="json"), "wrong": WRONG,
         "limits": {"source_misfit": limits.source_misfit, "source_strangeness": limits.source_strangeness},
         "rates": rates(records, limits),

@@ -31,9 +31,10 @@ from benchmarks.source.morphology import NAMES, measured
 from benchmarks.source.source_sheets import write_draws, write_fits
 from scipy import stats
 
-from lensmill.config import SHIPPED_WEIGHTS, Config, Simulate, load_priors, prior_table
+from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
+from lensmill.files.shipped import WEIGHTS
 from lensmill.fit.problem import ImageData, Model, pose
 from lensmill.fit.search import descend
 from lensmill.model.likelihood import Observation, observe
@@ -374,7 +375,7 @@ def main() -> None:
     given = parser.parse_args()
     runtime.start()
     load = os.getloadavg()[0]
-    weights = given.weights or SHIPPED_WEIGHTS
+    weights = given.weights or WEIGHTS
     decoder, params, card = load_weights(weights)
     network = Network(params, decoder)
     setting = Setting(prior_table(load_priors(ROOT / "config" / "priors.yaml")), network)

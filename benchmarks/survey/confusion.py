@@ -149,7 +149,7 @@ def main() -> None:
         raise ValueError(f"{path}: expected a section `simulate`, got none")
     recipe = config.simulate.model_copy(update={"lenses": chosen.lenses})
     catalogue = config.folder / f"survey-{recipe.digest()[:8]}" / "catalogue.ecsv"
-    config = config.model_copy(update={"simulate": recipe, "catalogue": catalogue, "priors": ROOT / config.priors})
+    config = config.model_copy(update={"simulate": recipe, "catalogue": catalogue})
     if not catalogue.exists():
         write_survey(config)
     result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}

@@ -278,11 +278,11 @@ def other_weights(survey: Survey) -> Callable[[], None]:
     def change() -> None:
         import jax
 
-        from lensmill.config import SHIPPED_WEIGHTS
+        from lensmill.files.shipped import WEIGHTS
         from lensmill.physics.source.decoder import load as load_weights
         from lensmill.physics.source.decoder import save
 
-        decoder, weights, about = load_weights(SHIPPED_WEIGHTS)
+        decoder, weights, about = load_weights(WEIGHTS)
         path = survey.config.with_name("other.msgpack")
         save(path, decoder, jax.tree.map(lambda leaf: 1.001 * leaf, weights), about)
         appended(survey.config, f"source_network: {{weights: {path}}}\n".encode())()

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.config import SHIPPED_WEIGHTS
+from lensmill.files.shipped import WEIGHTS
 from lensmill.fit import search
 from lensmill.fit.problem import Model, pose
 from lensmill.fit.search import NoMaximum, find_maximum
@@ -81,7 +81,7 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
 def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
     priors: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = Network.read(SHIPPED_WEIGHTS, "float32")
+    network = Network.read(WEIGHTS, "float32")
     pixels = mock(priors, truth=BRIGHT)
     basin = search.Basin(0.0, {name: np.asarray(value) for name, value in BRIGHT.items()})
     alone = []

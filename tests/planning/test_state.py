@@ -393,6 +393,6 @@ def test_damaged_attempts_are_named(run: Path) -> None:
 
 def test_priors_digest_is_that_of_the_file(run: Path) -> None:
     plan = schedule(run)
-    priors: Priors = load_priors(plan.config.priors)
+    priors: Priors = load_priors(plan.config.priors_file)
     assert plan.priors == priors.digest()
     assert np.unique([plan.digest("map", batch) for batch in plan.batches]).size == len(plan.batches)

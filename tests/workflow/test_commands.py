@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 import lensmill
 from lensmill.cli import app
 from lensmill.cli.work import are_galaxies_of
-from lensmill.config import SHIPPED_WEIGHTS, load
+from lensmill.config import load
+from lensmill.files.shipped import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 KEYS = (
@@ -103,7 +104,7 @@ def test_weights_and_galaxies_that_are_damaged_are_named(config: Path, tmp_path:
     assert run("simulate", config)[0] == 0
     cutout = tmp_path / "survey" / "one-0001.fits"
     weights = tmp_path / "mine.msgpack"
-    weights.write_bytes(SHIPPED_WEIGHTS.read_bytes()[:1000])
+    weights.write_bytes(WEIGHTS.read_bytes()[:1000])
     code, said = run("fit", cutout, "--config", config, "--weights", weights, "--output", tmp_path / "alone")
     assert (code, "mine.msgpack: not a weights file, or cut short" in said) == (2, True), said
     galaxies = load(config).folder / "source" / "galaxies.npz"

@@ -21,6 +21,12 @@ LOGS = f"{RUN.root}/logs"
 BENCHMARKS = f"{RUN.root}/benchmarks"
 
 
+# One run at a time holds the folder by a lock of the system's, which a killed run does not leave (onstart). So Snakemake's own
+# lock, which it does leave, is not needed, and neither is a word from the user before a job that was killed is run again.
+workflow.execution_settings.lock = False
+workflow.dag_settings.force_incomplete = True
+
+
 wildcard_constraints:
     batch=r"\d+",
 

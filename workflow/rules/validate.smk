@@ -2,7 +2,7 @@
 rule validate:
     input:
         config=CONFIG_FILE,
-        priors=SCHEDULE.config.priors,
+        priors=SCHEDULE.config.priors_file,
         catalogue=SCHEDULE.config.catalogue,
         cutouts=[
             path

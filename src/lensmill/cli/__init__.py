@@ -35,6 +35,17 @@ def version() -> None:
 
 
 @app.command()
+def where() -> None:
+    """Print the folder that holds the Snakefile, the configs and the priors that come with lensmill.
+
+    Example: snakemake -s "$(lensmill where)/Snakefile" --cores all --configfile mine.yaml
+    """
+    from lensmill.files.shipped import project
+
+    typer.echo(project())
+
+
+@app.command()
 def validate(
     config: ConfigPath,
     as_json: AsJson = False,

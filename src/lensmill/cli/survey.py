@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lensmill.cli.common import AsJson, refusing
+from lensmill.files.shipped import project
 
 if TYPE_CHECKING:
     from lensmill.sourcenet.dataset import Dataset
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 Force = Annotated[bool, typer.Option("--force", help="write the config anew where there is one")]
 CATALOGUE = "catalogue.ecsv"
-PRIORS = Path("config") / "priors.yaml"
-REAL = Path("config") / "slacs.yaml"  # settings that suit cutouts with the lens galaxy's light in them
+REAL = project() / "config" / "slacs.yaml"  # settings that suit cutouts with the lens galaxy's light in them
 OF_A_RUN = ("run", "seed", "catalogue", "priors", "batch_size", "simulate")  # and not of how its lenses are fitted
 FINE = 0.055  # arcsec: rays this close serve galaxies as HST sees them
 QUICK: dict[str, Any] = {
@@ -32,7 +32,12 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the cutouts are, one FITS file a lens")],
     run: Annotated[str, typer.Option("--run", help="name of the run; else that of the folder")] = "",
     config: Annotated[Path | None, typer.Option("--config", help="the config to write; else RUN.yaml here")] = None,
-    like: Annotated[Path, typer.Option("--like", help="a config whose settings the new one begins with")] = REAL,
+    like: Annotated[
+        Path,
+        typer.Option(
+            "--like", help="a config whose settings the new one begins with", show_default="config/slacs.yaml"
+        ),
+    ] = REAL,
     source: Annotated[
         str, typer.Option("--source", help="neural, sersic, shapelets or pixels; else as in --like")
     ] = "",
@@ -55,12 +60,13 @@ def init(
     from lensmill.model.parameters import known_parameters
 
     with refusing():
+        from lensmill.planning.commands import run_command
         from lensmill.survey.validation import validate
 
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
-        settings = settings_of(_of_the_clone(like)) | ({"model.source": source} if source else {})
-        chosen = {"run": name, "catalogue": str(folder / CATALOGUE), "priors": str(_of_the_clone(PRIORS)), **settings}
+        settings = settings_of(like) | ({"model.source": source} if source else {})
+        chosen = {"run": name, "catalogue": str(folder / CATALOGUE), **settings}
         chosen |= QUICK if quick else {}
         done, fresh = [_begin(folder)], force or not path.exists()
         if fresh:
@@ -73,7 +79,7 @@ def init(
     typer.echo(readable(path, validation))
     done.append(f"config: {path}" + ("" if fresh else " (there already, and not changed; --force writes it anew)"))
     typer.echo("\n".join(done))
-    typer.echo(f"next: snakemake --cores all --workflow-profile workflow/profiles/default --configfile {path}")
+    typer.echo(f"next: {run_command(path)}")
     raise typer.Exit(validation.exit_code)
 
 
@@ -91,12 +97,6 @@ def settings_of(path: Path) -> dict[str, Any]:
                 yield prefix + name, value
 
     return {name: value for name, value in dotted(load(path)) if name.partition(".")[0] not in OF_A_RUN}
-
-
-def _of_the_clone(path: Path) -> Path:
-    """A file here, or, where there is none, that in the clone that this package is installed from."""
-    there = Path(__file__).parents[3] / path
-    return there if there.exists() and not path.exists() else path
 
 
 def _begin(folder: Path) -> str:

@@ -4,7 +4,6 @@ The skeleton config/config.yaml, its JSON schema and docs/configuration.md are g
 (`make docs`).
 """
 
-import importlib.resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from lensmill.errors import Problem
 from lensmill.files.atomic import json_sha256
+from lensmill.files.shipped import PRIORS, WEIGHTS
 
 
 def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -27,8 +27,7 @@ def _odd(number: int) -> int:
     return number
 
 
-SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file of weights
-SHIPPED_WEIGHTS = Path(str(importlib.resources.files("lensmill")), "weights", "source.msgpack")
+SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file
 
 MOST_RAYS = 10  # along a side of a pixel
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
@@ -341,7 +340,10 @@ class Config(Section):
     results: Path = Field(default=Path("results"), description="folder that holds the results of all runs")
     seed: int = Field(default=2026, ge=0, lt=2**32, description="every random number of the run descends from it")
     catalogue: Path = Field(description="the survey: an ECSV, CSV or FITS table with a row a lens")
-    priors: Path = Field(default=Path("config/priors.yaml"), description="the prior of every parameter")
+    priors: Path = Field(
+        default=SHIPPED,
+        description="the file with the prior of every parameter; `shipped`: config/priors.yaml as it comes with lensmill",
+    )
     batch_size: Count | None = Field(
         default=None,
         description="lenses a job, about: the unit of work and of compilation; null: 4, and more in surveys of hundreds: "
@@ -362,12 +364,17 @@ class Config(Section):
         return self.results / self.run
 
     @property
+    def priors_file(self) -> Path:
+        """The file of the priors."""
+        return PRIORS if self.priors == SHIPPED else self.priors
+
+    @property
     def weights(self) -> Path | None:
         """The file of the source network's weights; None where no source is the network's."""
         if self.model.source != "neural" and (self.simulate is None or self.simulate.source != "neural"):
             return None
         given = self.source_network.weights
-        words = {SHIPPED: SHIPPED_WEIGHTS, TRAINED: self.folder / "source" / "weights.msgpack"}
+        words = {SHIPPED: WEIGHTS, TRAINED: self.folder / "source" / "weights.msgpack"}
         return words.get(given, given)
 
 

@@ -126,7 +126,7 @@ def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames
     for block, profile in dict.fromkeys(blocks):
         problems += _check_profile(config, block, profile, getattr(priors, block), parameter_names)
     if config.model.sky:
-        problems += _check_parameters(f"{config.priors} sky", priors.sky, {"level"})
+        problems += _check_parameters(f"{config.priors_file} sky", priors.sky, {"level"})
     return problems
 
 
@@ -154,11 +154,11 @@ def _check_profile(
         where = f"model.{block}"
         return [Problem(where, f"a profile of the block {block}", profile, closest(profile, names[block]))]
     if profile not in table:
-        where = f"{config.priors} {block}.{profile}"
+        where = f"{config.priors_file} {block}.{profile}"
         used = f"model.{block}" if profile in _chosen(config, block) else "the search for the maximum"
         return [Problem(where, f"priors for the profile {profile} of {used}", "nothing", closest(profile, table))]
     needed = set(names[block][profile]) if names is not None else None
-    return _check_parameters(f"{config.priors} {block}.{profile}", table[profile], needed)
+    return _check_parameters(f"{config.priors_file} {block}.{profile}", table[profile], needed)
 
 
 def _check_parameters(where: str, table: Mapping[str, Section], needed: set[str] | None) -> list[Problem]:

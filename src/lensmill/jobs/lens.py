@@ -123,7 +123,7 @@ def open_survey(config: Config, weights: str | Path | None) -> Survey:
     if survey_wide := [problem for problem in problems if problem.lens_id is None]:
         raise ConfigError(survey_wide)
     by_id = {row.lens_id: row for row in rows}
-    priors = load_priors(config.priors)
+    priors = load_priors(config.priors_file)
     ingredients = Ingredients(config, priors.digest(), digest, read_attempts(config.folder))
     return Survey(config, priors, network, ingredients, by_id, read_truth(config.catalogue))
 

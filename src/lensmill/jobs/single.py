@@ -14,6 +14,7 @@ from lensmill.config.overrides import PREFIX, ParameterNames
 from lensmill.errors import ConfigError, InvalidInput, Problem
 from lensmill.files.atomic import atomic_path, write_text
 from lensmill.jobs.reporting import write_report
+from lensmill.planning.commands import fit_command, from_here, retry_command
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.layout import RunFolder
 from lensmill.survey.catalogue import NUMBERS, CatalogueRow, read_catalogue
@@ -114,6 +115,6 @@ def fit_one(run: Config, parameter_names: Callable[[], ParameterNames]) -> Endin
     for step in (run_map, run_sample, run_diagnose):
         step(survey, [lens.lens_id], BATCH)
     folder = RunFolder(run.folder)
-    anew = f"lensmill fit {lens.file} --config {folder.config} --output {folder.root}"
-    (record,) = write_report(run, lambda lens_id: f"lensmill retry {folder.config} --lens {lens_id} && {anew}")
+    anew = fit_command(lens.file, folder.config, folder.root)
+    (record,) = write_report(run, lambda lens_id: from_here(f"{retry_command(folder.config, lens_id)} && {anew}"))
     return Ending(record, folder.page(lens.lens_id))

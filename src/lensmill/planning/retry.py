@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from lensmill.config import Inference
 from lensmill.errors import ConfigError, Problem, closest
 from lensmill.planning.attempts import Attempt, read_attempts, write_attempts
-from lensmill.planning.schedule import Schedule, command
-from lensmill.planning.schedule import command as run_command
+from lensmill.planning.commands import from_here, retry_command, run_command
+from lensmill.planning.schedule import Schedule
 from lensmill.planning.state import Standing, State
 from lensmill.status import FITTED
 
@@ -77,13 +77,13 @@ def queue(plan: Schedule, chosen: Sequence[Standing], settings: Mapping[str, Any
     return queued
 
 
-def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: object) -> str:
+def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: str | Path) -> str:
     """What was queued, in words, and what was not and why."""
     lines = [f"{lens.lens_id}: queued again (was {lens.outcome or lens.state})" for lens in queued]
     lines += [f"{lens.lens_id}: {_why_not(lens)}" for lens in chosen if lens not in queued]
     lines.append(f"{len(queued)} of {len(chosen)} lenses queued again")
     if queued:
-        lines.append(f"run them: {command(config)}")
+        lines.append(f"run them: {run_command(config)}")
     return "\n".join(lines)
 
 
@@ -94,5 +94,5 @@ def _why_not(lens: Standing) -> str:
 
 
 def again(config: str | Path, lens_id: str) -> str:
-    """The commands that compute a lens of a run anew, with another seed."""
-    return f"lensmill retry {config} --lens {lens_id} && {run_command(config)}"
+    """The commands that compute a lens of a run anew, with another seed, from any folder."""
+    return from_here(f"{retry_command(config, lens_id)} && {run_command(config)}")

@@ -78,7 +78,7 @@ class Schedule:
     @functools.cached_property
     def priors(self) -> str:
         """The hash of the priors."""
-        return load_priors(self.config.priors).digest()
+        return load_priors(self.config.priors_file).digest()
 
     def digest(self, step: str, batch: str | None = None) -> str:
         """The hash of all that a job depends on beside its input files: settings, rows, attempts, code."""
@@ -168,11 +168,6 @@ def schedule(configfile: str | Path) -> Schedule:
         raise ConfigError(missing)
     cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
     return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
-
-
-def command(config: object) -> str:
-    """The command that runs the workflow of a config, or what of it is left."""
-    return f"snakemake --workflow-profile workflow/profiles/default --configfile {config}"
 
 
 def ending(plan: Schedule) -> str:

@@ -113,7 +113,7 @@ def write_survey(config: Config, log: str | None = None) -> None:
     if config.simulate.source == "neural" and config.weights is not None:
         network = Network.read(config.weights, "float64")
     cutouts = mock_cutouts(config)
-    table = prior_table(load_priors(config.priors))
+    table = prior_table(load_priors(config.priors_file))
     truths = []
     with progress("simulate", len(cutouts), log) as report:
         for lens_id, path in cutouts.items():

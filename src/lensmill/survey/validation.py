@@ -120,7 +120,7 @@ def _check_run(config: Config, parameter_names: ParameterNames | None) -> tuple[
     problems = check_files(config)
     priors: Priors | None = None
     try:
-        priors = load_priors(config.priors)
+        priors = load_priors(config.priors_file)
         problems += check_priors(config, priors, parameter_names)
     except ConfigError as error:
         problems += error.problems
