@@ -27,7 +27,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from lensmill.planning.schedule import Schedule
-    from lensmill.results.steps import Step
+    from lensmill.results.steps import StepName
     from lensmill.survey.catalogue import CatalogueRow
 from benchmarks.harness import ROOT
 
@@ -132,26 +132,26 @@ def write_store(config: Path) -> None:
         run.lens(lens_id).mkdir(parents=True)
         for path in one.iterdir():
             os.link(path, run.lens(lens_id) / path.name)
-    steps: tuple[Step, ...] = ("map", "sample", "diagnose", "pages")
+    steps: tuple[StepName, ...] = ("map", "sample", "diagnose", "pages")
     for step in steps:
         for batch, lens_ids in plan.batches.items():
             write_batch(plan, step, batch, [rows[lens_id] for lens_id in lens_ids], digest)
 
 
-def write_batch(plan: "Schedule", step: "Step", batch: str, rows: "list[CatalogueRow]", digest: str) -> None:
+def write_batch(plan: "Schedule", step: "StepName", batch: str, rows: "list[CatalogueRow]", digest: str) -> None:
     """What a job leaves: its manifest, and the small files of its lenses."""
     import rehearse
     from pydantic import JsonValue
 
     from lensmill.files.seal import sealed
-    from lensmill.planning.dependencies import Ingredients, key, shortened
+    from lensmill.planning.dependencies import Dependencies, key, shortened
     from lensmill.results.certificate import Manifest, ManifestRow
     from lensmill.results.store import write_manifest
     from lensmill.status import Status
 
-    run, ingredients, made = plan.folder, Ingredients(plan.config, plan.priors, "", {}), []
+    run, dependencies, made = plan.folder, Dependencies(plan.config, plan.priors, "", {}), []
     for row in rows:
-        lens_id, parts = row.lens_id, ingredients.parts("diagnose" if step == "pages" else step, row, digest)
+        lens_id, parts = row.lens_id, dependencies.parts("diagnose" if step == "pages" else step, row, digest)
         status = Status.CERTIFIED if step in ("diagnose", "pages") else Status.PENDING
         made_of = dict[str, JsonValue](shortened(parts))
         about: dict[str, JsonValue] = {"key": key(parts), "made_of": made_of, "reused": False}

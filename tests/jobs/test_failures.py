@@ -87,7 +87,7 @@ def test_a_current_failure_is_not_repeated_until_it_is_queued_again(survey: Surv
     batch._guarded(queued, "map", lens_id, Progress("map", 1), one)
     assert calls == [lens_id] * 2
     certificate = read_certificate(survey.folder.certificate(lens_id))
-    assert certificate.seed == queued.ingredients.seed(lens_id) != survey.ingredients.seed(lens_id)
+    assert certificate.seed == queued.dependencies.seed(lens_id) != survey.dependencies.seed(lens_id)
 
 
 def test_a_lens_that_only_lacked_an_earlier_result_is_tried_again(survey: Survey) -> None:
@@ -150,6 +150,6 @@ def test_a_manifest_says_what_its_rows_were_made_of(survey: Survey) -> None:
     (row,) = read_manifest(survey.folder.manifest("map", "0000")).lenses
     catalogued = survey.rows[lens_id]
     digest = catalogued.cutout_digest(file_sha256(catalogued.path))
-    found = survey.ingredients.parts("map", catalogued, digest)
+    found = survey.dependencies.parts("map", catalogued, digest)
     assert row.extra["key"] == key(found)
     assert changed(found, row.extra["made_of"]) == ()

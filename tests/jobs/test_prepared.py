@@ -34,7 +34,7 @@ def work(tmp_path: Path) -> Callable[..., Work]:
         path.write_text(first + "\n".join(lines) + "\n")
         survey = open_survey(load(path), None)
         cutout = batch.read_cutout(survey.rows["L"], survey.config.preparation.masking)
-        return Work(survey, cutout, survey.ingredients.parts("map", survey.rows["L"], cutout.digest))
+        return Work(survey, cutout, survey.dependencies.parts("map", survey.rows["L"], cutout.digest))
 
     return made
 

@@ -1,16 +1,10 @@
 """Which lenses go where, and what makes a job run again."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 import pytest
 
 from lensmill.planning.schedule import batch_lenses, schedule
-from lensmill.results.certificate import Manifest, ManifestRow
-from lensmill.results.layout import RunFolder
-from lensmill.results.store import write_manifest
-from lensmill.status import Status
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,48 +43,3 @@ def test_a_new_lens_changes_one_batch() -> None:
 def test_a_parametric_run_needs_no_weights(plan) -> None:
     assert plan.weights is None
     assert len(plan.cutouts) == 5
-
-
-def test_settings_change_the_digest_of_their_own_step(plan) -> None:
-    other = changed(plan, inference={"max_rounds": 99})
-    batch = next(iter(plan.batches))
-    assert other.digest("sample") != plan.digest("sample")
-    assert other.digest("map", batch) == plan.digest("map", batch)
-    assert other.digest("diagnose", batch) == plan.digest("diagnose", batch)
-
-
-def changed(plan, **sections):
-    """The plan with keys of sections of its config changed."""
-    config = plan.config
-    new = {name: getattr(config, name).model_copy(update=update) for name, update in sections.items()}
-    return dataclasses.replace(plan, config=config.model_copy(update=new))
-
-
-def test_mocks_and_galaxies_are_made_anew_where_what_makes_them_has_changed(plan) -> None:
-    other = changed(plan, model={"mass": ("sie", "shear")})
-    assert other.digest("simulate") != plan.digest("simulate")
-    galaxies = plan.config.source_network.galaxies.model_copy(update={"number": 7})
-    other = changed(plan, source_network={"galaxies": galaxies})
-    assert other.digest("galaxies") != plan.digest("galaxies")
-    assert other.digest("train") != plan.digest("train")
-    other = changed(plan, source_network={"epochs": 7})
-    assert other.digest("galaxies") == plan.digest("galaxies")
-
-
-def test_a_deleted_result_renews_the_token_once(plan) -> None:
-    run: RunFolder = plan.folder
-    batch, lenses = next(iter(plan.batches.items()))
-    rows = tuple(ManifestRow(lens_id=lens, status=Status.PENDING, extra={"key": "k"}) for lens in lenses)
-    write_manifest(run.manifest("map", batch), Manifest(batch=batch, step="map", lenses=rows))
-    for lens in lenses:
-        run.lens(lens).mkdir(parents=True)
-        run.map(lens).write_bytes(b"result")
-    assert plan.redo("map", batch, decide=True) == ""
-    run.map(lenses[0]).unlink()
-    assert plan.redo("map", batch, decide=False) == ""
-    token = plan.redo("map", batch, decide=True)
-    assert token
-    assert plan.redo("map", batch, decide=True) == token
-    run.map(lenses[0]).write_bytes(b"result")
-    assert plan.redo("map", batch, decide=True) == token
-    assert json.loads((run.root / "state" / "redo.json").read_text()) == {f"map/{batch}": token}

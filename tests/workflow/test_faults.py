@@ -19,7 +19,7 @@ from astropy.table import Table
 from surveys import ROOT, draws, fails, given, run, stamps, survey, wait_for
 
 from lensmill.planning.schedule import schedule
-from lensmill.planning.state import take_inventory
+from lensmill.planning.state import survey_state
 from lensmill.results.layout import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
@@ -108,7 +108,7 @@ def test_a_read_only_folder_stops_the_run_and_keeps_what_is_there(finished, smal
     assert "Read-only file system" in said
     assert "mount the file system writable" in said
     assert stamps(folder) == kept
-    inventory = take_inventory(schedule(command[-1]))
+    inventory = survey_state(schedule(command[-1]))
     assert {lens.lens_id: lens.state.value for lens in inventory.lenses} == {
         "whole-0001": "stale",
         "whole-0002": "done",
@@ -230,7 +230,7 @@ def test_a_job_that_hangs_ends_at_its_limit(tmp_path: Path) -> None:
     assert "limit of 1 minutes" in said
     assert "run the workflow again" in said
     assert stamps(folder, "chains.npz").keys() == {"endless-0001"}
-    (lens,) = take_inventory(schedule(config)).lenses
+    (lens,) = survey_state(schedule(config)).lenses
     assert (lens.state.value, lens.step) == ("waiting", "sample")
 
 

@@ -26,6 +26,6 @@ if SCHEDULE.config.simulate:
             mem_mb=2000,
             runtime=30,
         params:
-            made_of=SCHEDULE.digest("calibration"),
+            config=CONFIG_FILE,
         script:
             "../scripts/calibration.py"

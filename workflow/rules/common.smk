@@ -1,6 +1,11 @@
 # In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
+from pathlib import Path
+
 from lensmill.errors import InputError
+from lensmill.planning.currency import stale_results
+from lensmill.planning.running import clear_locks
 from lensmill.planning.schedule import ending, schedule
+from lensmill.results.steps import ALL, STEPS
 
 if len(workflow.configfiles) != 1:
     raise WorkflowError(
@@ -19,12 +24,9 @@ except InputError as error:
 RUN = SCHEDULE.folder
 LOGS = f"{RUN.root}/logs"
 BENCHMARKS = f"{RUN.root}/benchmarks"
-
-
-# One run at a time holds the folder by a lock of the system's, which a killed run does not leave (onstart). So Snakemake's own
-# lock, which it does leave, is not needed, and neither is a word from the user before a job that was killed is run again.
-workflow.execution_settings.lock = False
-workflow.dag_settings.force_incomplete = True
+DECIDED = []
+if workflow.is_main_process:
+    clear_locks(RUN.root, Path(".snakemake"))
 
 
 wildcard_constraints:
@@ -50,11 +52,22 @@ def manifests(step):
     return [str(RUN.manifest(step, batch)) for batch in SCHEDULE.batches]
 
 
-def redo(step):
-    """The token that changes when a finished result has been deleted; only the main process renews it."""
-    return lambda wildcards: SCHEDULE.redo(
-        step, wildcards.batch, decide=workflow.is_main_process
-    )
+def decide(wildcards):
+    """Have the contents of results decide what runs, not Snakemake's records or the times of files; an input of no file.
+
+    Called while the graph of jobs is built: results that are there and not current are marked to be made anew. A job that was
+    killed is run again without a word from the user.
+    """
+    if workflow.is_main_process and not DECIDED:
+        DECIDED.append(True)
+        workflow.dag_settings.rerun_triggers = frozenset()
+        workflow.dag_settings.force_incomplete = True
+        steps = {rule: rule for rule in STEPS} | {"all": None}
+        asked = [steps.get(name) for name in workflow.dag_settings.targets]
+        targets = ALL if not asked or None in asked else asked
+        stale = stale_results(SCHEDULE, targets, CONFIG_FILE, keep=not workflow.dryrun)
+        workflow.dag.forcefiles.update(str(path) for path in stale)
+    return []
 
 
 # No rule: others would have to wait for it and take its output as ancient, and of a job that has such an input from a job

@@ -19,8 +19,6 @@ rule diagnose:
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
-        made_of=lambda wildcards: SCHEDULE.digest("diagnose", wildcards.batch),
-        redo=redo("diagnose"),
     script:
         "../scripts/diagnose.py"
 
@@ -42,7 +40,5 @@ rule pages:
         runtime=grown(60),
     params:
         config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("pages"),
-        redo=redo("pages"),
     script:
         "../scripts/pages.py"

@@ -1,6 +1,7 @@
 # In: the cutouts of a batch. Out: the maximum a posteriori of each lens (lenses/*/map.npz) and the batch's manifest.
 rule map:
     input:
+        decided=decide,
         catalogue=ancient(SCHEDULE.config.catalogue),
         weights=SCHEDULE.weights or [],
         cutouts=lambda wildcards: SCHEDULE.batch_cutouts(wildcards.batch),
@@ -19,7 +20,5 @@ rule map:
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
-        made_of=lambda wildcards: SCHEDULE.digest("map", wildcards.batch),
-        redo=redo("map"),
     script:
         "../scripts/map.py"

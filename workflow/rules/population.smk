@@ -23,6 +23,6 @@ rule population:
         mem_mb=grown(2000),
         runtime=grown(120),
     params:
-        made_of=SCHEDULE.digest("population"),
+        config=CONFIG_FILE,
     script:
         "../scripts/population.py"

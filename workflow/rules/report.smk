@@ -1,17 +1,19 @@
-# In: the certificates of all lenses. Out: one row for every lens of the input, and the report that opens offline.
+# In: the certificates of all lenses. The last whole catalogue and report stay until the next are. Out: one row for every lens of the input, and the report that opens offline.
 rule catalogue:
     input:
         config=RUN.config,
         validation=RUN.validation,
         manifests=manifests("diagnose"),
     output:
-        ecsv=report(
-            RUN.catalogue_ecsv,
-            caption="../report/catalogue.rst",
-            category="Survey",
-            labels={"what": "catalogue"},
+        ecsv=update(
+            report(
+                RUN.catalogue_ecsv,
+                caption="../report/catalogue.rst",
+                category="Survey",
+                labels={"what": "catalogue"},
+            )
         ),
-        parquet=RUN.catalogue_parquet,
+        parquet=update(RUN.catalogue_parquet),
     log:
         f"{LOGS}/catalogue.log",
     benchmark:
@@ -23,7 +25,7 @@ rule catalogue:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        made_of=SCHEDULE.digest("catalogue"),
+        config=CONFIG_FILE,
     script:
         "../scripts/catalogue.py"
 
@@ -36,11 +38,13 @@ rule report:
         pages=manifests("pages"),
         catalogue=rules.catalogue.output.ecsv,
     output:
-        index=report(
-            RUN.report,
-            caption="../report/survey.rst",
-            category="Survey",
-            labels={"what": "every lens"},
+        index=update(
+            report(
+                RUN.report,
+                caption="../report/survey.rst",
+                category="Survey",
+                labels={"what": "every lens"},
+            )
         ),
     log:
         f"{LOGS}/report.log",
@@ -53,6 +57,6 @@ rule report:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        made_of=SCHEDULE.digest("pages"),
+        config=CONFIG_FILE,
     script:
         "../scripts/report.py"

@@ -19,7 +19,5 @@ rule sample:
     params:
         config=CONFIG_FILE,
         lenses=lambda wildcards: SCHEDULE.batches[wildcards.batch],
-        made_of=SCHEDULE.digest("sample"),
-        redo=redo("sample"),
     script:
         "../scripts/sample.py"

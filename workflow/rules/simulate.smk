@@ -3,6 +3,7 @@ if SCHEDULE.config.simulate:
 
     rule simulate:
         input:
+            decided=decide,
             weights=(
                 SCHEDULE.weights if SCHEDULE.config.simulate.source == "neural" else []
             ),
@@ -22,6 +23,5 @@ if SCHEDULE.config.simulate:
             runtime=grown(60),
         params:
             config=CONFIG_FILE,
-            made_of=SCHEDULE.digest("simulate"),
         script:
             "../scripts/simulate.py"

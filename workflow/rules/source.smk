@@ -1,9 +1,10 @@
 # In: the config's section `source_network`. Out: galaxies to learn from, and the network that is the prior of the source.
 rule galaxies:
     input:
-        SCHEDULE.config.source_network.galaxies.catalogue or [],
+        catalogue=SCHEDULE.config.source_network.galaxies.catalogue or [],
+        decided=decide,
     output:
-        galaxies=RUN.root / "source" / "galaxies.npz",
+        galaxies=RUN.galaxies,
     log:
         f"{LOGS}/galaxies.log",
     benchmark:
@@ -16,7 +17,6 @@ rule galaxies:
         runtime=grown(120),
     params:
         config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("galaxies"),
     script:
         "../scripts/galaxies.py"
 
@@ -25,7 +25,7 @@ rule train:
     input:
         galaxies=rules.galaxies.output.galaxies,
     output:
-        weights=RUN.root / "source" / "weights.msgpack",
+        weights=RUN.weights,
         losses=RUN.root / "source" / "losses.json",
         curves=report(
             RUN.root / "source" / "curves.png",
@@ -57,6 +57,5 @@ rule train:
         runtime=grown(240),
     params:
         config=CONFIG_FILE,
-        made_of=SCHEDULE.digest("train"),
     script:
         "../scripts/train.py"

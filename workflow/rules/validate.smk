@@ -1,6 +1,7 @@
 # In: config, priors, catalogue, every cutout. Out: what the door found about each lens, and the config as it is used.
 rule validate:
     input:
+        decided=decide,
         config=CONFIG_FILE,
         priors=SCHEDULE.config.priors_file,
         catalogue=SCHEDULE.config.catalogue,
@@ -23,6 +24,6 @@ rule validate:
         mem_mb=grown(2000),
         runtime=grown(60),
     params:
-        made_of=lambda wildcards: SCHEDULE.digest("validate"),
+        config=CONFIG_FILE,
     script:
         "../scripts/validate.py"

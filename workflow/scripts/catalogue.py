@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from lensmill.config import load
+from lensmill.planning.currency import record_run
 from lensmill.results.catalogue import write_results
 from lensmill.survey.validation import read_validation
 
 if __name__ == "__main__":
-    validation = read_validation(snakemake.input.validation)
-    write_results(load(snakemake.input.config), validation, [Path(path) for path in snakemake.input.manifests])
+    config, validation = load(snakemake.params.config), read_validation(snakemake.input.validation)
+    write_results(config, validation, [Path(path) for path in snakemake.input.manifests])
+    record_run(config, "catalogue")

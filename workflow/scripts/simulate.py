@@ -2,8 +2,11 @@
 
 from lensmill.config import load
 from lensmill.device import runtime
+from lensmill.planning.currency import record_run
 from lensmill.simulation.mocks import write_survey
 
 if __name__ == "__main__":
     runtime.start(snakemake.threads)
-    write_survey(load(snakemake.params.config), snakemake.log[0])
+    config = load(snakemake.params.config)
+    write_survey(config, snakemake.log[0])
+    record_run(config, "simulate")

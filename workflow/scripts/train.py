@@ -4,9 +4,11 @@ from pathlib import Path
 
 from lensmill.config import load
 from lensmill.device import runtime
+from lensmill.planning.currency import record_run
 from lensmill.sourcenet.train import Recipe, write_network
 
 if __name__ == "__main__":
     runtime.start(snakemake.threads)
     config = load(snakemake.params.config)
     write_network(Path(snakemake.input.galaxies), Path(snakemake.output.weights), Recipe.of(config), snakemake.log[0])
+    record_run(config, "train")

@@ -82,10 +82,12 @@ def simulate(config: ConfigPath) -> None:
         if run.simulate is None:
             raise ConfigError([Problem(f"{config} simulate", "a section `simulate`", "nothing")])
         from lensmill.device import runtime
+        from lensmill.planning.currency import record_run
         from lensmill.simulation.mocks import write_survey
 
         runtime.start()
         write_survey(run)
+        record_run(run, "simulate")
 
 
 @app.command()
@@ -101,9 +103,9 @@ def status(config: ConfigPath, as_json: AsJson = False) -> None:
     """
     with refusing():
         from lensmill.planning.schedule import schedule
-        from lensmill.planning.state import readable, take_inventory
+        from lensmill.planning.state import readable, survey_state
 
-        found = take_inventory(schedule(config))
+        found = survey_state(schedule(config))
     typer.echo(json.dumps(found.as_dict(), indent=1) if as_json else readable(found))
 
 
@@ -131,12 +133,12 @@ def retry(
         from lensmill.errors import ConfigError, Problem
         from lensmill.planning import retry as again
         from lensmill.planning.schedule import schedule
-        from lensmill.planning.state import take_inventory
+        from lensmill.planning.state import survey_state
 
         if state is None and not lens:
             raise ConfigError([Problem("lensmill retry", "--status S, --lens ID or both", "neither")])
         plan = schedule(config)
         own = again.own_settings(settings or [])
-        chosen = again.select(take_inventory(plan).lenses, state, lens or [])
+        chosen = again.select(survey_state(plan).lenses, state, lens or [])
         queued = again.queue(plan, chosen, own)
     typer.echo(again.answer(chosen, queued, config))

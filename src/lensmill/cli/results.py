@@ -36,7 +36,7 @@ def report(config: ConfigPath, as_json: AsJson = False) -> None:
     with refusing():
         from lensmill.config import load
         from lensmill.jobs.reporting import tally, write_report
-        from lensmill.report import again
+        from lensmill.planning.commands import again
         from lensmill.results.layout import RunFolder
 
         run = load(config)

@@ -35,16 +35,20 @@ def train(config: ConfigPath, jobs: Jobs = 1) -> None:
 
 def train_network(run: "Config", jobs: int = 1) -> Path:
     """The weights of a run's source network, trained where they are not there yet."""
+    from lensmill.planning.currency import record_run
     from lensmill.progress import progress
+    from lensmill.results.layout import RunFolder
     from lensmill.sourcenet.dataset import make, write
     from lensmill.sourcenet.train import Recipe, write_network
 
-    network, folder = run.source_network, run.folder / "source"
-    galaxies, weights = folder / "galaxies.npz", folder / "weights.msgpack"
+    network, folder = run.source_network, RunFolder(run.folder)
+    galaxies, weights = folder.galaxies, folder.weights
     if not are_galaxies_of(run, galaxies):
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
+        record_run(run, "galaxies")
     write_network(galaxies, weights, Recipe.of(run))
+    record_run(run, "train")
     return weights
 
 

@@ -6,6 +6,7 @@ import yaml
 
 from lensmill.config.models import (
     MOST_RAYS,
+    RESOLVED,
     RUN_NAME,
     SHIPPED,
     TRAINED,
@@ -26,8 +27,21 @@ from lensmill.errors import ConfigError
 
 
 def load(path: str | Path) -> Config:
-    """The run that a YAML file configures; ConfigError with every problem, its line, its key and a hint."""
-    return parse(Config, read_yaml(path))
+    """The run that a YAML file configures; ConfigError with every problem, its line, its key and a hint.
+
+    What a run keeps of its config, `config.resolved.yaml`, tells the run in whose folder it lies: a copy writes into its own.
+    """
+    config = parse(Config, read_yaml(path))
+    return _in_its_folder(config, Path(path)) if Path(path).name == RESOLVED else config
+
+
+def _in_its_folder(config: Config, path: Path) -> Config:
+    """The config of the run in the folder that holds `path`, with its mock survey where that lies there too."""
+    folder = path.parent if path.parent.name else path.parent.resolve()
+    there: dict[str, object] = {"results": folder.parent, "run": folder.name}
+    if config.catalogue.is_relative_to(config.folder):
+        there["catalogue"] = folder / config.catalogue.relative_to(config.folder)
+    return config.model_copy(update=there)
 
 
 def load_priors(path: str | Path) -> Priors:

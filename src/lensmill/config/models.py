@@ -29,6 +29,7 @@ def _odd(number: int) -> int:
 
 SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file
 
+RESOLVED = "config.resolved.yaml"  # what a run keeps of its config, in its results folder
 MOST_RAYS = 10  # along a side of a pixel
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
 FINEST_PSF = 10  # times finer than the image

@@ -13,7 +13,7 @@ from lensmill.planning.running import at_work
 from lensmill.progress import Progress, progress
 from lensmill.results import provenance
 from lensmill.results.certificate import Certificate, Manifest, ManifestRow
-from lensmill.results.steps import Step
+from lensmill.results.steps import StepName
 from lensmill.results.store import read_certificate, write_certificate, write_manifest
 from lensmill.status import Stage, Status
 from lensmill.survey.cutout import read_cutout
@@ -41,7 +41,7 @@ class EarlierFailure(RuntimeError):
 
 def run_batch(
     survey: Survey,
-    step: Step,
+    step: StepName,
     lens_ids: Sequence[str],
     batch: str,
     log: str | None,
@@ -71,14 +71,14 @@ def run_batch(
 
 
 def _guarded(
-    survey: Survey, step: Step, lens_id: str, report: Progress, one: Callable[[Work, Progress], ManifestRow]
+    survey: Survey, step: StepName, lens_id: str, report: Progress, one: Callable[[Work, Progress], ManifestRow]
 ) -> ManifestRow:
     """The row of one lens, with the parts of what it is now; a failure that is still current is not repeated."""
     row = survey.rows[lens_id]
     digest = row.cutout_digest(file_sha256(row.path)) if row.path.is_file() else ""
-    parts = survey.ingredients.parts(step, row, digest)
+    parts = survey.dependencies.parts(step, row, digest)
     about = {"key": key(parts), "made_of": shortened(parts)}
-    final = survey.ingredients.parts("diagnose", row, digest)
+    final = survey.dependencies.parts("diagnose", row, digest)
     if known := _known_failure(survey, lens_id, key(final)):
         report.say(f"{step:8s} {lens_id}: {known.reason}")
         return known.model_copy(update={"extra": {"reused": True} | about})
@@ -88,7 +88,7 @@ def _guarded(
 
 def _attempted(
     survey: Survey,
-    step: Step,
+    step: StepName,
     lens_id: str,
     report: Progress,
     one: Callable[[Work, Progress], ManifestRow],
@@ -96,7 +96,7 @@ def _attempted(
 ) -> ManifestRow:
     try:
         cutout = read_cutout(survey.rows[lens_id], survey.config.preparation.masking)
-        return one(Work(survey, cutout, survey.ingredients.parts(step, survey.rows[lens_id], cutout.digest)), report)
+        return one(Work(survey, cutout, survey.dependencies.parts(step, survey.rows[lens_id], cutout.digest)), report)
     except InvalidInput as error:
         report.say(f"{step:8s} {lens_id}: {Status.INVALID_INPUT.value}: {error}")
         return ManifestRow(lens_id=lens_id, status=Status.INVALID_INPUT, stage=Stage.INPUT, reason=str(error))
@@ -110,14 +110,14 @@ def _attempted(
         return _failed(survey, step, lens_id, error, {} if isinstance(error, EarlierFailure) else final)
 
 
-def _failed(survey: Survey, step: Step, lens_id: str, error: Exception, parts: Mapping[str, str]) -> ManifestRow:
+def _failed(survey: Survey, step: StepName, lens_id: str, error: Exception, parts: Mapping[str, str]) -> ManifestRow:
     """The row and the certificate of a lens that ended in an error; without `parts` it is tried again at the next run."""
     stage = Stage.BASIN if step == "map" else Stage.SAMPLING
     row = ManifestRow(
         lens_id=lens_id, status=Status.FAILED, stage=stage, reason=f"{step}: {type(error).__name__}: {error}"
     )
     certificate = Certificate(
-        **row.model_dump(include=ROW), seed=survey.ingredients.seed(lens_id), key=key(parts) if parts else "",
+        **row.model_dump(include=ROW), seed=survey.dependencies.seed(lens_id), key=key(parts) if parts else "",
         hashes=dict(parts) | {"config": survey.config.digest()}, versions=provenance.versions(),
         hardware=runtime.hardware(),
     )  # fmt: skip

@@ -13,10 +13,10 @@ from lensmill.model.parameters import Family, prior_of
 from lensmill.model.priors import interval
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
-from lensmill.planning.dependencies import Ingredients, key
+from lensmill.planning.dependencies import Dependencies, key
 from lensmill.preparation import Expected, Prepared, follow_light, prepare
 from lensmill.results.layout import RunFolder
-from lensmill.results.steps import Step
+from lensmill.results.steps import StepName
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.cutout import Cutout
 from lensmill.survey.truth import read_truth
@@ -29,7 +29,7 @@ class Survey:
     config: Config
     priors: Priors
     network: Network | None
-    ingredients: Ingredients
+    dependencies: Dependencies
     rows: Mapping[str, CatalogueRow]
     truths: Mapping[str, Mapping[str, float]]
 
@@ -56,7 +56,7 @@ class Work:
     def effort(self) -> Effort:
         """The sampler's settings as the core takes them."""
         limits = self.survey.config.certificate
-        inference = self.survey.ingredients.inference(self.cutout.lens_id)
+        inference = self.survey.dependencies.inference(self.cutout.lens_id)
         return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
 
     @functools.cached_property
@@ -110,7 +110,7 @@ class Work:
     @property
     def seed(self) -> int:
         """The lens's own seed, whatever else the survey holds."""
-        return self.survey.ingredients.seed(self.cutout.lens_id)
+        return self.survey.dependencies.seed(self.cutout.lens_id)
 
 
 def open_survey(config: Config, weights: str | Path | None) -> Survey:
@@ -124,10 +124,10 @@ def open_survey(config: Config, weights: str | Path | None) -> Survey:
         raise ConfigError(survey_wide)
     by_id = {row.lens_id: row for row in rows}
     priors = load_priors(config.priors_file)
-    ingredients = Ingredients(config, priors.digest(), digest, read_attempts(config.folder))
-    return Survey(config, priors, network, ingredients, by_id, read_truth(config.catalogue))
+    dependencies = Dependencies(config, priors.digest(), digest, read_attempts(config.folder))
+    return Survey(config, priors, network, dependencies, by_id, read_truth(config.catalogue))
 
 
-def result_key(survey: Survey, cutout: Cutout, step: Step) -> str:
+def result_key(survey: Survey, cutout: Cutout, step: StepName) -> str:
     """The hash of all that makes a lens's result of a step."""
-    return key(survey.ingredients.parts(step, survey.rows[cutout.lens_id], cutout.digest))
+    return key(survey.dependencies.parts(step, survey.rows[cutout.lens_id], cutout.digest))

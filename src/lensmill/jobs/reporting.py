@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lensmill.config import Config
 from lensmill.errors import ConfigError, Problem
+from lensmill.planning.currency import record_run
 from lensmill.report import write_index, write_lens_page, write_population_page
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.catalogue import write_results
@@ -34,6 +35,8 @@ def write_report(run: Config, again: Callable[[str], str]) -> list[LensRecord]:
             write_lens_page(folder, record.lens_id, truth=truths.get(record.lens_id), command=again(record.lens_id))
     problems = [*validation.problems, *(problem for lens in validation.lenses for problem in lens.problems)]
     write_index(folder, records, problems)
+    for step in ("catalogue", "report"):
+        record_run(run, step)
     return records
 
 

@@ -141,5 +141,5 @@ def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
 def _config(work: Work) -> str:
     """The run's configuration as it holds for this lens, its own settings included, as JSON."""
     survey = work.survey
-    inference = survey.ingredients.inference(work.cutout.lens_id)
+    inference = survey.dependencies.inference(work.cutout.lens_id)
     return survey.config.model_copy(update={"inference": inference}).model_dump_json()

@@ -1,7 +1,6 @@
 """Commands that are shown to people: they work as they are shown, from the folder in which they are shown."""
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,10 +8,8 @@ from lensmill.files.shipped import project
 
 
 def program(name: str) -> str:
-    """A program of this environment as a shell here starts it: its name where PATH has it, else its path."""
-    own = Path(sys.executable).with_name(name)
-    found = shutil.which(name)
-    return name if found and Path(found).samefile(own) else here(own)
+    """A program of this environment, by its path: it is found whatever PATH is."""
+    return here(Path(sys.executable).with_name(name))
 
 
 def here(path: str | Path) -> str:
@@ -45,3 +42,8 @@ def fit_command(cutout: str | Path, config: str | Path, output: str | Path) -> s
 def from_here(command: str) -> str:
     """A command that works from any folder, since it goes to this one first."""
     return f"cd {shlex.quote(str(Path.cwd()))} && {command}"
+
+
+def again(config: str | Path, lens_id: str) -> str:
+    """The commands that compute a lens of a run anew, with another seed, from any folder."""
+    return from_here(f"{retry_command(config, lens_id)} && {run_command(config)}")

@@ -9,28 +9,15 @@ from lensmill.config import Config, Inference
 from lensmill.files.atomic import json_sha256
 from lensmill.planning.attempts import Attempt
 from lensmill.results import provenance
-from lensmill.results.steps import Step
+from lensmill.results.steps import PARTS, STEPS, StepName
 from lensmill.survey.catalogue import CatalogueRow
 
-PARTS = {  # name: what has changed where its hash has
-    "cutout": "the cutout's bytes, or what the catalogue says of its pixels",
-    "row": "the lens's row of the catalogue",
-    "priors": "the priors file",
-    "model": "the config's section `model`",
-    "preparation": "the config's section `preparation`",
-    "sampler": "the config's section `inference`, or the lens's own settings",
-    "certificate": "the config's section `certificate`",
-    "weights": "the source network's weights",
-    "seed": "the config's seed",
-    "retry": "the lens was queued again by `lensmill retry`",
-    "code": "the code of the step",
-}
 FIRST = Attempt()
 SHORT = 16  # hexadecimal digits that a manifest keeps of a part: they explain, the key decides
 
 
 @dataclasses.dataclass(frozen=True)
-class Ingredients:
+class Dependencies:
     """What all lenses of a run are made of: config, hashes of priors and weights, and attempts by lens."""
 
     config: Config
@@ -54,36 +41,36 @@ class Ingredients:
 
     @functools.cached_property
     def _common(self) -> dict[str, str]:
-        """Hashes that all lenses share, and that would take long to make for each."""
+        """Hashes of the parts that all lenses share."""
         config = self.config
         return {
+            "priors": self.priors,
             "model": config.model.digest(),
             "preparation": config.preparation.digest(),
+            "starts": json_sha256(config.inference.starts),
             "sampler": config.inference.digest(),
-            "seed": json_sha256(config.seed),
             "certificate": config.certificate.digest(),
+            "weights": self.weights,
+            "seed": json_sha256(config.seed),
         }
 
-    def parts(self, step: Step, row: CatalogueRow, cutout: str) -> dict[str, str]:
-        """The hash of every part of a lens's result of a step; `cutout` is the cutout's digest."""
-        common, own = self._common, row.lens_id in self.attempts
-        inference = self.inference(row.lens_id)
-        sampler = inference.digest() if own else common["sampler"]
-        found = {
+    def _own(self, row: CatalogueRow, cutout: str) -> dict[str, str]:
+        """Hashes of the parts that are a lens's own."""
+        own = {
             "cutout": cutout,
-            "row": json_sha256(row.settings) if step != "diagnose" else row.digest,
-            "priors": self.priors,
-            "model": common["model"],
-            "preparation": common["preparation"],
-            "sampler": json_sha256(inference.starts) if step == "map" else sampler,
-            "weights": self.weights,
-            "seed": common["seed"],
+            "row": json_sha256(row.settings),
+            "facts": row.digest,
             "retry": json_sha256(self.attempt(row.lens_id).number),
-            "code": provenance.code_fingerprint(step),
         }
-        if step == "diagnose":
-            found["certificate"] = common["certificate"]
-        return found
+        if row.lens_id in self.attempts:
+            inference = self.inference(row.lens_id)
+            own |= {"starts": json_sha256(inference.starts), "sampler": inference.digest()}
+        return own
+
+    def parts(self, step: StepName, row: CatalogueRow, cutout: str) -> dict[str, str]:
+        """The hash of every part of a lens's result of a step; `cutout` is the cutout's digest."""
+        found = self._common | self._own(row, cutout) | {"code": provenance.code_fingerprint(step)}
+        return {name: found[name] for name in (*STEPS[step].parts, "code")}
 
 
 def key(parts: Mapping[str, str]) -> str:

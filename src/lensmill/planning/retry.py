@@ -10,15 +10,15 @@ from pydantic import ValidationError
 from lensmill.config import Inference
 from lensmill.errors import ConfigError, Problem, closest
 from lensmill.planning.attempts import Attempt, read_attempts, write_attempts
-from lensmill.planning.commands import from_here, retry_command, run_command
+from lensmill.planning.commands import run_command
 from lensmill.planning.schedule import Schedule
-from lensmill.planning.state import Standing, State
+from lensmill.planning.state import LensState, State
 from lensmill.status import FITTED
 
 SECTION = "inference"
 
 
-def select(lenses: Iterable[Standing], status: str | None, lens_ids: Collection[str]) -> list[Standing]:
+def select(lenses: Iterable[LensState], status: str | None, lens_ids: Collection[str]) -> list[LensState]:
     """The lenses of a state, or of an outcome such as `uncertified`, or of these ids; all conditions hold together.
 
     ConfigError for a word that is neither and for ids that the run does not have.
@@ -60,7 +60,7 @@ def own_settings(assignments: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def queue(plan: Schedule, chosen: Sequence[Standing], settings: Mapping[str, Any]) -> list[Standing]:
+def queue(plan: Schedule, chosen: Sequence[LensState], settings: Mapping[str, Any]) -> list[LensState]:
     """Have lenses computed anew at the next run, each with a seed of its next attempt and with `settings` of its own.
 
     A lens that the next run does anyway is queued only where it gets settings, one that a job has in hand never. Results
@@ -77,7 +77,7 @@ def queue(plan: Schedule, chosen: Sequence[Standing], settings: Mapping[str, Any
     return queued
 
 
-def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: str | Path) -> str:
+def answer(chosen: Sequence[LensState], queued: Sequence[LensState], config: str | Path) -> str:
     """What was queued, in words, and what was not and why."""
     lines = [f"{lens.lens_id}: queued again (was {lens.outcome or lens.state})" for lens in queued]
     lines += [f"{lens.lens_id}: {_why_not(lens)}" for lens in chosen if lens not in queued]
@@ -87,12 +87,7 @@ def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: str |
     return "\n".join(lines)
 
 
-def _why_not(lens: Standing) -> str:
+def _why_not(lens: LensState) -> str:
     if lens.state is State.RUNNING:
         return f"not queued, a job has it in hand: {lens.reason}"
     return f"not queued, since the next run computes it anyway: {lens.reason}"
-
-
-def again(config: str | Path, lens_id: str) -> str:
-    """The commands that compute a lens of a run anew, with another seed, from any folder."""
-    return from_here(f"{retry_command(config, lens_id)} && {run_command(config)}")

@@ -59,6 +59,24 @@ def hold(root: Path) -> None:
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode())
 
 
+def clear_locks(root: Path, records: Path) -> None:
+    """Remove what a killed run left of Snakemake's own locks on a results folder, below `records`, its `.snakemake`.
+
+    A run that is alive holds the folder (`hold`); where it does, nothing is removed, and where no run does, no lock means a run.
+    """
+    path = root / "state" / "run.lock"
+    if path.exists():
+        handle = os.open(path, os.O_RDWR)
+        taken = _taken(handle)
+        os.close(handle)
+        if taken:
+            return
+    for lock in (records / "locks").glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            if str(root) in lock.read_text(errors="replace"):
+                lock.unlink()
+
+
 def _taken(handle: int) -> bool:
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

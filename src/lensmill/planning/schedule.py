@@ -9,15 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import TRAINED, Config, ConfigError, check_files, load, load_priors
-from lensmill.files.atomic import file_sha256, json_sha256, read_json, write_json
-from lensmill.files.hashes import FileHashes
+from lensmill.config import Config, ConfigError, check_files, load, load_priors
 from lensmill.planning.attempts import Attempt, read_attempts
-from lensmill.results.layout import RunFolder, missing_result
-from lensmill.results.provenance import code_fingerprint
-from lensmill.results.store import read_manifest
-from lensmill.status import Status
-from lensmill.survey.catalogue import read_catalogue, read_ids
+from lensmill.results.layout import RunFolder
+from lensmill.survey.catalogue import read_ids
 from lensmill.survey.truth import TRUTH, mock_cutouts
 
 LINES = 100
@@ -31,6 +26,14 @@ class Schedule:
     config: Config
     cutouts: Mapping[str, Path]
     batches: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, config: Config) -> "Schedule":
+        """The jobs of the run that a config describes; ConfigError with every problem of the catalogue."""
+        if missing := check_files(config):
+            raise ConfigError(missing)
+        cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
+        return cls(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
 
     @property
     def folder(self) -> RunFolder:
@@ -53,24 +56,6 @@ class Schedule:
         return paths if self.config.simulate else [path for path in paths if path.exists()]
 
     @functools.cached_property
-    def _rows(self) -> dict[str, str]:
-        """What the catalogue says of each lens beside its pixels; nothing in a mock survey."""
-        if self.config.simulate:
-            return {}
-        return {row.lens_id: row.digest for row in read_catalogue(self.config.catalogue)[0]}
-
-    @functools.cached_property
-    def _given(self) -> dict[Path, str]:
-        """Hashes of the files that are not made by this run: Snakemake looks at one only where it is newer than a result."""
-        given = [] if self.config.simulate else list(self.cutouts.values())
-        if self.weights is not None and self.config.source_network.weights != TRAINED:
-            given.append(self.weights)
-        hashes = FileHashes(self.folder.hashes)
-        found = {path: hashes.sha256(path) or "" for path in given}
-        hashes.keep()
-        return found
-
-    @functools.cached_property
     def attempts(self) -> dict[str, Attempt]:
         """Lenses that were queued again."""
         return read_attempts(self.folder.root)
@@ -79,72 +64,6 @@ class Schedule:
     def priors(self) -> str:
         """The hash of the priors."""
         return load_priors(self.config.priors_file).digest()
-
-    def digest(self, step: str, batch: str | None = None) -> str:
-        """The hash of all that a job depends on beside its input files: settings, rows, attempts, code."""
-        config = self.config
-        made_of: dict[str, object] = {"code": code_fingerprint(step), "seed": config.seed}
-        if step == "map":
-            made_of |= {
-                "model": config.model.digest(),
-                "preparation": config.preparation.digest(),
-                "starts": config.inference.starts,
-                "priors": self.priors,
-                "attempts": [
-                    self.attempts[lens_id].model_dump(mode="json")
-                    for lens_id in self.batches[batch or ""]
-                    if lens_id in self.attempts
-                ],
-                "lenses": list(self.batches[batch or ""]),
-                "files": [self._given.get(self.cutouts[lens_id], "") for lens_id in self.batches[batch or ""]],
-                "weights": self._given.get(self.weights, "") if self.weights else "",
-            }
-        if step == "validate":
-            made_of |= {"config": config.digest(), "priors": self.priors, "files": sorted(self._given.values())}
-        if step in ("map", "diagnose"):
-            made_of["rows"] = [self._rows.get(lens_id, "") for lens_id in self.batches[batch or ""]]
-        if step == "sample":
-            made_of["inference"] = config.inference.digest()
-        if step == "diagnose":
-            made_of["certificate"] = config.certificate.digest()
-        if step in ("validate", "catalogue") and not config.simulate:
-            made_of["table"] = file_sha256(config.catalogue)
-        if step == "galaxies":
-            made_of["galaxies"] = config.source_network.galaxies.digest()
-        if step == "train":
-            made_of["network"] = config.source_network.digest()
-        if step == "simulate" and config.simulate:
-            made_of |= {
-                "simulate": config.simulate.digest(),
-                "priors": self.priors,
-                "profiles": [list(config.model.mass), list(config.model.lens_light)],
-            }
-        return json_sha256(made_of)
-
-    def redo(self, step: str, batch: str, *, decide: bool) -> str:
-        """A token that changes when a result of a finished job has been deleted, so that Snakemake runs that job again.
-
-        With `decide` (the main process, not its jobs) the token is renewed and kept on disk; it never turns back, or the
-        job would run a second time for nothing.
-        """
-        path = self.folder.root / "state" / "redo.json"
-        tokens = read_json(path) if path.exists() else {}
-        name = f"{step}/{batch}"
-        if decide and (missing := self._deleted(step, batch)):
-            stamp = self.folder.manifest(step, batch).stat().st_mtime_ns
-            token = json_sha256([missing, stamp])
-            if tokens.get(name) != token:
-                write_json(path, tokens | {name: token})
-            return token
-        return str(tokens.get(name, ""))
-
-    def _deleted(self, step: str, batch: str) -> list[str]:
-        """Lenses that the manifest of a finished job reports as done, but whose result is gone."""
-        manifest = self.folder.manifest(step, batch)
-        if not manifest.exists():
-            return []
-        rows = [row for row in read_manifest(manifest).lenses if row.status is not Status.INVALID_INPUT]
-        return [row.lens_id for row in rows if missing_result(self.folder, step, row) is not None]
 
 
 def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[str, ...]]:
@@ -163,11 +82,7 @@ def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[s
 
 def schedule(configfile: str | Path) -> Schedule:
     """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue."""
-    config = load(configfile)
-    if missing := check_files(config):
-        raise ConfigError(missing)
-    cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
-    return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
+    return Schedule.of(load(configfile))
 
 
 def ending(plan: Schedule) -> str:

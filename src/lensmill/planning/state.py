@@ -5,21 +5,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any
 
 from lensmill.errors import DamagedResult, Problem
 from lensmill.files.hashes import FileHashes
-from lensmill.planning.dependencies import Ingredients, changed, key
+from lensmill.planning.dependencies import Dependencies, changed, key
 from lensmill.planning.running import Job, jobs_at_work
 from lensmill.planning.schedule import Schedule
 from lensmill.results.certificate import ManifestRow
 from lensmill.results.layout import missing_result
-from lensmill.results.steps import Step
+from lensmill.results.steps import SAMPLED_STEPS, StepName
 from lensmill.results.store import read_manifest
 from lensmill.status import Status
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
-
-STEPS: tuple[Step, ...] = get_args(Step)[:3]
 
 
 class State(StrEnum):
@@ -43,7 +41,7 @@ class State(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class LensState:
     """One lens: its state, the step that comes next or went wrong, the parts that changed, the outcome, and why in words."""
 
     lens_id: str
@@ -55,11 +53,11 @@ class Standing:
 
 
 @dataclasses.dataclass(frozen=True)
-class Inventory:
+class SurveyState:
     """All lenses of a run, in the order of its input, the jobs at work, and what could not be read."""
 
     run: str
-    lenses: tuple[Standing, ...]
+    lenses: tuple[LensState, ...]
     jobs: tuple[Job, ...]
     problems: tuple[str, ...]
 
@@ -70,7 +68,7 @@ class Inventory:
         return {state.value: found[state] for state in State}
 
     def as_dict(self) -> dict[str, Any]:
-        """The inventory as a JSON object."""
+        """The state as a JSON object."""
         return {
             "run": self.run,
             "counts": self.counts,
@@ -81,47 +79,50 @@ class Inventory:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Evidence:
-    """What an inventory is taken from."""
+class Evidence:
+    """What decides whether a lens's results are current: the plan, hashes of what is there, the catalogue's rows."""
 
     plan: Schedule
-    ingredients: Ingredients
+    dependencies: Dependencies
     hashes: FileHashes
     rows: Mapping[str, CatalogueRow]
-    records: Mapping[Step, Mapping[str, ManifestRow]]
-    alive: Mapping[tuple[str, str], Job]
+
+    def cutout(self, row: CatalogueRow) -> str:
+        """The digest of a lens's cutout; empty where the file cannot be read."""
+        digest = self.hashes.sha256(row.path)
+        return row.cutout_digest(digest) if digest else ""
 
 
-def take_inventory(plan: Schedule) -> Inventory:
-    """Where every lens of a run stands, by the hashes that the workflow uses; nothing is computed."""
-    root, problems = plan.folder.root, []
-    hashes = FileHashes(plan.folder.hashes)
+def gather(plan: Schedule, hashes: FileHashes) -> Evidence:
+    """The evidence as it is now."""
     weights = (hashes.sha256(plan.weights) or "") if plan.weights else ""
-    records: dict[Step, dict[str, ManifestRow]] = {}
-    for step in STEPS:
+    rows = read_catalogue(plan.config.catalogue)[0] if plan.config.catalogue.exists() else []
+    dependencies = Dependencies(plan.config, plan.priors, weights, plan.attempts)
+    return Evidence(plan, dependencies, hashes, {row.lens_id: row for row in rows})
+
+
+def survey_state(plan: Schedule) -> SurveyState:
+    """Where every lens of a run stands, by the keys that the workflow uses; nothing is computed."""
+    problems: list[str] = []
+    records: dict[StepName, dict[str, ManifestRow]] = {}
+    for step in SAMPLED_STEPS:
         records[step], unread = _records(plan, step)
         problems += unread
-    rows = read_catalogue(plan.config.catalogue)[0] if plan.config.catalogue.exists() else []
-    jobs = jobs_at_work(root)
-    evidence = _Evidence(
-        plan,
-        Ingredients(plan.config, plan.priors, weights, plan.attempts),
-        hashes,
-        {row.lens_id: row for row in rows},
-        records,
-        {(job.step, job.batch): job for job in jobs},
-    )
+    evidence, jobs = gather(plan, FileHashes(plan.folder.hashes)), jobs_at_work(plan.folder.root)
+    alive = {(job.step, job.batch): job for job in jobs}
     lenses = tuple(
-        _standing(evidence, batch, lens_id) for batch, lens_ids in plan.batches.items() for lens_id in lens_ids
+        _lens_state(evidence, records, alive, batch, lens_id)
+        for batch, lens_ids in plan.batches.items()
+        for lens_id in lens_ids
     )
-    hashes.keep()
+    evidence.hashes.keep()
     order = {lens_id: i for i, lens_id in enumerate(plan.cutouts)}
-    return Inventory(
+    return SurveyState(
         plan.config.run, tuple(sorted(lenses, key=lambda lens: order[lens.lens_id])), tuple(jobs), tuple(problems)
     )
 
 
-def _records(plan: Schedule, step: Step) -> tuple[dict[str, ManifestRow], list[str]]:
+def _records(plan: Schedule, step: StepName) -> tuple[dict[str, ManifestRow], list[str]]:
     """The last word of a step on every lens; that of the batch it is in now, where two have one."""
     found: dict[str, ManifestRow] = {}
     problems = []
@@ -135,44 +136,48 @@ def _records(plan: Schedule, step: Step) -> tuple[dict[str, ManifestRow], list[s
     return found, problems
 
 
-def _standing(evidence: _Evidence, batch: str, lens_id: str) -> Standing:
+def _lens_state(
+    evidence: Evidence,
+    records: Mapping[StepName, Mapping[str, ManifestRow]],
+    alive: Mapping[tuple[str, str], Job],
+    batch: str,
+    lens_id: str,
+) -> LensState:
     row = evidence.rows.get(lens_id)
     if row is None:
-        return Standing(lens_id, State.WAITING, "simulate", reason="the mock survey is not written yet")
+        return LensState(lens_id, State.WAITING, "simulate", reason="the mock survey is not written yet")
     if row.problems:
-        return Standing(lens_id, State.INVALID, reason="; ".join(_briefly(problem) for problem in row.problems))
-    digest = evidence.hashes.sha256(row.path)
-    if digest is None:
-        return Standing(
+        return LensState(lens_id, State.INVALID, reason="; ".join(_briefly(problem) for problem in row.problems))
+    if evidence.hashes.sha256(row.path) is None:
+        return LensState(
             lens_id, State.INVALID, reason=f"{row.path}: expected a FITS file, got no file that can be read"
         )
-    cutout = row.cutout_digest(digest)
-    for step in STEPS:
-        found = _after(evidence, step, row, cutout)
+    for step in SAMPLED_STEPS:
+        found = unfinished(evidence, step, row, records[step].get(lens_id))
         if found is not None:
-            job = evidence.alive.get((step, batch))
+            job = alive.get((step, batch))
             if job and found.state in (State.WAITING, State.STALE):
-                return Standing(lens_id, State.RUNNING, step, reason=str(job))
+                return LensState(lens_id, State.RUNNING, step, reason=str(job))
             return found
-    return Standing(lens_id, State.DONE, outcome=evidence.records["diagnose"][lens_id].status.value)
+    return LensState(lens_id, State.DONE, outcome=records["diagnose"][lens_id].status.value)
 
 
-def _after(evidence: _Evidence, step: Step, row: CatalogueRow, cutout: str) -> Standing | None:
-    """Where a lens stands if it comes no further than this step; None where it does."""
-    lens_id, record = row.lens_id, evidence.records[step].get(row.lens_id)
+def unfinished(evidence: Evidence, step: StepName, row: CatalogueRow, record: ManifestRow | None) -> LensState | None:
+    """Where a lens stands if it comes no further than this step, by what its manifest says of it; None where it does."""
+    lens_id = row.lens_id
     if record is None:
-        return Standing(lens_id, State.WAITING, step, reason=f"{step} has not been run")
-    parts = evidence.ingredients.parts(step, row, cutout)
+        return LensState(lens_id, State.WAITING, step, reason=f"{step} has not been run")
+    parts = evidence.dependencies.parts(step, row, evidence.cutout(row))
     if record.extra.get("key") != key(parts):
         made_of = record.extra.get("made_of")
         differ = changed(parts, made_of) if isinstance(made_of, dict) else ()
-        return Standing(lens_id, State.STALE, step, differ, reason=f"changed: {', '.join(differ) or 'not known what'}")
+        return LensState(lens_id, State.STALE, step, differ, reason=f"changed: {', '.join(differ) or 'not known what'}")
     if record.status is Status.INVALID_INPUT:
-        return Standing(lens_id, State.INVALID, step, reason=_one_line(record.reason))
+        return LensState(lens_id, State.INVALID, step, reason=_one_line(record.reason))
     if result := missing_result(evidence.plan.folder, step, record):
-        return Standing(lens_id, State.STALE, step, ("result",), reason=f"deleted: {result}")
+        return LensState(lens_id, State.STALE, step, ("result",), reason=f"deleted: {result}")
     if record.status is Status.FAILED:
-        return Standing(lens_id, State.FAILED, record.stage.value, reason=_one_line(record.reason))
+        return LensState(lens_id, State.FAILED, record.stage.value, reason=_one_line(record.reason))
     return None
 
 
@@ -184,18 +189,18 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def readable(inventory: Inventory, most: int = 40) -> str:
-    """An inventory for people: counts, what changed, jobs at work, and the lenses that are not done."""
-    counts = ", ".join(f"{number} {state}" for state, number in inventory.counts.items() if number)
-    outcomes = Counter(lens.outcome for lens in inventory.lenses if lens.outcome)
-    reasons = Counter((lens.step, lens.changed) for lens in inventory.lenses if lens.state is State.STALE)
-    open_ones = [lens for lens in inventory.lenses if lens.state is not State.DONE]
+def readable(survey: SurveyState, most: int = 40) -> str:
+    """The state of a survey for people: counts, what changed, jobs at work, and the lenses that are not done."""
+    counts = ", ".join(f"{number} {state}" for state, number in survey.counts.items() if number)
+    outcomes = Counter(lens.outcome for lens in survey.lenses if lens.outcome)
+    reasons = Counter((lens.step, lens.changed) for lens in survey.lenses if lens.state is State.STALE)
+    open_ones = [lens for lens in survey.lenses if lens.state is not State.DONE]
     width = max((len(lens.lens_id) for lens in open_ones[:most]), default=0)
     lines = [f"{lens.lens_id:{width}s}  {lens.state:8s} {lens.reason}"[:200] for lens in open_ones[:most]]
     if len(open_ones) > most:
         lines.append(f"... and {len(open_ones) - most} more that are not done; --json has all")
-    lines += [f"problem: {problem}" for problem in inventory.problems]
-    lines += [f"at work: {job}" for job in inventory.jobs]
+    lines += [f"problem: {problem}" for problem in survey.problems]
+    lines += [f"at work: {job}" for job in survey.jobs]
     lines += [f"stale from {step} on: {n}, changed: {', '.join(parts)}" for (step, parts), n in reasons.most_common()]
     lines += [f"done: {', '.join(f'{n} {outcome}' for outcome, n in outcomes.most_common())}"] if outcomes else []
-    return "\n".join([*lines, f"{inventory.run}: {len(inventory.lenses)} lenses: {counts}"])
+    return "\n".join([*lines, f"{survey.run}: {len(survey.lenses)} lenses: {counts}"])

@@ -185,8 +185,7 @@ def write_index(run: RunFolder, records: Sequence[LensRecord], problems: Sequenc
     config = load(run.config)
     truths = read_truth(config.catalogue)
     _write_missing_pages(run, records, problems, truths)
-    folder = run.report.parent
-    write_text(folder / "order.js", f"window.lensmillOrder = {_script([file_name(r.lens_id) for r in records])};\n")
+    write_text(run.order, f"window.lensmillOrder = {_script([file_name(r.lens_id) for r in records])};\n")
     write_links(run)
     files = (run.catalogue_ecsv, run.catalogue_parquet, run.validation, run.config)
     links = [(path.name, f"../{path.name}") for path in files if path.exists()]

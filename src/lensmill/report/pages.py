@@ -96,12 +96,8 @@ def _write_thumbnail(path: Path, images: xr.Dataset | None) -> None:
         thumbnail(images).save(whole, "WEBP", quality=70, method=4)
 
 
-def _made_of(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, command: str | None) -> str:
-    """The hash of what a page shows and of the code that writes it; a certificate tells apart all that lies beside it."""
-    return provenance.key(
-        certificate=file_sha256(run.certificate(lens_id)), truth=dict(truth or {}), command=command,
-        code=provenance.code_fingerprint("pages"),
-    )  # fmt: skip
+def _key(run: RunFolder, lens_id: str, truth: Mapping[str, float] | None, command: str | None) -> str:
+    return provenance.page_key(file_sha256(run.certificate(lens_id)), truth or {}, command)
 
 
 def is_current(
@@ -112,7 +108,7 @@ def is_current(
     if not page.exists() or (run.images(lens_id).exists() and not run.thumbnail(lens_id).exists()):
         return False
     with page.open("rb") as stream:
-        return _made_of(run, lens_id, truth, command).encode() in stream.read(HEAD)
+        return _key(run, lens_id, truth, command).encode() in stream.read(HEAD)
 
 
 def write_lens_page(
@@ -130,7 +126,7 @@ def write_lens_page(
     rows = [row for group in groups.values() for row in group]
     known = {row.name: row.truth for row in rows if math.isfinite(row.truth)}
     shown: dict[str, Any] = {"certificate": certificate, "groups": groups, "command": command}
-    shown["made_of"] = _made_of(run, lens_id, truth, command)
+    shown["made_of"] = _key(run, lens_id, truth, command)
     shown |= {"has_truth": bool(known), "has_prior": any(row.summary.prior for row in rows)}
     shown |= {"files": _files(run, lens_id), "preparation": tables.preparation(certificate)}
     with themed():

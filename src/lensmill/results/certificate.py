@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from lensmill.results.steps import Step
+from lensmill.results.steps import StepName
 from lensmill.status import Stage, Status
 
 
@@ -109,7 +109,7 @@ class Manifest(_Record):
     """What one step of a batch job did: one row for each of its lenses, none twice."""
 
     batch: str
-    step: Step
+    step: StepName
     lenses: tuple[ManifestRow, ...]
 
     @model_validator(mode="after")

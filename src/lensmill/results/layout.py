@@ -5,7 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from lensmill.config.models import RESOLVED
 from lensmill.results.certificate import ManifestRow
+from lensmill.results.steps import STEPS
 from lensmill.status import Status
 
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes for a name with its suffix
@@ -30,7 +32,7 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """The configuration as the run used it."""
-        return self.root / "config.resolved.yaml"
+        return self.root / RESOLVED
 
     @property
     def validation(self) -> Path:
@@ -56,6 +58,25 @@ class RunFolder:
     def report(self) -> Path:
         """The first page of the report."""
         return self.root / "report" / "index.html"
+
+    @property
+    def order(self) -> Path:
+        """The order of the lenses, for the pages' links to the next one."""
+        return self.report.with_name("order.js")
+
+    @property
+    def galaxies(self) -> Path:
+        """The galaxies that the source network learns from."""
+        return self.root / "source" / "galaxies.npz"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the network that this run trains."""
+        return self.root / "source" / "weights.msgpack"
+
+    def made(self, step: str) -> Path:
+        """What the results of a step that concerns the whole run were made of."""
+        return self.root / "state" / "made" / f"{step}.json"
 
     @property
     def calibration(self) -> Path:
@@ -115,12 +136,7 @@ def missing_result(folder: RunFolder, step: str, row: ManifestRow) -> Path | Non
 
     That of a lens that failed is the certificate, which says why there is no more.
     """
-    results = {
-        "map": (folder.map,),
-        "sample": (folder.posterior,),
-        "diagnose": (folder.certificate, folder.images),
-        "pages": (folder.page, folder.thumbnail),
-    }
     failed = row.status is Status.FAILED
-    whole = (folder.certificate,) if failed and step != "pages" else results[step][: 1 if failed else None]
-    return next((path(row.lens_id) for path in whole if not path(row.lens_id).exists()), None)
+    whole = ("certificate",) if failed and step != "pages" else STEPS[step].results[: 1 if failed else None]
+    paths = (getattr(folder, name)(row.lens_id) for name in whole)
+    return next((path for path in paths if not path.exists()), None)

@@ -1,23 +1,24 @@
-"""What a result was made of: versions, code, hashes. A lens's result is current if and only if its key matches."""
+"""What a result was made of: versions, code, hashes. A result is current if and only if its key matches."""
 
 import functools
 import importlib.metadata
 import pathlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from lensmill.files.atomic import file_sha256, json_sha256
-from lensmill.results.steps import STAGES
+from lensmill.results.steps import STEPS
 
 PACKAGE = pathlib.Path(__file__).parents[1]
 PACKAGES = ("lensmill", "jax", "jaxlib", "numpyro", "flax", "arviz-stats", "numpy", "scipy", "sep", "snakemake")
 
 
 @functools.cache
-def code_fingerprint(stage: str) -> str:
-    """SHA-256 over the source files that a stage runs, so that a change of code is seen where Snakemake cannot see it."""
-    roots = [PACKAGE / name for name in STAGES[stage]]
+def code_fingerprint(step: str) -> str:
+    """SHA-256 over the source files that a step runs."""
+    roots = [PACKAGE / name for name in STEPS[step].code]
     found = (file for root in roots for file in ([root] if root.is_file() else root.rglob("*")))
     files = sorted(
         file for file in found if file.is_file() and file.parent.name != "__pycache__" and file.name[0] != "."
@@ -28,6 +29,11 @@ def code_fingerprint(stage: str) -> str:
 def key(**made_of: Any) -> str:
     """The hash of all that made a result."""
     return json_sha256(made_of)
+
+
+def page_key(certificate: str, truth: Mapping[str, float], command: str | None) -> str:
+    """The hash of what the page of a lens shows; the hash of its certificate tells apart all that lies beside it."""
+    return key(certificate=certificate, truth=dict(truth), command=command, code=code_fingerprint("pages"))
 
 
 @functools.cache
