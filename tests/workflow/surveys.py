@@ -93,4 +93,3 @@ def kill_once_there(command: list[str], folder: RunFolder, name: str) -> None:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    run(command, "--unlock")

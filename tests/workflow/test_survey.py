@@ -64,11 +64,11 @@ def test_runs_killed_in_every_stage_lose_nothing_and_end_the_same(finished: Fini
     command, folder = mocks(tmp_path / "killed")
     kept = {}
     for name in ("map.npz", "chains.npz", "posterior.nc"):
-        kill_once_there([*command, "--rerun-incomplete"], folder, name)
+        kill_once_there(command, folder, name)
         for lens_id, stamp in kept.get("map.npz", {}).items():
             assert stamps(folder, "map.npz")[lens_id] == stamp
         kept[name] = stamps(folder, name)
-    run(command, "--rerun-incomplete")
+    run(command)
     for name in ("map.npz", "posterior.nc"):
         assert kept[name].items() <= stamps(folder, name).items()
     found = draws(folder)
