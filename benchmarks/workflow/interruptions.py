@@ -50,7 +50,7 @@ class Survey:
     def command(self, *words: str) -> list[str]:
         """The workflow; its `.snakemake` is beside the config."""
         given = ["--snakefile", str(self.project / "Snakefile"), "--directory", str(self.config.parent)]
-        given += ["--cores", str(self.cores), "--scheduler", "greedy", "--rerun-incomplete", "--quiet", "all"]
+        given += ["--cores", str(self.cores), "--scheduler", "greedy", "--quiet", "all"]
         return [str(PROGRAMS / "snakemake"), *given, "--configfile", str(self.config), *words]
 
     def environment(self) -> dict[str, str]:
@@ -86,7 +86,6 @@ class Survey:
             return None
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        self.run("--unlock")
         found = self.stamps()
         half = set(self.found("chains.npz")) - set(found["sample"])
         return {

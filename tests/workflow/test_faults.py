@@ -90,7 +90,7 @@ def test_a_full_disk_stops_the_run_and_space_lets_it_go_on(finished, small_disk:
     assert not list(folder.root.rglob(".tmp-*"))
     kept = stamps(folder, "map.npz")
     remount(small_disk, "size=64m")
-    run(command, "--rerun-incomplete")
+    run(command)
     assert kept.items() <= stamps(folder, "map.npz").items()
     assert len(draws(folder)) == 2
     for lens_id, values in draws(finished[1]).items():
