@@ -18,6 +18,7 @@ from lensmill.results.provenance import code_fingerprint
 from lensmill.results.store import read_manifest
 from lensmill.status import Status
 from lensmill.survey.catalogue import read_catalogue, read_ids
+from lensmill.survey.products.files import together
 from lensmill.survey.truth import TRUTH, mock_cutouts
 
 LINES = 100
@@ -57,18 +58,27 @@ class Schedule:
         """What the catalogue says of each lens beside its pixels; nothing in a mock survey."""
         if self.config.simulate:
             return {}
-        return {row.lens_id: row.digest for row in read_catalogue(self.config.catalogue)[0]}
+        return {
+            row.lens_id: row.digest
+            for row in read_catalogue(self.config.catalogue, self.config.psf.files, self.config.psf.between)[0]
+        }
 
     @functools.cached_property
     def _given(self) -> dict[Path, str]:
         """Hashes of the files that are not made by this run: Snakemake looks at one only where it is newer than a result."""
-        given = [] if self.config.simulate else list(self.cutouts.values())
+        given = [] if self.config.simulate else [file for path in self.cutouts.values() for file in together(path)]
+        given += self.config.psf.files.values()
         if self.weights is not None and self.config.source_network.weights != TRAINED:
             given.append(self.weights)
         hashes = FileHashes(self.folder.hashes)
         found = {path: hashes.sha256(path) or "" for path in given}
         hashes.keep()
         return found
+
+    def _files(self, lens_id: str) -> str | list[str]:
+        """The hash of a lens's file, or those of all that are joined to it."""
+        found = [self._given.get(path, "") for path in together(self.cutouts[lens_id])]
+        return found[0] if len(found) == 1 else found
 
     @functools.cached_property
     def attempts(self) -> dict[str, Attempt]:
@@ -96,7 +106,11 @@ class Schedule:
                     if lens_id in self.attempts
                 ],
                 "lenses": list(self.batches[batch or ""]),
-                "files": [self._given.get(self.cutouts[lens_id], "") for lens_id in self.batches[batch or ""]],
+                "files": [self._files(lens_id) for lens_id in self.batches[batch or ""]],
+                "psf": [
+                    self.config.psf.digest(),
+                    *(self._given.get(path, "") for path in self.config.psf.files.values()),
+                ],
                 "weights": self._given.get(self.weights, "") if self.weights else "",
             }
         if step == "validate":

@@ -18,6 +18,7 @@ from lensmill.results.steps import Step
 from lensmill.results.store import read_manifest
 from lensmill.status import Status
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
+from lensmill.survey.products.files import lens_digest
 
 STEPS: tuple[Step, ...] = get_args(Step)[:3]
 
@@ -101,7 +102,11 @@ def take_inventory(plan: Schedule) -> Inventory:
     for step in STEPS:
         records[step], unread = _records(plan, step)
         problems += unread
-    rows = read_catalogue(plan.config.catalogue)[0] if plan.config.catalogue.exists() else []
+    rows = (
+        read_catalogue(plan.config.catalogue, plan.config.psf.files, plan.config.psf.between)[0]
+        if plan.config.catalogue.exists()
+        else []
+    )
     jobs = jobs_at_work(root)
     evidence = _Evidence(
         plan,
@@ -141,12 +146,11 @@ def _standing(evidence: _Evidence, batch: str, lens_id: str) -> Standing:
         return Standing(lens_id, State.WAITING, "simulate", reason="the mock survey is not written yet")
     if row.problems:
         return Standing(lens_id, State.INVALID, reason="; ".join(_briefly(problem) for problem in row.problems))
-    digest = evidence.hashes.sha256(row.path)
-    if digest is None:
+    cutout = lens_digest(row, evidence.hashes.sha256)
+    if cutout is None:
         return Standing(
             lens_id, State.INVALID, reason=f"{row.path}: expected a FITS file, got no file that can be read"
         )
-    cutout = row.cutout_digest(digest)
     for step in STEPS:
         found = _after(evidence, step, row, cutout)
         if found is not None:

@@ -12,7 +12,8 @@ CORE = (
 
 
 READ = (
-    "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/psf_model.py", "survey/sky.py",
+    "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",
+    "survey/psf_scale.py", "survey/sky.py",
     "config/overrides.py",
 )  # fmt: skip
 
