@@ -233,8 +233,9 @@ OF_COADDS = {"BRIGHT_OBJECT": 9, "CLIPPED": 10, "REJECTED": 11, "SENSOR_EDGE": 1
 
 def _afw(scene: Scene, path: Path, factor: float, first: dict[str, object], planes: dict[str, int], unit: str) -> Path:
     header = wcs() | {"EXTTYPE": "IMAGE"} | ({"BUNIT": unit} if unit else {})
-    bits = scene.flags(1 << planes["NO_DATA"], 1 << planes["DETECTED"])
-    bits[10, 10] = 1 << planes["INTRP"]
+    known = planes or PLANES
+    bits = scene.flags(1 << known["NO_DATA"], 1 << known["DETECTED"])
+    bits[10, 10] = 1 << known["INTRP"]
     names = {f"HIERARCH MP_{name}": bit for name, bit in planes.items()}
     return _write(
         path, first, _plane((factor * scene.stored).astype(np.float32), "IMAGE", header),

@@ -2,11 +2,13 @@
 
 import functools
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from lensmill.errors import Problem
 from lensmill.files.atomic import file_sha256, json_sha256
+from lensmill.files.hashes import RACY
 from lensmill.survey.catalogue import CatalogueRow
 
 FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
@@ -57,8 +59,14 @@ def grouped(names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def _listed(folder: Path) -> Mapping[str, dict[str, list[str]]]:
+    """The files of a folder, listed again where it has changed, or may have since its time was taken."""
+    changed = folder.stat().st_mtime
+    return _grouped(folder, changed) if time.time() - changed > RACY else _grouped.__wrapped__(folder, changed)
+
+
 @functools.lru_cache(maxsize=8)
-def _listed(folder: Path, changed: int) -> Mapping[str, dict[str, list[str]]]:
+def _grouped(folder: Path, changed: float) -> Mapping[str, dict[str, list[str]]]:
     return grouped(path.name for path in folder.iterdir())
 
 
@@ -69,7 +77,7 @@ def parts(path: Path) -> dict[str, list[Path]]:
     whole, role = named(path.name)
     if role not in ("", IMAGE):
         return {}
-    together = _listed(path.parent, path.parent.stat().st_mtime_ns).get(whole, {})
+    together = _listed(path.parent).get(whole, {})
     if len(together.get(IMAGE, [])) > 1:
         return {}  # two images of one name: whose the other planes are, the name does not tell
     return {name: [path.parent / file for file in files] for name, files in together.items() if name != IMAGE}

@@ -31,6 +31,14 @@ def scatter_of(image: np.ndarray, used: np.ndarray) -> float | None:
     return measured_background(parts)
 
 
+def _lowest_scatter(image: np.ndarray, used: np.ndarray) -> float | None:
+    """That of blank sky, or that between neighbours where it is lower since light fills the cutout; None without any."""
+    pairs = used[:, 1:] & used[:, :-1]
+    steps = (image[:, 1:] - image[:, :-1])[pairs]
+    found = [scatter_of(image, used), 1.4826 / np.sqrt(2) * float(np.median(np.abs(steps))) if steps.size else None]
+    return min((value for value in found if value), default=None)
+
+
 def meaning_of_weights(
     name: str, weights: np.ndarray, image: np.ndarray, exposure: float | None, row: CatalogueRow, findings: Findings
 ) -> str | None:
@@ -46,7 +54,7 @@ def meaning_of_weights(
         findings.problem(name, "weights > 0", "none", "was the cutout made off the frame?")
         return None
     typical = float(np.median(weights[good]))
-    scatter = scatter_of(image, good)
+    scatter = _lowest_scatter(image, good)
     times = typical / exposure if exposure else np.nan
     sigmas = scatter * np.sqrt(typical) if scatter else np.nan
     as_time, as_ivar = AS_TIME[0] < times < AS_TIME[1], AS_IVAR[0] < sigmas < AS_IVAR[1]

@@ -26,7 +26,7 @@ def _joined(content: Content) -> bool:
 
 def is_it(content: Content, row: CatalogueRow) -> bool:
     """Whether the planes come from several files, or their noise is a variance, or weights of which the catalogue says what."""
-    if "SCI" not in content.names:
+    if not {"SCI", "IMAGE"} & content.names:
         return False
     noise = content.plane(*STANDARD) is None and content.plane(*VARIANCE, *INVERSE) is not None
     return _joined(content) or noise or bool(row.weights and content.plane(*WEIGHTS) and "RMS" not in content.names)
@@ -79,7 +79,7 @@ def _marks(content: Content, image: np.ndarray, row: CatalogueRow, findings: Fin
 
 
 def _read(content: Content, row: CatalogueRow, findings: Findings) -> Product | None:
-    plane, before = content.plane("SCI"), len(findings.problems)
+    plane, before = content.plane("SCI", "IMAGE"), len(findings.problems)
     image = None if plane is None else pixels(plane, None, findings)
     if plane is None or image is None:
         return None
@@ -100,7 +100,7 @@ PLAIN = Adapter(
     name="planes by name",
     told_by="several files of one name, or SCI with a variance or weights instead of RMS, and no archive's mark",
     planes={
-        "SCI": "image",
+        "SCI": "image (IMAGE, too)",
         "RMS": "standard deviation (ERR, SIGMA, too)",
         "VAR": "variance, all noise (VARIANCE, too)",
         "IVAR": "inverse variance, all noise (INVVAR, IVM, too)",
@@ -108,7 +108,7 @@ PLAIN = Adapter(
         "MASK": "1 use, 0 not, as in our own form",
         "FLAG": "flags, by cards MP_<name> or the columns `mask_flags` and `leave_flags` (DQ, too)",
         "PSF": "PSF",
-        **dict.fromkeys(("ERR", "SIGMA", "VARIANCE", "INVVAR", "IVM", "WEIGHT", "WGT", "DQ"), ""),
+        **dict.fromkeys(("IMAGE", "ERR", "SIGMA", "VARIANCE", "INVVAR", "IVM", "WEIGHT", "WGT", "DQ"), ""),
     },
     cards={
         "BUNIT": "unit",

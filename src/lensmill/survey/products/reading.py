@@ -44,8 +44,10 @@ def planes_in(content: bytes, file: str, findings: Findings) -> tuple[Plane, ...
 def planes_of_file(path: Path, findings: Findings) -> tuple[Plane, ...] | None:
     """The planes of a file beside the lens's own; its problems bear its name."""
     own = dataclasses.replace(findings, file=str(path))  # the same lists
+    before = len(own.problems)
     content = read_file(path, own)
-    return None if content is None else planes_in(content, path.name, own)
+    planes = None if content is None else planes_in(content, path.name, own)
+    return None if len(own.problems) > before else planes
 
 
 def _with_role(planes: tuple[Plane, ...], role: str) -> tuple[Plane, ...]:
