@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archives import EXPOSURE, SCALE, SKY, Scene, des, hst, jwst, legacy, rubin, split, star
+from archives import EXPOSURE, SCALE, SKY, Scene, des, hst, jwst, legacy, rubin, split, star, wcs
 from lensmill.errors import InvalidInput
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.cutout import read_cutout
@@ -213,3 +213,50 @@ def test_the_sampling_of_a_psf_by_the_usual_cards(cards, keyword, side):
 def test_a_psf_s_pixels_that_are_no_angles_tell_nothing():
     assert stamp_scale(fits.Header({"CDELT2": 1.0, "CUNIT2": "pixel"}), SCALE) is None
     assert stamp_scale(fits.Header({"CDELT2": 1.0}), SCALE) is None
+
+
+def test_a_cube_of_bands_gives_that_which_the_catalogue_names(scene):
+    first = fits.Header(wcs() | {"SURVEY": "LegacySurvey", "BANDS": "grz", "IMAGETYP": "IMAGE"})
+    cube = np.stack([scene.image, 2 * scene.image, 3 * scene.image])
+    weights = fits.ImageHDU(
+        1 / np.stack([k * scene.rms() for k in (1, 2, 3)]) ** 2, fits.Header({"IMAGETYP": "INVVAR"})
+    )
+    path = scene.folder / "cutout.fits"
+    fits.HDUList([fits.PrimaryHDU(cube, first), weights]).writeto(path)
+    cutout = read_cutout(row_for(path, band="r", psf_fwhm=1.0))
+    assert cutout.image == pytest.approx(2 * scene.image)
+    assert cutout.rms == pytest.approx(2 * scene.rms())
+
+
+def without(path: Path, *names: str) -> Path:
+    with fits.open(path) as units:
+        kept = fits.HDUList([unit.copy() for unit in units if unit.name not in names])
+    kept.writeto(path, overwrite=True)
+    return path
+
+
+def test_jwst_s_noise_is_the_sum_of_its_variances_where_err_is_missing(scene):
+    right = read_cutout(row_for(jwst(scene).path))
+    cutout = read_cutout(row_for(without(jwst(scene).path, "ERR")))
+    assert cutout.rms[cutout.mask] == pytest.approx(right.rms[right.mask], rel=1e-6)
+    assert any("no ERR: the variance is VAR_POISSON + VAR_RNOISE + VAR_FLAT" in note for note in cutout.notes)
+    bare = read_cutout(row_for(without(jwst(scene).path, "ERR", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT")))
+    assert any("the noise is measured; WHT is the read noise's alone" in note for note in bare.notes)
+
+
+def test_totals_are_divided_by_the_exposure_time(scene):
+    right = read_cutout(row_for(hst(scene).path))
+    path = hst(scene, BUNIT="ELECTRONS").path
+    with fits.open(path, mode="update") as units:
+        units["SCI"].data *= EXPOSURE
+        units["WHT"].data /= EXPOSURE**2
+    cutout = read_cutout(row_for(path, weights="ivar"))
+    assert cutout.image == pytest.approx(right.image, rel=1e-5)
+    assert cutout.rms[cutout.mask] == pytest.approx(right.rms[right.mask], rel=1e-5)
+    assert cutout.zero_point == pytest.approx(right.zero_point)
+
+
+def test_what_may_be_of_no_archive_stays_in_our_own_form(scene):
+    cutout = read_cutout(row_for(scene.own("own.fits")))
+    assert (cutout.read_as, cutout.not_used) == ("lensmill's own form", ())
+    assert np.isnan(cutout.zero_point)

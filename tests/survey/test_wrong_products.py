@@ -96,6 +96,10 @@ def damaged_plane(scene: Scene) -> tuple[Path, Row]:
     return path, {}
 
 
+def two_images(scene: Scene) -> tuple[Path, Row]:
+    return changed(hst(scene).path, lambda u: u.append(fits.ImageHDU(scene.image, name="SCI", ver=2))), {}
+
+
 REFUSED = {  # what is wrong: (part of the file, expected, got, hint)
     flags_inverted: ("flags", "the middle, where the lens is", "100% left out by BPM 100%", "are the flags inverted"),
     weights_of_no_meaning: (
@@ -118,6 +122,7 @@ REFUSED = {  # what is wrong: (part of the file, expected, got, hint)
     two_of_a_plane: ("", "one file a plane", "J1000_invvar.fits, J1000_ivm.fits", "leave one of them"),
     bits_without_names: ("FLAG", "a dictionary of its bits", "none", "mask_flags (bit0 bit3)"),
     flags_in_fractions: ("MSK", "whole numbers, a bit a meaning", "fractions", ""),
+    two_images: ("SCI", "one plane SCI", "2 of them", "one image of one band"),
     damaged_plane: ("", "a whole FITS file", "", "is the file whole?"),
 }
 

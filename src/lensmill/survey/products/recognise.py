@@ -68,8 +68,17 @@ def _chosen(content: Content, row: CatalogueRow, findings: Findings) -> Adapter 
         names = " and ".join(adapter.name for adapter in found)
         findings.problem("", "a file of one product", f"one that may be {names}", "remove the planes of one of them")
     if found:
+        _one_image(content, findings)
         return found[0]
     return plain.PLAIN if plain.is_it(content, row) else None
+
+
+def _one_image(content: Content, findings: Findings) -> None:
+    """Record a file that holds several images, of chips or exposures: which of them is the lens's, no card tells."""
+    for name in ("SCI", "IMAGE"):
+        count = sum(plane.name == name and plane.data is not None for plane in content.planes)
+        if count > 1:
+            findings.problem(name, f"one plane {name}", f"{count} of them", "a cutout holds one image of one band")
 
 
 def _digest(row: CatalogueRow, content: bytes) -> str:
