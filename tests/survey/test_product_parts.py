@@ -95,6 +95,13 @@ def test_flags_mask_by_their_meaning_and_are_told(scene):
     assert cutout.mask[10, 10]
 
 
+def test_without_a_dictionary_the_catalogue_may_name_bits(scene):
+    path = rubin(scene, names={}).path
+    cutout = read_cutout(row_for(path, mask_flags="bit8"))
+    assert (~cutout.mask).sum() == 3
+    assert cutout.mask[20, 20]
+
+
 def test_in_a_single_exposure_interpolated_pixels_are_unusable(scene):
     names = {"BAD": 0, "SAT": 1, "INTRP": 2, "CR": 3, "DETECTED": 5, "NO_DATA": 8}
     assert not read_cutout(row_for(rubin(scene, names=names).path)).mask[10, 10]
@@ -192,7 +199,9 @@ def test_our_own_form_takes_the_config_s_psf_of_its_band(scene):
 
 
 def test_without_a_psf_one_is_modelled_and_flagged(scene):
-    assert "NIRCAM" in read_cutout(row_for(jwst(scene).path)).psf_model
+    model = read_cutout(row_for(jwst(scene).path))
+    assert model.psf_model == "NIRCAM LONG at 2770 nm"
+    assert any("0.11 arcsec wide stands in" in note for note in model.notes)
 
 
 @pytest.mark.parametrize(

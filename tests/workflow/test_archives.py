@@ -7,7 +7,8 @@ import pytest
 from survey_psf import psf_file
 
 from archives import GIVEN_PSF, PRODUCTS, Scene
-from lensmill.config import load
+from lensmill.config import dump, load
+from lensmill.files.atomic import write_text
 from lensmill.jobs import open_survey, run_diagnose, run_map, run_sample
 from lensmill.jobs.reporting import write_report
 from lensmill.results.layout import RunFolder
@@ -39,12 +40,13 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, priors: dict) -> tuple[RunF
     config.write_text(
         f"run: archives\nresults: {folder}/results\ncatalogue: {folder}/catalogue.csv\npriors: {ROOT}/config/priors.yaml\n"
         f"psf: {{files: {psfs}}}\nmodel: {{source: sersic, supersampling: 2, fit_radius: null}}\n"
-        "inference: {starts: 12, chains: 2, warmup: 30, round: 40, max_rounds: 2, rungs: 0, max_tree_depth: 5}\n"
+        "inference: {starts: 8, chains: 2, warmup: 20, round: 30, max_rounds: 1, rungs: 0, max_tree_depth: 4}\n"
     )
     run = load(config)
     validation = check_survey(run)
     assert validation.exit_code == 0, validation.invalid
     write_validation(RunFolder(run.folder).validation, validation)
+    write_text(RunFolder(run.folder).config, dump(run))
     survey = open_survey(run, run.weights)
     lens_ids = [lens.lens_id for lens in validation.lenses]
     for step in (run_map, run_sample, run_diagnose):

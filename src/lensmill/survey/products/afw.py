@@ -33,10 +33,11 @@ def _read(content: Content, row: CatalogueRow, findings: Findings) -> Product | 
     image = pixels(plane, None, findings)
     variance = pixels(noise, None if image is None else image.shape, findings)
     names = dictionary_of(marks.header)
-    if not names:
+    told = bool(names or row.mask_flags or row.leave_flags)
+    if not told:
         hint = "cut the exposure out with its header, or name the bits that mask in the catalogue's column mask_flags (bit1 ...)"
         findings.problem("MASK", "cards MP_... that say what its bits mean", "none", hint)
-    if image is None or variance is None or not names:
+    if image is None or variance is None or not told:
         return None
     flags = flags_of(marks, image.shape, by_name(names), row, findings)
     if flags is None:

@@ -75,6 +75,8 @@ def _read(content: Content, row: CatalogueRow, findings: Findings) -> Product | 
         return None
     before, notes = len(findings.problems), []
     header = whole_header(content, plane, (*KEYWORDS, "BKGLEVEL", "BKGSUB", "PIXAR_SR"))
+    if str(header.get("DETECTOR", "")).strip() == "MULTIPLE" and "CHANNEL" in content.first:
+        header["DETECTOR"] = content.first["CHANNEL"]  # SHORT or LONG: the pixels of NIRCam's detectors
     variance, origin = _variance(content, image, findings)
     if not origin and not findings.problems[before:]:
         notes.append("no ERR and no VAR_...: the noise is measured; WHT is the read noise's alone")
@@ -116,7 +118,7 @@ JWST = Adapter(
         "PIXAR_SR": "area of a pixel: AB magnitudes",
         "BKGLEVEL": "sky, subtracted where BKGSUB is F",
         "BKGSUB": "whether the sky is subtracted",
-        "INSTRUME, DETECTOR": "width of a modelled PSF",
+        "INSTRUME, DETECTOR, CHANNEL": "width of a modelled PSF",
         "FILTER, PUPIL": "band",
     },
     passed_over={
