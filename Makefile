@@ -41,7 +41,7 @@ check: install ## style, types, import order, workflow lint
 	lint-imports
 	snakemake --lint --configfile config/demo.yaml
 
-docs: install ## write the generated files anew: config skeleton and schemas, docs/configuration.md, api.md, benchmarks.md
+docs: install ## write the generated files anew: config skeleton and schemas, docs/configuration.md, products.md, api.md, benchmarks.md
 	python tools/configuration.py --write
 	python tools/api.py
 	python -m benchmarks.page.table

@@ -1,4 +1,4 @@
-"""Files that are written from the models of the configuration: skeleton, JSON schemas, docs/configuration.md.
+"""Files that are written from the models of the configuration: skeleton, JSON schemas, docs/configuration.md and products.md.
 
 python tools/configuration.py [--write]     check them, or write them
 """
@@ -18,6 +18,7 @@ from lensmill.config.skeleton import allowed, flow, skeleton
 from lensmill.conventions import DOMAINS
 from lensmill.files.atomic import write_text
 from lensmill.survey.catalogue import META, NUMBERS, OVERRIDE, REQUIRED, TEXTS
+from lensmill.survey.manual import products_page
 
 
 def documents() -> dict[Path, str]:
@@ -27,6 +28,7 @@ def documents() -> dict[Path, str]:
         Path("config/config.schema.json"): _schema(Config),
         Path("config/priors.schema.json"): _schema(Priors),
         Path("docs/configuration.md"): manual(),
+        Path("docs/products.md"): products_page(),
     }
 
 
@@ -119,7 +121,8 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 CUTOUTS = """\
 ## Cutouts
 
-One FITS file a lens (plain, gzipped or with compressed images), its extensions known by EXTNAME:
+Files from archives are read [as they are](products.md). lensmill's own form is one FITS file a lens (plain,
+gzipped or with compressed images), its extensions known by EXTNAME:
 
 | extension | needed | content |
 | --- | --- | --- |
@@ -137,9 +140,9 @@ One FITS file a lens (plain, gzipped or with compressed images), its extensions 
   included. Without a WCS the catalogue's `pixel_scale` serves and position angles are unknown.
 - Pixels that are masked may hold anything, NaN and an rms of 0 included.
 - A PSF may be sampled up to 10 times finer than the image, by a whole number: its header's `PIXELSCL` or `PIXSCALE` (side
-  of its pixels, arcsec) says so, or the catalogue's `psf_supersampling`. It is what a star would look like on pixels so fine,
-  and light is convolved on these. One that holds the response of the image's own pixels (an effective PSF) belongs
-  on those.
+  of its pixels, arcsec), its own WCS or [another card](products.md) says so, or the catalogue's `psf_supersampling`. It is what
+  a star would look like on pixels so fine, and light is convolved on these. One that holds the response of the image's own pixels
+  (an effective PSF) belongs on those.
 - A PSF whose sum is within 1 % of 1 is normalised. One with an even number of rows or columns gets one more, so that
   its light is on the middle pixel: by a line of zeros where it was on a pixel, by a half-pixel shift (Fourier, nothing
   is broadened) where it was between two.

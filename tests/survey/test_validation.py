@@ -71,6 +71,7 @@ def test_json(write_survey, config_for, tmp_path):
         "lens_id": "L0", "file": str(tmp_path / "L0.fits"), "problems": [], "notes": [], "digest": "",
         "shape": [40, 44], "psf_shape": [9, 9], "psf_supersampling": 1, "used_pixels": 40 * 44 - 16,
         "pixel_scale": 0.08, "orientation": pytest.approx(0.0, abs=1e-6), "parity": 1, "unit": "electron/s", "status": "ok",
+            "read_as": "lensmill's own form", "not_used": [], "band": "", "zero_point": None,
     }  # fmt: skip
     problem = found["lenses"][1]["problems"][0]
     assert (problem["lens_id"], problem["expected"]) == ("L1", "one pixel scale")

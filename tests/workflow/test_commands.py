@@ -52,7 +52,7 @@ def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> N
     assert f"lensmill fit {command[1]} --config {results.folder.config} --output {tmp_path / 'alone'}" in page
     assert lens.images.attrs["z_lens"] == 0.5  # from the survey's catalogue
     assert lens.images["psf"].shape == (9, 9)
-    assert set(lens.derived) == {"magnification", "effective_einstein_radius", "critical_area"}
+    assert set(lens.derived) == {"magnification", "effective_einstein_radius", "critical_area", "lens_flux"}
     radius, area = lens.derived["effective_einstein_radius"], lens.derived["critical_area"]
     np.testing.assert_allclose(area, np.pi * radius**2, rtol=1e-5)
     assert (radius.attrs["units"], area.attrs["units"]) == ("arcsec", "arcsec2")

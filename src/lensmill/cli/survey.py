@@ -46,7 +46,10 @@ def init(
 ) -> None:
     """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
 
-    The catalogue, FOLDER/catalogue.ecsv, has a row a file; fill in redshifts where they are known. Where there is one, its rows
+    Files are read as archives deliver them (HST, JWST, Euclid, Rubin, HSC, DES, Legacy Surveys), or in our own form; planes in
+    separate files of one name are one lens. What each was read as, and what of it is not used, is said.
+
+    The catalogue, FOLDER/catalogue.ecsv, has a row a lens; fill in redshifts where they are known. Where there is one, its rows
     stay, and files that it does not name are added to it. The config has the settings of config/slacs.yaml, for real images
     with the lens galaxy's light in them, or of another one (--like), with more rays a pixel where pixels are coarse. One that is
     there stays as it is, but with --force. It is to be read and changed: `lensmill validate` checks it again.

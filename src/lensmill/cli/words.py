@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lensmill.survey.validation import LensCheck, Validation
 
+OWN_FORM = "lensmill's own form"
+SHOWN = 6  # lenses by name
+
 
 def readable(config: Path, validation: "Validation") -> str:
     """A validation for people: the survey's problems, the lenses' problems, the notes, and a last line that sums up."""
@@ -14,6 +17,7 @@ def readable(config: Path, validation: "Validation") -> str:
     blocks += map(str, validation.problems)
     blocks += [_lens_block(lens) for lens in validation.lenses if lens.problems or lens.notes]
     blocks += [f"note: {note}" for note in validation.notes]
+    blocks += _products([lens for lens in validation.lenses if not lens.problems])
     blocks += _facts([lens for lens in validation.lenses if not lens.problems])
     return "\n\n".join([*blocks, f"{config}: {_verdict(validation)}"])
 
@@ -22,6 +26,20 @@ def _lens_block(lens: "LensCheck") -> str:
     lines = [f"{lens.lens_id}: {'invalid' if lens.problems else 'ok, with notes'}"]
     lines += [f"  {line}" for problem in lens.problems for line in str(problem).splitlines()]
     return "\n".join(lines + [f"  note: {note}" for note in lens.notes])
+
+
+def _products(lenses: Sequence["LensCheck"]) -> list[str]:
+    """What the sound cutouts were read as, and what of them was passed over; nothing where all are in our own form."""
+    if all(lens.read_as in (None, OWN_FORM) for lens in lenses):
+        return []
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for lens in lenses:
+        found.setdefault((lens.read_as or OWN_FORM, lens.not_used), []).append(lens.lens_id)
+    lines = []
+    for (name, unused), ids in found.items():
+        shown = ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
+        lines.append(f"read as: {name}: {shown}" + (f"\n  not used: {'; '.join(unused)}" if unused else ""))
+    return ["\n".join(lines)]
 
 
 def _facts(lenses: Sequence["LensCheck"]) -> list[str]:

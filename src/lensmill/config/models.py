@@ -186,6 +186,19 @@ class Preparation(Section):
     )
 
 
+class SurveyPsf(Section):
+    """PSFs that hold for the whole survey, for lenses whose files have none of their own."""
+
+    files: dict[str, Path] = Field(
+        default={},
+        description="band -> FITS file with its PSF: one stamp, or many with a table of where each is from (RA, Dec)",
+    )
+    between: Literal["nearest", "interpolated"] = Field(
+        default="nearest",
+        description="of many stamps: the one nearest to the lens, or the mean of the four nearest by their distance squared",
+    )
+
+
 class Galaxies(Section):
     """The galaxies that the source network learns from."""
 
@@ -355,6 +368,7 @@ class Config(Section):
     )
     model: Model = Field(default=Model(), description="what a lens is made of")
     preparation: Preparation = Field(default=Preparation(), description="how a cutout is prepared for the fit")
+    psf: SurveyPsf = Field(default=SurveyPsf(), description="PSFs of the survey, a file a band")
     source_network: SourceNetwork = Field(default=SourceNetwork(), description="the network that draws the sources")
     inference: Inference = Field(default=Inference(), description="how a posterior is found and sampled")
     certificate: Certificate = Field(default=Certificate(), description="what a posterior must show to be certified")
@@ -385,6 +399,7 @@ def check_files(config: Config) -> list[Problem]:
     named = {
         "source_network.weights": None if weights in (SHIPPED, TRAINED) else weights,
         "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
+        **{f"psf.files.{band}": path for band, path in config.psf.files.items()},
     }
     hint = "paths are relative to the working directory"
     return [

@@ -90,6 +90,8 @@ def _words(schema: Mapping[str, Any]) -> str:
         return str(schema["const"])
     if schema.get("type") == "array":
         return _array_words(schema)
+    if schema.get("type") == "object":
+        return f"a mapping of names to {_words(schema['additionalProperties'])}"
     words = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
     kind = "path" if schema.get("format") == "path" else words.get(schema["type"], schema["type"])
     return f"{kind} {_bounds(schema)}".strip()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from lensmill.device import runtime
 from lensmill.device.batching import OUT_OF_MEMORY, abreast
 from lensmill.errors import DamagedResult, InvalidInput
-from lensmill.files.atomic import file_sha256
 from lensmill.jobs.lens import Survey, Work
 from lensmill.planning.dependencies import key, shortened
 from lensmill.planning.running import at_work
@@ -17,6 +16,7 @@ from lensmill.results.steps import StepName
 from lensmill.results.store import read_certificate, write_certificate, write_manifest
 from lensmill.status import Stage, Status
 from lensmill.survey.cutout import read_cutout
+from lensmill.survey.products.files import lens_digest
 
 LENS_ERRORS = (
     ArithmeticError,
@@ -75,7 +75,7 @@ def _guarded(
 ) -> ManifestRow:
     """The row of one lens, with the parts of what it is now; a failure that is still current is not repeated."""
     row = survey.rows[lens_id]
-    digest = row.cutout_digest(file_sha256(row.path)) if row.path.is_file() else ""
+    digest = lens_digest(row) or ""
     parts = survey.dependencies.parts(step, row, digest)
     about = {"key": key(parts), "made_of": shortened(parts)}
     final = survey.dependencies.parts("diagnose", row, digest)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
+from lensmill.checks.derived import derived_draws, magnitudes
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict
 from lensmill.device import runtime
@@ -29,6 +29,7 @@ from lensmill.results import provenance
 from lensmill.results.certificate import Certificate, ManifestRow, ParameterSummary
 from lensmill.results.quantities import ANGLES
 from lensmill.results.store import read_certificate, read_posterior, write_certificate, write_images
+from lensmill.survey.products import OWN
 
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
 
@@ -107,8 +108,10 @@ def _certificate(
     posterior = tree["posterior"].to_dataset()
     draws = {name: posterior[name].values for name in problem.family.names}
     draws |= derived_draws(draws) | prediction.derived
+    draws |= magnitudes(draws, work.cutout.zero_point)
     maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
     best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
+    best |= magnitudes(best, work.cutout.zero_point)
     priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
     summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
@@ -137,11 +140,20 @@ def _certificate(
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
-        preparation=work.prepared.figures, notes=work.prepared.notes, gradients=int(tree.attrs["leapfrogs"]),
+        preparation=work.prepared.figures, notes=(*_origin(work), *work.prepared.notes), gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=warm.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},
         versions=provenance.versions(), hardware=runtime.hardware(),
     )  # fmt: skip
+
+
+def _origin(work: Work) -> tuple[str, ...]:
+    """What the cutout was read as, and what of it was passed over, for the lens's page; nothing for our own form."""
+    cutout = work.cutout
+    if cutout.read_as == OWN:
+        return ()
+    unused = f"; not used: {'; '.join(cutout.not_used)}" if cutout.not_used else ""
+    return (f"read as {cutout.read_as}{unused}",)
 
 
 def _strangeness(problem: Problem, posterior: xr.Dataset) -> float | None:

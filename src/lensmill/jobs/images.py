@@ -75,6 +75,7 @@ def _attributes(cutout: Cutout, shape: tuple[int, int]) -> dict[str, Any]:
     return {
         "lens_id": cutout.lens_id, "pixel_scale": cutout.pixel_scale, "unit": cutout.unit, "band": cutout.band,
         "orientation": cutout.orientation, "parity": cutout.parity, "psf_supersampling": cutout.psf_supersampling,
+        "zero_point": cutout.zero_point, "read_as": cutout.read_as,
         "wcs": moved(cutout.wcs, columns, rows) if cutout.wcs else "",
         **{name: float("nan") if z is None else z for name, z in redshifts.items()},
     }  # fmt: skip

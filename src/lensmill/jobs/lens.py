@@ -119,7 +119,7 @@ def open_survey(config: Config, weights: str | Path | None) -> Survey:
     if weights is not None:
         network = Network.read(weights, config.model.precision)
         digest = file_sha256(weights)
-    rows, problems = read_catalogue(config.catalogue)
+    rows, problems = read_catalogue(config.catalogue, config.psf.files, config.psf.between)
     if survey_wide := [problem for problem in problems if problem.lens_id is None]:
         raise ConfigError(survey_wide)
     by_id = {row.lens_id: row for row in rows}

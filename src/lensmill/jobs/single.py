@@ -17,7 +17,7 @@ from lensmill.jobs.reporting import write_report
 from lensmill.planning.commands import fit_command, from_here, retry_command
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.layout import RunFolder
-from lensmill.survey.catalogue import NUMBERS, CatalogueRow, read_catalogue
+from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_catalogue
 from lensmill.survey.template import safe_id
 from lensmill.survey.validation import Validation, check_survey, write_validation
 
@@ -87,7 +87,7 @@ def _write_row(catalogue: Path, cutout: Path, row: CatalogueRow | None) -> None:
     cells: dict[str, list[object]] = {"lens_id": [row.lens_id if row else safe_id(cutout)]}
     cells["file"] = [str(cutout.resolve())]
     if row is not None:
-        cells |= {"band": [row.band], "masking": [row.masking]}
+        cells |= {name: [getattr(row, name)] for name in TEXTS if name not in cells}
         cells |= {name: [getattr(row, name)] for name in NUMBERS if getattr(row, name) is not None}
         cells |= {f"{PREFIX}{name}": [value] for name, value in row.overrides.items()}
     with atomic_path(catalogue) as whole:

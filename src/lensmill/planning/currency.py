@@ -88,7 +88,7 @@ PARTS: dict[str, Callable[[Evidence], object]] = {
     "truth": _hash(lambda evidence: evidence.plan.truth),
     "galaxies_file": _hash(lambda evidence: evidence.plan.folder.galaxies),
     "validation": _hash(lambda evidence: evidence.plan.folder.validation),
-    "cutouts": lambda evidence: [evidence.hashes.sha256(path) for path in evidence.plan.cutouts.values()],
+    "cutouts": lambda evidence: {row.lens_id: evidence.cutout(row) for row in evidence.rows.values()},
     "certificates": _certificates,
 }
 

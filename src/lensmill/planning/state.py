@@ -18,6 +18,7 @@ from lensmill.results.steps import SAMPLED_STEPS, StepName
 from lensmill.results.store import read_manifest
 from lensmill.status import Status
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
+from lensmill.survey.products.files import lens_digest
 
 
 class State(StrEnum):
@@ -89,14 +90,15 @@ class Evidence:
 
     def cutout(self, row: CatalogueRow) -> str:
         """The digest of a lens's cutout; empty where the file cannot be read."""
-        digest = self.hashes.sha256(row.path)
-        return row.cutout_digest(digest) if digest else ""
+        return lens_digest(row, self.hashes.sha256) or ""
 
 
 def gather(plan: Schedule, hashes: FileHashes) -> Evidence:
     """The evidence as it is now."""
     weights = (hashes.sha256(plan.weights) or "") if plan.weights else ""
-    rows = read_catalogue(plan.config.catalogue)[0] if plan.config.catalogue.exists() else []
+    config = plan.config
+    there = config.catalogue.exists()
+    rows = read_catalogue(config.catalogue, config.psf.files, config.psf.between)[0] if there else []
     dependencies = Dependencies(plan.config, plan.priors, weights, plan.attempts)
     return Evidence(plan, dependencies, hashes, {row.lens_id: row for row in rows})
 
@@ -148,7 +150,7 @@ def _lens_state(
         return LensState(lens_id, State.WAITING, "simulate", reason="the mock survey is not written yet")
     if row.problems:
         return LensState(lens_id, State.INVALID, reason="; ".join(_briefly(problem) for problem in row.problems))
-    if evidence.hashes.sha256(row.path) is None:
+    if not evidence.cutout(row):
         return LensState(
             lens_id, State.INVALID, reason=f"{row.path}: expected a FITS file, got no file that can be read"
         )

@@ -21,6 +21,11 @@ MATH = {  # name: (mathtext, HTML)
     "effective_einstein_radius": (r"$\theta_\mathrm{E,eff}$", "<i>θ</i><sub>E,eff</sub>"),
     "critical_area": (r"$A_\mathrm{crit}$", "<i>A</i><sub>crit</sub>"),
     "source_flux": (r"$F_\mathrm{source}$", "<i>F</i><sub>source</sub>"),
+    "source_mag": (r"$m_\mathrm{source}$", "<i>m</i><sub>source</sub>"),
+    "source_flux_density": (r"$f_{\nu,\mathrm{source}}$", "<i>f</i><sub>ν,source</sub>"),
+    "lens_flux": (r"$F_\mathrm{lens}$", "<i>F</i><sub>lens</sub>"),
+    "lens_mag": (r"$m_\mathrm{lens}$", "<i>m</i><sub>lens</sub>"),
+    "lens_flux_density": (r"$f_{\nu,\mathrm{lens}}$", "<i>f</i><sub>ν,lens</sub>"),
 }
 PREPARATION = {  # figures of the cutout's preparation: (title, unit)
     "fit_radius": ("Fitted radius", "arcsec"),

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from lensmill.report import labels
 from lensmill.results.certificate import Certificate, Check, ParameterSummary
-from lensmill.results.quantities import MASS, QUANTITIES
+from lensmill.results.quantities import MASS, PHOTOMETRY, QUANTITIES
 
 NOTHING = "–"
-DERIVED = tuple(name for name in QUANTITIES if name not in (*MASS, "source_flux"))
+DERIVED = tuple(name for name in QUANTITIES if name not in (*MASS, *PHOTOMETRY, "source_flux"))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -97,6 +97,7 @@ def parameter_groups(
     groups = {
         "Mass": [name for name in MASS if name in names],
         "Derived": [name for name in DERIVED if name in names],
+        "Photometry": [name for name in PHOTOMETRY if name in names],
         "Lens light": [name for name in names if name.startswith("light")],
     }
     known = {name for group in groups.values() for name in group}

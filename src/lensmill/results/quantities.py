@@ -22,7 +22,13 @@ QUANTITIES = {  # name: (unit, what it is)
         IMAGE_UNIT,
         "total flux of the source over the whole source plane, as it would be without the lens",
     ),
+    "source_mag": ("mag", "AB magnitude of that flux of the source"),
+    "source_flux_density": ("uJy", "flux density of that flux of the source"),
+    "lens_flux": (IMAGE_UNIT, "total flux of the lens galaxy's light, that of all its profiles out to infinity"),
+    "lens_mag": ("mag", "AB magnitude of that flux of the lens galaxy"),
+    "lens_flux_density": ("uJy", "flux density of that flux of the lens galaxy"),
 }
+PHOTOMETRY = ("lens_mag", "lens_flux_density", "lens_flux", "source_mag", "source_flux_density")
 
 
 ANGLES = tuple(name for name, (unit, _) in QUANTITIES.items() if unit == "deg")  # modulo 180
@@ -48,4 +54,4 @@ EVIDENCE = {  # name: (unit, dtype, what it is)
 }
 
 
-DERIVED = ("magnification", "effective_einstein_radius", "critical_area", "source_flux")
+DERIVED = ("magnification", "effective_einstein_radius", "critical_area", "source_flux", "lens_flux")

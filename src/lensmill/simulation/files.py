@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lensmill.files.atomic import atomic_path
-from lensmill.survey.psf import SCALES
+from lensmill.survey.psf_scale import SCALES
 
 if TYPE_CHECKING:
     from astropy.io import fits

@@ -4,7 +4,9 @@ import dataclasses
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lensmill.config.models import FINEST_PSF
 from lensmill.errors import ConfigError, Problem, closest, shown
@@ -21,7 +23,20 @@ BEARING = (
     "exposure_time",
     "psf_fwhm",
     "band",
+    "gain",
+    "weights",
+    "mask_flags",
+    "leave_flags",
 )  # columns that bear on a cutout's arrays
+NOT_SAID = (
+    "path",
+    "row",
+    "where",
+    "meta",
+    "problems",
+    "psf_files",
+    "psf_between",
+)  # by a row of a lens, or not of the lens
 NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
@@ -73,6 +88,9 @@ NUMBERS = {
     "psf_fwhm": NumberColumn(
         "full width at half maximum of a Moffat profile, where the cutout has no PSF", "arcsec", 0, 10, open_ended=True
     ),
+    "gain": NumberColumn(
+        "electrons of one unit of the image, where its header has no gain", "", 0, math.inf, open_ended=True
+    ),
     "fit_radius": NumberColumn(
         "radius of the fitted region, in place of the config's `model.fit_radius`",
         "arcsec",
@@ -86,13 +104,24 @@ TEXTS = {
     "file": "FITS cutout, relative to the catalogue's folder",
     "band": "filter of the image",
     "masking": "`auto` or `given`, in place of the config's `preparation.masking`",
+    "weights": "what a weight map holds, `ivar` (inverse variances) or `exposure` (times, s), where the file does not tell",
+    "mask_flags": "names of flags that leave a pixel out, besides those that do by their meaning, with blanks in between",
+    "leave_flags": "names of flags that leave no pixel out, or `all`",
 }
 MASKINGS = ("auto", "given")
+WEIGHTS = ("ivar", "exposure")
+CHOICES = {
+    "masking": (MASKINGS, "leave the cell empty to do as the config says"),
+    "weights": (WEIGHTS, "leave the cell empty where there are none"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class CatalogueRow:
-    """One lens as the catalogue states it; `problems` are those of its own cells, and `row` counts from 1."""
+    """One lens as the catalogue states it; `problems` are those of its own cells, and `row` counts from 1.
+
+    psf_files and psf_between are the config's: the PSF's file of each band, and what is done where one holds many stamps.
+    """
 
     lens_id: str
     path: Path
@@ -109,7 +138,13 @@ class CatalogueRow:
     exposure_time: float | None = None
     psf_fwhm: float | None = None
     fit_radius: float | None = None
+    gain: float | None = None
     masking: str = ""
+    weights: str = ""
+    mask_flags: str = ""
+    leave_flags: str = ""
+    psf_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    psf_between: str = "nearest"
     overrides: dict[str, float] = dataclasses.field(default_factory=dict)
     meta: dict[str, str] = dataclasses.field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -117,9 +152,7 @@ class CatalogueRow:
     @property
     def digest(self) -> str:
         """The SHA-256 of what this row says about its lens, wherever the row stands and the file lies."""
-        return json_sha256(
-            {k: v for k, v in vars(self).items() if k not in ("path", "row", "where", "meta", "problems")}
-        )
+        return json_sha256({k: v for k, v in vars(self).items() if k not in NOT_SAID})
 
     @property
     def settings(self) -> dict[str, object]:
@@ -130,6 +163,8 @@ class CatalogueRow:
     def cutout_digest(self, file_digest: str) -> str:
         """The cutout's digest: the SHA-256 of its file, with what this row says that bears on its arrays if it says any."""
         stated = {name: said for name in BEARING if (said := getattr(self, name)) not in (None, "")}
+        if self.psf_files and self.psf_between != "nearest":
+            stated["psf_between"] = self.psf_between
         return json_sha256({"file": file_digest} | stated) if stated else file_digest
 
 
@@ -143,8 +178,10 @@ def read_ids(path: str | Path) -> list[tuple[str, Path]]:
     return [(row[id_at], table.path.parent / (row[file_at] or NO_FILE)) for row in table.rows]
 
 
-def read_catalogue(path: str | Path) -> tuple[list[CatalogueRow], list[Problem]]:
-    """Every usable row, and every problem found in the table.
+def read_catalogue(
+    path: str | Path, psf_files: Mapping[str, Path] | None = None, psf_between: str = "nearest"
+) -> tuple[list[CatalogueRow], list[Problem]]:
+    """Every usable row, with the config's files of PSFs, and every problem found in the table.
 
     Problems without a `lens_id` (an unreadable table, unknown columns, ids that are unsafe or not unique) concern the
     survey; the others belong to a row and are in its `problems` too.
@@ -158,7 +195,10 @@ def read_catalogue(path: str | Path) -> tuple[list[CatalogueRow], list[Problem]]
         return [], problems
     problems = _id_problems(table)
     bad = {problem.where for problem in problems}
-    rows = [_row(table, i) for i in range(len(table.rows))]
+    rows = [
+        dataclasses.replace(_row(table, i), psf_files=dict(psf_files or {}), psf_between=psf_between)
+        for i in range(len(table.rows))
+    ]
     rows = [row for i, row in enumerate(rows) if table.where(i, row.lens_id, "lens_id") not in bad]
     return rows, problems + [problem for row in rows for problem in row.problems]
 
@@ -219,11 +259,11 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
     if not file:
         where = table.where(i, lens_id, "file")
         problems.append(Problem(where, "the name of a FITS file", "nothing", lens_id=lens_id))
-    masking = cells.get("masking", "")
-    masking = "" if masking.lower() in MISSING else masking
-    if masking and masking not in MASKINGS:
-        where, hint = table.where(i, lens_id, "masking"), "leave the cell empty to do as the config says"
-        problems.append(Problem(where, " or ".join(MASKINGS), shown(masking), hint, lens_id))
+    texts = {name: _said(cells.get(name, "")) for name in ("masking", "weights", "mask_flags", "leave_flags")}
+    for name, (choices, hint) in CHOICES.items():
+        if texts[name] and texts[name] not in choices:
+            where = table.where(i, lens_id, name)
+            problems.append(Problem(where, " or ".join(choices), shown(texts[name]), hint, lens_id))
     z_lens, z_source = numbers.get("z_lens"), numbers.get("z_source")
     if z_lens is not None and z_source is not None and z_source <= z_lens:
         where = table.where(i, lens_id, "z_source")
@@ -236,7 +276,10 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
         row=i + 1,
         where=table.where(i, lens_id),
         band=cells.get("band", ""),
-        masking=masking,
+        masking=texts["masking"],
+        weights=texts["weights"],
+        mask_flags=texts["mask_flags"],
+        leave_flags=texts["leave_flags"],
         overrides=overrides,
         meta=meta,
         problems=tuple(problems),
@@ -244,8 +287,13 @@ def _row(table: TextTable, i: int) -> CatalogueRow:
     )
 
 
-def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, float], list[Problem]]:
-    numbers, problems = {}, []
+def _said(cell: str) -> str:
+    return "" if cell.lower() in MISSING else cell
+
+
+def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    numbers: dict[str, Any] = {}
+    problems = []
     for name, cell in cells.items():
         column = NUMBERS.get(name)
         if (column is None and not name.startswith(OVERRIDE)) or cell.lower() in MISSING:

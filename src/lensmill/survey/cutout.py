@@ -1,15 +1,16 @@
 """One lens, checked once at the door: a FITS cutout and its catalogue row made a `Cutout`, or every reason why not."""
 
 import dataclasses
+import math
 
 import numpy as np
 
 from lensmill.config.models import FINEST_PSF
-from lensmill.files.atomic import sha256
 from lensmill.survey.catalogue import CatalogueRow
-from lensmill.survey.extensions import Extension, read_extensions, read_file
+from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
 from lensmill.survey.noise import noise_rms, note_scatter
+from lensmill.survey.products import OWN, read_lens
 from lensmill.survey.psf import checked_psf, psf_sampling, stamp_fwhm
 from lensmill.survey.psf_model import instrument_fwhm, moffat
 from lensmill.survey.sky import SkyFrame, sky_frame
@@ -31,7 +32,8 @@ class Cutout:
     is up, else -1. overrides: changes of priors by name. digest: SHA-256 of all that the arrays were made from. notes:
     what was mended or is unusual. wcs: the world coordinate system as the cards of a FITS header, empty without one.
     bad: (ny, nx), True where a pixel is not used because it holds nothing, though MASK did not say so. psf_model: what the PSF
-    was modelled by where the file has none, else empty.
+    was modelled by where the file has none, else empty. read_as: the product that the file was read as. zero_point: AB magnitude
+    of one `unit` in a pixel, NaN where the file does not tell. not_used: what of the file bears on the fit and was passed over.
     """
 
     lens_id: str
@@ -53,6 +55,9 @@ class Cutout:
     wcs: str = ""
     bad: np.ndarray | None = None
     psf_model: str = ""
+    read_as: str = OWN
+    zero_point: float = math.nan
+    not_used: tuple[str, ...] = ()
 
 
 def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
@@ -61,10 +66,11 @@ def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
     With `masking` "auto", from the row or else as given here, pixels that hold nothing are masked; else they are a problem.
     """
     findings = Findings(str(row.path), row.lens_id, list(row.problems))
-    content = read_file(row.path, findings)
-    extensions = read_extensions(content, findings, row) if content is not None else {}
-    if content is None or "SCI" not in extensions:
+    found = read_lens(row, findings)
+    extensions = found.extensions
+    if "SCI" not in extensions:
         findings.stop()
+    digest, row = row.cutout_digest(found.digest), dataclasses.replace(row, band=row.band or found.band)
     image, header = extensions["SCI"].data, extensions["SCI"].header
     unit = str(header.get("BUNIT", "")).strip()
     mask, rms = _mask(extensions, findings), noise_rms(extensions, row, unit, findings)
@@ -94,11 +100,14 @@ def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
         z_lens=row.z_lens,
         z_source=row.z_source,
         overrides=dict(row.overrides),
-        digest=row.cutout_digest(sha256(content)),
+        digest=digest,
         notes=tuple(findings.notes),
         wcs=frame.wcs,
         bad=bad,
         psf_model=model,
+        read_as=found.read_as,
+        zero_point=found.zero_point,
+        not_used=found.not_used,
     )
 
 

@@ -4,7 +4,9 @@ import dataclasses
 import gzip
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from astropy.io import fits
@@ -13,6 +15,7 @@ from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.findings import Findings
 from lensmill.survey.psf_model import KEYWORDS, KNOWN, instrument_fwhm
 
+T = TypeVar("T")
 NAMES = ("SCI", "RMS", "PSF", "MASK")
 ALIASES = {
     "SCI": ("DATA", "IMAGE", "SCIENCE", "PRIMARY"),  # PRIMARY last: every file has one
@@ -47,21 +50,28 @@ def read_file(path: Path, findings: Findings) -> bytes | None:
         return None
 
 
-def read_extensions(content: bytes, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
+def read_extensions(
+    content: bytes, findings: Findings, row: CatalogueRow, psf_elsewhere: bool = False
+) -> dict[str, Extension]:
     """The images SCI, RMS, PSF and MASK of a FITS file, those that are sound; why others are not is recorded.
 
-    A PSF may be missing where its width is known, from the lens's `row` or from the instrument.
+    A PSF may be missing where its width is known, from the lens's `row` or from the instrument, or where it is in another file.
     """
+    return within(content, findings, lambda units: _pick(units, findings, row, psf_elsewhere)) or {}
+
+
+def within(content: bytes, findings: Findings, use: Callable[[fits.HDUList], T]) -> T | None:
+    """What `use` makes of a FITS file's bytes, gzipped or not; None after recording that the file is not whole."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
             with fits.open(io.BytesIO(content), memmap=False) as units:
-                found = _pick(units, findings, row)
+                found = use(units)
                 _check_end(units, content, findings)
         except Exception as error:  # noqa: BLE001 (astropy and its C code raise whatever a damaged file provokes)
             findings.problem("", "a whole FITS file", f"{type(error).__name__}: {error}", WHOLE)
-            return {}
+            return None
     for warning in caught:
         if "truncated" in str(warning.message):
             findings.problem("", "a whole FITS file", warning.message, WHOLE)
@@ -77,7 +87,7 @@ def _check_end(units: fits.HDUList, content: bytes, findings: Findings) -> None:
         findings.problem("", "a whole FITS file", got, WHOLE)
 
 
-def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow) -> dict[str, Extension]:
+def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow, psf_elsewhere: bool) -> dict[str, Extension]:
     found = {}
     names = [unit.name.upper() for unit in units]
     for name in NAMES:
@@ -88,14 +98,14 @@ def _pick(units: fits.HDUList, findings: Findings, row: CatalogueRow) -> dict[st
             extension = _image(name, units[names.index(name)], findings)
             if extension is not None:
                 found[name] = extension
-        elif not _dispensable(name, found.get("SCI"), names, row):
+        elif not (name == "PSF" and psf_elsewhere) and not _dispensable(name, found.get("SCI"), names, row):
             _missing(name, names, findings)
         if name == "SCI" and name in found:
             _complete(found[name].header, units[0].header)
     if "RMS" not in names and (others := [name for name in WEIGHTS if name in names]):
         findings.note(
             f"{' and '.join(others)} are not used: only RMS, a standard deviation with the objects' own photon noise in it, "
-            "says what the noise is (docs/how-to/index.md makes one)"
+            "says what the noise is (docs/how-to/index.md makes one), or the catalogue's column weights what they are"
         )
     return found
 
@@ -139,10 +149,10 @@ def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> E
         shape = " x ".join(map(str, data.shape))
         findings.problem(name, "2 dimensions", f"{data.ndim}: {shape}", "one cutout a band; drop axes of length 1")
         return None
-    return Extension(np.array(data, dtype=np.float64), _readable(name, unit.header, findings))
+    return Extension(np.array(data, dtype=np.float64), readable_header(name, unit.header, findings))
 
 
-def _readable(name: str, header: fits.Header, findings: Findings) -> fits.Header:
+def readable_header(name: str, header: fits.Header, findings: Findings) -> fits.Header:
     """The header's cards that can be read: archives hold files with broken cards that do not matter."""
     cards = []
     for card in header.cards:

@@ -6,23 +6,23 @@ from scipy.ndimage import zoom
 
 from lensmill.config.models import FINEST_PSF
 from lensmill.survey.findings import Findings
+from lensmill.survey.psf_scale import stamp_scale
 
 SUM = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
 NEGATIVE = 0.01  # of the peak: deeper negative pixels are no noise
 OFF_CENTRE, NOTED = 0.75, 0.1  # pixels of the stamp: a centroid so far off is refused, noted
-SCALES = ("PIXELSCL", "PIXSCALE")  # keywords of the side of the stamp's pixels, arcsec
 AGREE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
 
 
 def psf_sampling(header: fits.Header, pixel_scale: float, stated: float | None, findings: Findings) -> int | None:
     """How many times finer than the image's pixels (arcsec) the stamp's are; None after recording why it is unknown.
 
-    By the pixel scale in the stamp's header, else as the catalogue has `stated` it, else 1.
+    By the pixel scale in the stamp's header, see `stamp_scale`, else as the catalogue has `stated` it, else 1.
     """
-    keyword = next((name for name in SCALES if name in header), None)
-    if keyword is None:
+    told = stamp_scale(header, pixel_scale)
+    if told is None:
         return int(stated or 1)
-    scale = header[keyword]
+    keyword, scale = told
     finer = pixel_scale / scale if isinstance(scale, int | float) and scale > 0 else 0.0
     number = round(finer)
     if not (1 <= number <= FINEST_PSF and abs(finer / number - 1) <= AGREE):

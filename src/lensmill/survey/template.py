@@ -13,9 +13,9 @@ from lensmill.errors import ConfigError, InvalidInput, Problem
 from lensmill.files.atomic import atomic_path, write_text
 from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_ids
 from lensmill.survey.cutout import Cutout, read_cutout
+from lensmill.survey.products.files import FITS_SUFFIX, IMAGE, images_of, named, together
 from lensmill.survey.tables import read_table
 
-FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
 LONGEST = 100  # characters of an id
 OPEN = ("z_lens", "z_source")  # what no image tells
 DIGITS = 6  # decimals of a degree: a few milli-arcsec
@@ -23,30 +23,35 @@ DIGITS = 6  # decimals of a degree: a few milli-arcsec
 
 def safe_id(path: Path) -> str:
     """A lens's id from the name of its file."""
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", FITS_SUFFIX.sub("", path.name)).lstrip("._+-").rstrip(".")
+    whole = (
+        named(path.name)[0]
+        if named(path.name)[1] == IMAGE and len(together(path)) > 1
+        else FITS_SUFFIX.sub("", path.name)
+    )
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", whole).lstrip("._+-").rstrip(".")
     return name[:LONGEST] or "lens"
 
 
 def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table:
-    """A row a FITS file: id (none of those `taken`), file, position where the WCS tells it; redshifts and band left open."""
+    """A row a FITS file: id (none of those `taken`), file, position and band where the header tells them; redshifts left open."""
     ids: list[str] = []
     for path in files:
         ids.append(_unused(safe_id(path), [*taken, *ids]))
-    places = [_place(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
+    told = [_told(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
     table = Table({"lens_id": ids, "file": [path.name for path in files]})
-    for name, values in zip(("ra", "dec"), np.transpose(places), strict=True):
+    for name, values in zip(("ra", "dec"), np.transpose([place for place, _ in told]), strict=True):
         table[name] = _numbers(name, np.round(values, DIGITS))
     for name in OPEN:
         table[name] = _numbers(name, np.full(len(files), np.nan))
-    table["band"] = [""] * len(files)
+    table["band"] = [band for _, band in told]
     for name in table.colnames:
         table[name].description = table[name].description or TEXTS[name]
     return table
 
 
 def cutouts_of(folder: Path) -> list[Path]:
-    """The FITS files of a folder, by name; ConfigError where it holds none."""
-    files = sorted(path for path in folder.glob("*") if path.is_file() and FITS_SUFFIX.search(path.name))
+    """The FITS files of a folder that hold a cutout, by name, not those that are planes of another; ConfigError if none."""
+    files = images_of(folder)
     if not files:
         hint = "name the folder that holds the cutouts, one FITS file a lens"
         raise ConfigError([Problem(str(folder), "a folder of FITS cutouts", "no file that ends in .fits", hint)])
@@ -95,14 +100,14 @@ def _numbers(name: str, values: np.ndarray) -> MaskedColumn:
     return MaskedColumn(values, mask=~np.isfinite(values), **about)
 
 
-def _place(row: CatalogueRow) -> tuple[float, float]:
-    """Right ascension and declination (degrees) of a cutout's centre; NaN where the file does not tell, or is unsound."""
+def _told(row: CatalogueRow) -> tuple[tuple[float, float], str]:
+    """Right ascension and declination (degrees) of a cutout's centre, NaN where the file does not tell them, and its band."""
     try:
         cutout: Cutout = read_cutout(row, "auto")
     except InvalidInput:
-        return np.nan, np.nan
+        return (np.nan, np.nan), ""
     if not cutout.wcs:
-        return np.nan, np.nan
+        return (np.nan, np.nan), cutout.band
     ny, nx = cutout.image.shape
     (place,) = WCS(fits.Header.fromstring(cutout.wcs)).all_pix2world([[(nx - 1) / 2, (ny - 1) / 2]], 0)
-    return float(place[0]), float(place[1])
+    return (float(place[0]), float(place[1])), cutout.band

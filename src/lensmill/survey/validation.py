@@ -39,6 +39,10 @@ class LensCheck(BaseModel):
     orientation: float | None = None
     parity: int | None = None
     unit: str | None = None
+    read_as: str | None = None
+    not_used: tuple[str, ...] = ()
+    band: str | None = None
+    zero_point: float | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -126,7 +130,7 @@ def _check_run(config: Config, parameter_names: ParameterNames | None) -> tuple[
         problems += error.problems
     if not config.catalogue.exists() and config.simulate is not None:
         return problems, []
-    rows, found = read_catalogue(config.catalogue)
+    rows, found = read_catalogue(config.catalogue, config.psf.files, config.psf.between)
     problems += [problem for problem in found if problem.lens_id is None]
     if priors is not None:
         unknown = _unknown_overrides(config, priors, rows)
@@ -187,4 +191,8 @@ def _facts(row: CatalogueRow, cutout: Cutout) -> LensCheck:
         orientation=cutout.orientation if math.isfinite(cutout.orientation) else None,
         parity=cutout.parity if math.isfinite(cutout.orientation) else None,
         unit=cutout.unit,
+        read_as=cutout.read_as,
+        not_used=cutout.not_used,
+        band=cutout.band,
+        zero_point=cutout.zero_point if math.isfinite(cutout.zero_point) else None,
     )
