@@ -26,7 +26,6 @@ import numpy as np
 from benchmarks.harness import ROOT
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.predict import Prediction, predict
 from lensmill.config import Config, load
 from lensmill.device import runtime
@@ -37,6 +36,7 @@ from lensmill.jobs.lens import Survey, Work, open_survey
 from lensmill.model.program import system_at
 from lensmill.results.certificate import ParameterSummary
 from lensmill.results.provenance import versions
+from lensmill.results.quantities import derived_draws
 from lensmill.simulation.mocks import write_survey
 from lensmill.status import Stage
 from lensmill.survey.cutout import read_cutout

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.predict import predict
 from lensmill.config import Certificate
 from lensmill.fit.problem import ImageData, Model, crop, pose
 from lensmill.model.parameters import unconstrain
 from lensmill.model.program import system_at
 from lensmill.physics.mass import SIE, SIS, MassModel
+from lensmill.results.quantities import derived_draws
 from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float
 
-from lensmill.checks.derived import derive, mass_at
+from lensmill.checks.derived import Draws, derive, mass_at
 from lensmill.checks.misfit import Misfit, source_misfit
 from lensmill.model.likelihood import Observation
 from lensmill.model.parameters import Family, constrain
@@ -109,7 +109,7 @@ def predict(
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
     frame = np.zeros(grid.shape)
     frame[: (shape or grid.shape)[0], : (shape or grid.shape)[1]] = 1
-    derived = derive(family, target, np.concatenate([bases, best[None]]), half_width, frame)
+    derived = derive(Draws(family, target, np.concatenate([bases, best[None]]), half_width, frame))
     return Prediction(
         model=np.mean([image.model for image in each], axis=0),
         lens_light=np.mean([image.lens_light for image in each], axis=0),

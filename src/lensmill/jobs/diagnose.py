@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict
 from lensmill.device import runtime
@@ -27,7 +26,7 @@ from lensmill.model.program import system_at
 from lensmill.progress import Progress
 from lensmill.results import provenance
 from lensmill.results.certificate import Certificate, ManifestRow, ParameterSummary
-from lensmill.results.quantities import ANGLES
+from lensmill.results.quantities import QUANTITIES, derived_draws
 from lensmill.results.store import read_certificate, read_posterior, write_certificate, write_images
 
 PREDICTED_DRAWS = 160  # their quantiles are right to an eighth of the posterior's width
@@ -174,10 +173,14 @@ def _summaries(
     truth = dict(truth) | {name: float(value) for name, value in derived_draws(truth).items()}
     nan = float("nan")
     found = {
-        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in ANGLES)
+        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=_is_angle(name))
         for name, value in draws.items()
     }
     return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
+
+
+def _is_angle(name: str) -> bool:
+    return name in QUANTITIES and QUANTITIES[name].is_angle
 
 
 def _in_words(prior: Mapping[str, Any]) -> str:

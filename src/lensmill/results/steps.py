@@ -79,7 +79,7 @@ STEPS: Mapping[str, Step] = {
         Step("map", MAPPED, (*LENS, "starts"), ("map",), ("simulate", "train")),
         Step("sample", SAMPLED, (*LENS, "sampler"), ("posterior",), ("map",)),
         Step(
-            "diagnose", (*SAMPLED, "jobs/diagnose.py", "jobs/images.py", "checks"),
+            "diagnose", (*SAMPLED, "jobs/diagnose.py", "jobs/images.py", "checks", "results/quantities.py"),
             (*LENS, "sampler", "facts", "certificate"), ("certificate", "images"), ("sample",),
         ),
         Step("pages", ("jobs/pages.py", "report"), (), ("page", "thumbnail"), ("diagnose",)),
