@@ -81,7 +81,7 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     prediction = predict(problem.family, problem.target, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     system = system_at(problem.family, problem.target, jnp.asarray(found.base))
-    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)
     others = [

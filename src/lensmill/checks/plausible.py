@@ -14,6 +14,7 @@ import scipy.signal
 
 from lensmill.checks.certify import at_least, at_most, within
 from lensmill.checks.predict import Prediction
+from lensmill.config.models import Plausibility
 from lensmill.fit.problem import ImageData
 from lensmill.physics.imaging import LensSystem
 from lensmill.physics.imaging.coarse import coarsen_kernel
@@ -86,7 +87,7 @@ def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figur
     )
 
 
-def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Any) -> list[Check]:
+def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Plausibility) -> list[Check]:
     """The plausibility checks that apply to the model, in the order of the stages they blame."""
     made = [
         at_most("light outside the arcs left over (sigma)", found.light_outside, limits.light_outside, Stage.MASKING),

@@ -75,7 +75,7 @@ def _certify(work: Work) -> Certificate:
     best = np.asarray(json.loads(tree.attrs["map"]))
     draws, shape = (
         _thinned(problem, tree["posterior"].to_dataset()),
-        crop(work.pixels, work.model.fit_radius).image.shape,
+        crop(work.pixels, work.prepared.fit_radius).image.shape,
     )
     prediction = predict(problem.family, problem.target, draws, best, (shape[0], shape[1]))
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
@@ -114,7 +114,7 @@ def _certificate(
     reach = _fitted_radius(work)
     limits = survey.config.certificate
     system = system_at(problem.family, problem.target, jnp.asarray(base))
-    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
     misfit = prediction.source_misfit(problem.target.observation)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
@@ -160,7 +160,7 @@ def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -
 
 def _fitted_radius(work: Work) -> float:
     """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
-    pixels, radius = work.pixels, work.model.fit_radius
+    pixels, radius = work.pixels, work.prepared.fit_radius
     half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
     return half_side if radius is None else min(radius, half_side)
 

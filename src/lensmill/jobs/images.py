@@ -23,7 +23,7 @@ CAUSE_NAMES = {
 
 def lens_images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
     """The lens's images as they are stored: on the window that was fitted, coordinates in arcsec."""
-    cut = crop(work.pixels, work.model.fit_radius)
+    cut = crop(work.pixels, work.prepared.fit_radius)
     ny, nx = cut.image.shape
     window = (slice(0, ny), slice(0, nx))
     model = prediction.model[window]
