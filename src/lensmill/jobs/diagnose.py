@@ -12,6 +12,7 @@ import xarray as xr
 from lensmill.checks import certify, plausible
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict
+from lensmill.config.priors import in_words
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
 from lensmill.fit.problem import Problem, crop
@@ -21,7 +22,6 @@ from lensmill.jobs.images import lens_images
 from lensmill.jobs.lens import Survey, Work, result_key
 from lensmill.jobs.map import stored_maximum
 from lensmill.model.parameters import LATENTS, constrain, unconstrain
-from lensmill.model.priors import ARGUMENTS
 from lensmill.model.program import system_at
 from lensmill.progress import Progress
 from lensmill.results import provenance
@@ -108,7 +108,7 @@ def _certificate(
     draws |= derived_draws(draws) | prediction.derived
     maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
     best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
-    priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
+    priors = {name: in_words(prior) for name, prior in work.site_priors(problem.family).items()}
     summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
@@ -181,9 +181,3 @@ def _summaries(
 
 def _is_angle(name: str) -> bool:
     return name in QUANTITIES and QUANTITIES[name].is_angle
-
-
-def _in_words(prior: Mapping[str, Any]) -> str:
-    """A prior as a line of text."""
-    kind = prior["distribution"]
-    return f"{kind.replace('_', ' ')}, " + ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[kind])

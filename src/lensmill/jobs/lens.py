@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lensmill.config import Config, ConfigError, Model, Priors, load_priors, prior_table
+from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.problem import Effort, ImageData, Problem, pose
 from lensmill.model.parameters import Family, prior_of
-from lensmill.model.priors import interval
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
 from lensmill.planning.dependencies import Dependencies, key
@@ -63,7 +63,7 @@ class Work:
         """The cutout made ready for the fit, and what was found on the way."""
         config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
         settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
-        expected = Expected(*interval(self._stated["mass"][self._main]["theta_E"]))
+        expected = Expected(*law(self._stated["mass"][self._main]["theta_E"]).ppf((0.025, 0.975)))
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
