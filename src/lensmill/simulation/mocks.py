@@ -29,7 +29,7 @@ from lensmill.physics.imaging import (
     transform_shape,
 )
 from lensmill.physics.lensing import ray_shoot
-from lensmill.physics.light import AbstractLightProfile
+from lensmill.physics.light import AbstractSource
 from lensmill.physics.source import Network
 from lensmill.progress import progress
 from lensmill.simulation import realism
@@ -74,7 +74,7 @@ def psf_kernel(instrument: Simulate) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-class Placed(AbstractLightProfile):
+class Placed(AbstractSource):
     """A generated galaxy in the source plane: evaluated by its own formula, outside any compiled function."""
 
     galaxy: Any
@@ -86,6 +86,11 @@ class Placed(AbstractLightProfile):
     def total_flux(self) -> Float[Array, ""]:
         """The flux itself, image unit."""
         return self.flux
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The galaxy's, arcsec."""
+        return jnp.asarray(self.galaxy.half_light_radius)
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
