@@ -79,8 +79,9 @@ def _row(model: type[pydantic.BaseModel], name: str) -> tuple[str, str, str]:
 def _priors_manual() -> str:
     rows = []
     for name, model in PRIORS.items():
-        keys = [key for key in model.model_fields if key not in ("distribution", "why")]
-        rows.append((f"`{name}`", ", ".join(f"`{key}`" for key in keys), " ".join((model.__doc__ or "").split())))
+        rows.append(
+            (f"`{name}`", ", ".join(f"`{key}`" for key in model.arguments()), " ".join((model.__doc__ or "").split()))
+        )
     units = [(f"`{n}`", d.unit or "1", f"({d.low:g}, {d.high:g})") for n, d in DOMAINS.items()]
     return (
         "## Priors\n\nThe file that `priors` names: block -> profile -> parameter -> `distribution`, its numbers and "

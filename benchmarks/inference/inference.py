@@ -41,7 +41,6 @@ from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.chains import named_draws
 from lensmill.fit.problem import ImageData, Problem, pose
-from lensmill.fit.problem import Model as Fitted
 from lensmill.fit.search import Maximum, find_maximum
 from lensmill.infer.convergence import convergence
 from lensmill.model.parameters import Family
@@ -95,15 +94,15 @@ def first_lens(folder: Path | None) -> ImageData:
 
 
 def first_problem(folder: Path | None) -> Problem:
-    model = settings("sersic").model.model_dump() | {"supersampling": 1, "sky": False, "fit_radius": None}
-    return pose(first_lens(folder), Fitted(**model), PRIORS)
+    changed = {"supersampling": 1, "sky": False, "fit_radius": None}
+    return pose(first_lens(folder), settings("sersic").model.model_copy(update=changed), PRIORS)
 
 
 def mock_problem(name: str, source: Literal["sersic", "neural"], network: Network | None) -> Problem:
     config = settings(source)
     mock = simulate_lens(config, PRIORS, name, network)
     pixels = ImageData(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
-    return pose(pixels, Fitted(**config.model.model_dump() | {"fit_radius": None}), PRIORS, network)
+    return pose(pixels, config.model.model_copy(update={"fit_radius": None}), PRIORS, network)
 
 
 def lenses(given: argparse.Namespace) -> Iterator[tuple[Lens, bool]]:

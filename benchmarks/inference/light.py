@@ -8,7 +8,6 @@ the same code of lensmill and the same settings, is not computed again.
 """
 
 import argparse
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -37,7 +36,7 @@ def fitted(survey: Survey, lens_id: str) -> dict[str, Any]:
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
     problem = work.problem
     found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
-    effort = dataclasses.replace(work.effort, max_rounds=ROUNDS, rungs=0, rhat=1.0, ess=1.0)  # never enough
+    effort = work.effort.model_copy(update={"max_rounds": ROUNDS, "rungs": 0, "rhat": 1.0, "ess": 1.0})  # never enough
     begun = time.perf_counter()
     *_, last = sample(problem, begin_sampling(problem, found, chains=effort.chains, seed=work.seed), effort)
     draws, reached = last.draws, last.converged

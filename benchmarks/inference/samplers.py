@@ -84,7 +84,7 @@ def _compiled(function: Callable, family: Family) -> Callable:
 
 def effort(rounds: int, ess: float = math.inf) -> Effort:
     """As a survey is sampled, but until `ess` of the lens parameters or the last round only."""
-    return Effort(
+    return Effort.model_construct(
         starts=0, chains=CHAINS, warmup=WARMUP, round=ROUND, max_rounds=rounds, max_tree_depth=7, target_accept=0.8,
         rungs=0, rhat=math.inf, ess=ess, divergences=10**9,
     )  # fmt: skip

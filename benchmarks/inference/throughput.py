@@ -8,7 +8,6 @@
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -44,7 +43,7 @@ def pack(config_path: Path, target: Path, lenses: int | None) -> None:
     about = {
         "config": config_path.name, "lens_ids": [work.cutout.lens_id for work in works],
         "seeds": [work.seed for work in works], "priors": works[0].priors,
-        "model": dataclasses.asdict(works[0].model), "effort": dataclasses.asdict(works[0].effort),
+        "model": works[0].model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
         "pixel_scale": pixels[0].pixel_scale, "psf_supersampling": pixels[0].psf_supersampling,
         "truths": [dict(survey.truths[work.cutout.lens_id]) for work in works],
     }  # fmt: skip
@@ -71,14 +70,14 @@ class Bench:
     def __init__(self, source: Path, out: Path, weights: Path | None, minutes: float, effort: dict[str, Any]) -> None:
         import jax
 
-        from lensmill.fit.problem import Effort, Model
+        from lensmill.config import Model
+        from lensmill.fit.problem import Effort
         from lensmill.physics.source import Network
 
         self.stored, self.out, self.minutes, self.source = dict(np.load(source)), out, minutes, source
         self.about = json.loads(str(self.stored["about"]))
-        settings = self.about["model"]
-        self.model = Model(**(settings | {name: tuple(settings[name]) for name in ("mass", "lens_light")}))
-        self.effort = Effort(**(self.about["effort"] | effort))
+        self.model = Model.model_validate_json(json.dumps(self.about["model"]))
+        self.effort = Effort.model_validate_json(json.dumps(self.about["effort"] | effort))
         self.network = None if weights is None else Network.read(weights, self.model.precision)
         self.made, self.fits, self.draws = Telling(), dict[int, dict[str, Any]](), dict[str, np.ndarray]()
         self.device, self.begin = jax.devices()[0].device_kind, time.perf_counter()
@@ -133,7 +132,7 @@ class Bench:
         summary = {
             "pack": self.source.name, "device": self.device, "jax": jax.__version__, "lenses": lenses, "width": width,
             "wall_s": wall, "compile_s": sum(one["first_s"] - one["median_s"] for one in calls), "calls": calls,
-            "effort": dataclasses.asdict(self.effort), "fits": fits,
+            "effort": self.effort.model_dump(mode="json"), "fits": fits,
             "lock_step": lock_step(list(self.made), list(fits.values()), self.effort.chains),
         }  # fmt: skip
         (self.out / "run.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -32,7 +32,7 @@ from lensmill.model.program import assemble
 from lensmill.physics.grid import centred_grid
 from lensmill.physics.imaging import PSF, Sampling, convolve, kernel_transform, render_source, transform_shape
 from lensmill.physics.source import Network
-from lensmill.simulation.mocks import MULTIPLY_IMAGED, ROOM, Instrument
+from lensmill.simulation.mocks import MULTIPLY_IMAGED, ROOM, psf_kernel
 
 SKY = Simulate()
 SNR = (30, 100, 300)
@@ -81,8 +81,7 @@ _slopes = jax.jit(jax.jacfwd(_seen, argnums=5), static_argnums=(0, 4))
 
 
 def psf(supersampling: int) -> PSF:
-    recipe = {name: getattr(SKY, name) for name in Instrument.__dataclass_fields__}
-    kernel = Instrument(**recipe | {"psf_supersampling": supersampling}).kernel()
+    kernel = psf_kernel(SKY.model_copy(update={"psf_supersampling": supersampling}))
     size = transform_shape(SKY.shape, (len(kernel), len(kernel)), supersampling)
     return PSF(jnp.asarray(kernel_transform(kernel, size, supersampling)), size)
 

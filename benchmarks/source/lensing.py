@@ -26,7 +26,7 @@ from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, Model, Problem, pose
+from lensmill.fit.problem import ImageData, Problem, pose
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.parameters import constrain, unconstrain
@@ -49,7 +49,7 @@ def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, s
     model = config.model.model_copy(update={"source": source})
     problem = pose(
         pixels,
-        Model(**model.model_dump() | {"fit_radius": None}),
+        model.model_copy(update={"fit_radius": None}),
         priors,
         network if source == "neural" else None,
     )

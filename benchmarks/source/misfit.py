@@ -30,7 +30,7 @@ from lensmill.config import Certificate, Config, Simulate, load_priors, prior_ta
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, Model, pose
+from lensmill.fit.problem import ImageData, pose
 from lensmill.fit.search import Basin, follow
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.likelihood import whitened_residuals
@@ -159,7 +159,7 @@ def fit(config: Config, priors: dict, network: Network, name: str, make: Callabl
     mock = simulate_lens(config, priors, name, None, make)
     mask = np.ones(mock.image.shape, bool)
     pixels = ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
-    problem = pose(pixels, Model(**config.model.model_dump() | {"fit_radius": None}), priors, network)
+    problem = pose(pixels, config.model.model_copy(update={"fit_radius": None}), priors, network)
     family, target = problem.family, problem.target
     truth = mock.truth | {"sky_level": 0.0}
     ends = follow(family, target, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))

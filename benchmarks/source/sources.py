@@ -35,7 +35,7 @@ from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, Model, pose
+from lensmill.fit.problem import ImageData, pose
 from lensmill.fit.search import descend
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import Family, believe, build_family, unconstrain
@@ -356,7 +356,7 @@ def gradients(setting: Setting) -> dict[str, float]:
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})
-            problem = pose(pixels, Model(**model.model_dump() | {"fit_radius": None}), setting.priors, network)
+            problem = pose(pixels, model.model_copy(update={"fit_radius": None}), setting.priors, network)
             steps = walk(functools.partial(potential, problem.family, problem.target))
             base = jnp.zeros(problem.family.size)
             found[f"posterior, {source}, arcs {arcs}"] = best_ms(functools.partial(steps, base)) / STEPS

@@ -26,7 +26,6 @@ import numpy as np
 from benchmarks.harness import ROOT
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.predict import Prediction, predict
 from lensmill.config import Config, load
 from lensmill.device import runtime
@@ -37,6 +36,7 @@ from lensmill.jobs.lens import Survey, Work, open_survey
 from lensmill.model.program import system_at
 from lensmill.results.certificate import ParameterSummary
 from lensmill.results.provenance import versions
+from lensmill.results.quantities import derived_draws
 from lensmill.simulation.mocks import write_survey
 from lensmill.status import Stage
 from lensmill.survey.cutout import read_cutout
@@ -81,7 +81,7 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     prediction = predict(problem.family, problem.target, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     system = system_at(problem.family, problem.target, jnp.asarray(found.base))
-    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)
     others = [

@@ -20,9 +20,10 @@ import scipy.stats
 from benchmarks.harness import ROOT
 
 from lensmill.config import load_priors, prior_table
+from lensmill.config.priors import bounds, law
 from lensmill.device import runtime
 from lensmill.population import Evidence, infer
-from lensmill.population.evidence import PARAMETERS, log_density
+from lensmill.population.evidence import PARAMETERS
 from lensmill.population.program import ISOTROPIC, MEAN, MEAN_WIDTH, SCATTER_WIDTH
 from lensmill.results.provenance import versions
 
@@ -68,7 +69,7 @@ def posterior(true: np.ndarray, samples: int, rng: np.random.Generator) -> np.nd
     weight = np.diag([prior["sd"] ** -2.0 for prior in beliefs])
     covariance = np.linalg.inv(np.linalg.inv(errors) + weight)
     mean = covariance @ (np.linalg.solve(errors, seen) + weight @ [prior["mean"] for prior in beliefs])
-    low, high = ([prior.get(end, side * np.inf) for prior in beliefs] for end, side in (("low", -1), ("high", 1)))
+    low, high = np.transpose([bounds(prior) for prior in beliefs])
     kept = np.empty((0, len(PARAMETERS)))
     while len(kept) < samples:
         drawn = rng.multivariate_normal(mean, covariance, 4 * samples)
@@ -81,9 +82,13 @@ def mocks(truth: Mapping[str, float], lenses: int, samples: int, seed: int) -> E
     rng = np.random.default_rng(seed)
     drawn = np.stack([posterior(true, samples, rng) for true in population(truth, lenses, rng)])
     draws = {name: drawn[..., i] for i, name in enumerate(PARAMETERS)}
-    log_prior = np.sum([log_density(prior, draws[name]) for name, prior in priors().items()], axis=0)
-    bounds = {name: (prior.get("low", -np.inf), prior.get("high", np.inf)) for name, prior in priors().items()}
-    return Evidence(tuple(f"mock-{i:04d}" for i in range(lenses)), draws, log_prior, bounds)
+    log_prior = np.sum([law(prior).logpdf(draws[name]) for name, prior in priors().items()], axis=0)
+    return Evidence(
+        tuple(f"mock-{i:04d}" for i in range(lenses)),
+        draws,
+        log_prior,
+        {name: bounds(prior) for name, prior in priors().items()},
+    )
 
 
 def drawn_truth(rng: np.random.Generator) -> dict[str, float]:

@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 from lensmill.checks import certify
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.misfit import Misfit
 from lensmill.config import Certificate
 from lensmill.status import Stage, Status
@@ -120,12 +119,3 @@ def test_a_figure_that_is_not_a_number_fails_whichever_parameter_has_it() -> Non
     for summaries in ({"a": sound, "b": broken}, {"a": broken, "b": sound}):
         assert np.isnan(certify.worst_of(summaries, ["a", "b"])).all()
     assert certify.worst_of({"a": sound, "b": broken}, ["a"]).rhat == sound.rhat
-
-
-def test_a_round_lens_has_no_axis_ratio() -> None:
-    shear = {"gamma1": np.array([0.0, 0.03]), "gamma2": np.array([0.05, 0.04])}
-    found = derived_draws(shear)
-    assert set(found) == {"shear", "shear_angle"}
-    np.testing.assert_allclose(found["shear"], 0.05)
-    assert set(derived_draws({"e1": np.zeros(2), "e2": np.full(2, 0.1)})) == {"q", "phi"}
-    assert derived_draws({}) == {}

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws
 from lensmill.checks.predict import predict
-from lensmill.config import Certificate
-from lensmill.fit.problem import ImageData, Model, crop, pose
+from lensmill.config import Certificate, Model
+from lensmill.fit.problem import ImageData, crop, pose
 from lensmill.model.parameters import unconstrain
 from lensmill.model.program import system_at
 from lensmill.physics.mass import SIE, SIS, MassModel
+from lensmill.results.quantities import derived_draws
 from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 
-MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float64")
+MODEL = Model(source="sersic", arc_supersampling=1, fit_radius=None, precision="float64")
 
 
 def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_the_catalogue_goes_into_every_table_with_units_and_descriptions(store, 
         assert list(np.ma.getmaskarray(table["gradients"])) == [False, True]
     header = fits.getheader(paths["fits"], 1)
     told = {header[f"TTYPE{i}"]: header[f"TCOMM{i}"] for i in range(1, header["TFIELDS"] + 1)}
-    assert told["gamma_median"] == f"{QUANTITIES['gamma'][1]}; median"
+    assert told["gamma_median"] == f"{QUANTITIES['gamma'].meaning}; median"
 
 
 def test_a_unit_that_fits_lacks_is_written_all_the_same(store, tmp_path):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import yaml
 
+from lensmill.config import Model
 from lensmill.fit.comoving import BRIGHT, MOVED, POINTS, Following, follow, from_base, to_base
-from lensmill.fit.problem import ImageData, Model, Problem, pose
+from lensmill.fit.problem import ImageData, Problem, pose
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.parameters import constrain, unconstrain
@@ -22,7 +23,9 @@ SOURCES = ("sersic", "shapelets", "pixels")
 
 def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None) -> tuple[Problem, np.ndarray]:
     """A mock lens with a model of its source, and the place of the truth in base space, vectors off their prior's median."""
-    model = Model(("epl", "shear"), ("sersic",), source, True, 1, 4, None, "float64")
+    model = Model(
+        source=source, supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None, precision="float64"
+    )
     problem = pose(mock(priors) if pixels is None else pixels, model, priors)
     family, beliefs = problem.family, problem.target.beliefs
     middle = dict(constrain(family, beliefs, jnp.full(family.size, 0.5)))

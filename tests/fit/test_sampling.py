@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from lensmill.config import Model
 from lensmill.device.batching import abreast
 from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
 from lensmill.fit.comoving import from_base
-from lensmill.fit.problem import Effort, Model, Problem, pose
+from lensmill.fit.problem import Effort, Problem, pose
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
@@ -21,7 +22,7 @@ from lensmill.model.parameters import constrain, unconstrain
 from lensmill.model.program import potential
 from small_mock import TRUTH, mock
 
-MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def effort(**own: float) -> Effort:
         "starts": 16, "chains": 4, "warmup": 100, "round": 50, "max_rounds": 6, "max_tree_depth": 6, "target_accept": 0.8,
         "rungs": 0, "rhat": 1.02, "ess": 200.0, "divergences": 0,
     }  # fmt: skip
-    return Effort(**(usual | own))
+    return Effort.model_construct(**(usual | own))
 
 
 def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> Block:

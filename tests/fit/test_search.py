@@ -8,16 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lensmill.config import Model
 from lensmill.files.shipped import WEIGHTS
 from lensmill.fit import search
-from lensmill.fit.problem import Model, pose
+from lensmill.fit.problem import pose
 from lensmill.fit.search import NoMaximum, find_maximum
 from lensmill.model.parameters import constrain, unconstrain
 from lensmill.model.program import potential
 from lensmill.physics.source import Network
 from small_mock import TRUTH, mock
 
-MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
 BRIGHT = TRUTH | {"light_flux": 200.0, "light_size": 1.0, "light_n": 4.0, "source_flux": 20.0}
 HARD = {
     "elongated": {

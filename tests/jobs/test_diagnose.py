@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lensmill.config import Model
 from lensmill.fit.chains import named_draws
-from lensmill.fit.problem import Model, Problem, pose
+from lensmill.fit.problem import Problem, pose
 from lensmill.fit.search import FULL, descend
 from lensmill.jobs import diagnose
 from lensmill.model.parameters import build_family, unconstrain
 from small_mock import TRUTH, mock
 
-MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 1, 4, None, "float32")
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
 
 
 def test_a_source_is_as_strange_as_its_latents_over_all_chains(priors: dict) -> None:

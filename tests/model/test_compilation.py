@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.fit.problem import ImageData, Model, pose
+from lensmill.config import Model
+from lensmill.fit.problem import ImageData, pose
 from lensmill.model.parameters import Family
 from lensmill.model.program import Target, potential
 
-MODEL = Model(("epl", "shear"), ("sersic",), "sersic", True, 2, 8, None, "float32", 8)
+MODEL = Model(source="sersic", fit_radius=None)
 
 
 def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> ImageData:

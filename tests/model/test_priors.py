@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import scipy.stats as st
 
-from lensmill.model.priors import from_base, prior_numbers, to_base
+from lensmill.config.priors import PRIORS, bounds, in_words, law
+from lensmill.model.priors import TRANSFORMS, from_base, prior_numbers, to_base
 
 CASES = {
     "normal": ({"mean": 0.3, "sd": 2.0}, st.norm(0.3, 2.0)),
@@ -23,6 +24,19 @@ def test_quantiles_are_those_of_the_distribution(kind: str) -> None:
     numbers = jnp.asarray([prior_numbers({"distribution": kind} | arguments)] * base.size)
     found = from_base((kind,) * base.size, numbers, jnp.ones(base.size), jnp.asarray(base))
     np.testing.assert_allclose(found, expected.ppf(st.norm.cdf(base)), rtol=1e-9, atol=1e-12)
+
+
+def test_every_kind_that_may_be_configured_has_its_transform() -> None:
+    assert list(TRANSFORMS) == list(PRIORS) == list(CASES)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_quantiles_density_and_bounds_are_those_of_the_distribution(kind: str) -> None:
+    arguments, expected = CASES[kind]
+    prior = {"distribution": kind} | arguments
+    np.testing.assert_allclose(law(prior).ppf([0.1, 0.5]), expected.ppf([0.1, 0.5]), rtol=1e-12)
+    np.testing.assert_allclose(bounds(prior), expected.support(), rtol=1e-12)
+    assert in_words(prior).startswith(kind.replace("_", " "))
 
 
 def test_base_and_back_in_mixed_order_and_scaled() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from lensmill.config.priors import law
 from lensmill.population import Evidence, infer
-from lensmill.population.evidence import log_density
 from lensmill.population.program import log_normal_within
 
 PRIORS = {  # mean and sd, under which every lens was fitted
@@ -86,7 +86,7 @@ def test_ranks_of_the_truth_are_flat():
 )
 def test_densities_of_priors_are_normalised(prior, inside):
     x = np.linspace(*inside, 400_001)
-    total = np.exp(log_density(prior, x)).sum() * (x[1] - x[0])
+    total = np.exp(law(prior).logpdf(x)).sum() * (x[1] - x[0])
     assert total == pytest.approx(1, abs=1e-3)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lensmill.config import Config, load_priors, models, prior_table
-from lensmill.fit.problem import ImageData, Model, pose
+from lensmill.fit.problem import ImageData, pose
 from lensmill.model.parameters import unconstrain
 from lensmill.model.program import residuals
 from lensmill.simulation.mocks import write_survey
@@ -27,7 +27,7 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
 def reduced_chi2(config: Config, cutout: Cutout, truth: dict[str, float], psf_supersampling: int) -> float:
     """Of the true lens, its PSF's pixels taken to be so many times finer than the image's."""
     pixels = ImageData(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, psf_supersampling)
-    problem = pose(pixels, Model(**config.model.model_dump()), prior_table(load_priors(config.priors_file)))
+    problem = pose(pixels, config.model, prior_table(load_priors(config.priors_file)))
     values = {name: jnp.asarray(value) for name, value in (truth | {"sky_level": 0.0}).items()}
     base = unconstrain(problem.family, problem.target.beliefs, values)
     found = residuals(problem.family, problem.target, base)[: -problem.family.size]

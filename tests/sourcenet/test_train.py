@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from lensmill.config import SourceNetwork
 from lensmill.physics.source.decoder import DecoderConfig, coefficients, load
 from lensmill.progress import Progress
 from lensmill.sourcenet import train as training
@@ -15,7 +16,8 @@ from lensmill.sourcenet.dataset import SKY, Dataset, write
 from lensmill.sourcenet.galaxies import draw, generator
 from lensmill.sourcenet.train import Recipe, train, write_network
 
-RECIPE = Recipe(latents=4, epochs=4, batch_size=16, learning_rate=3e-3, holdout=0.2, seed=5)
+SETTINGS = SourceNetwork(latents=4, epochs=4, batch_size=16, learning_rate=3e-3, holdout=0.2)
+RECIPE = Recipe(SETTINGS, seed=5)
 CONFIG = DecoderConfig(latents=4, nodes=16, channels=(8, 4))
 
 
@@ -30,7 +32,7 @@ def data() -> Dataset:
 
 
 def run(data: Dataset, checkpoint: Path, recipe: Recipe = RECIPE, made_of: str = "this") -> tuple[dict, list]:
-    return train(recipe, CONFIG, data, checkpoint, made_of, Progress("train", recipe.epochs))
+    return train(recipe, CONFIG, data, checkpoint, made_of, Progress("train", recipe.network.epochs))
 
 
 class KilledError(Exception):
@@ -106,12 +108,12 @@ def test_a_checkpoint_of_something_else_is_not_used(
 def test_the_network_is_written_with_all_that_people_look_at(tmp_path: Path) -> None:
     data, path = galaxies(64), tmp_path / "weights.msgpack"
     write(tmp_path / "galaxies.npz", data)
-    recipe = dataclasses.replace(RECIPE, epochs=2)
+    recipe = Recipe(SETTINGS.model_copy(update={"epochs": 2}), RECIPE.seed)
     write_network(tmp_path / "galaxies.npz", path, recipe, str(tmp_path / "train.log"))
     config, params, card = load(path)
-    assert config.latents == recipe.latents
-    assert np.all(np.isfinite(coefficients(params, jax.numpy.zeros(recipe.latents), config)))
-    assert card["recipe"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+    assert config.latents == recipe.network.latents
+    assert np.all(np.isfinite(coefficients(params, jax.numpy.zeros(recipe.network.latents), config)))
+    assert card["recipe"] == recipe.card()
     assert card["galaxies"] == data.card
     assert len(json.loads((tmp_path / "losses.json").read_text())) >= 1
     for name in ("curves", "samples", "reconstructions"):

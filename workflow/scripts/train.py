@@ -10,5 +10,6 @@ from lensmill.sourcenet.train import Recipe, write_network
 if __name__ == "__main__":
     runtime.start(snakemake.threads)
     config = load(snakemake.params.config)
-    write_network(Path(snakemake.input.galaxies), Path(snakemake.output.weights), Recipe.of(config), snakemake.log[0])
+    recipe = Recipe(config.source_network, config.seed)
+    write_network(Path(snakemake.input.galaxies), Path(snakemake.output.weights), recipe, snakemake.log[0])
     record_run(config, "train")

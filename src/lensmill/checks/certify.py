@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks.misfit import Misfit
+from lensmill.config.models import Certificate as Limits
 from lensmill.infer.convergence import TAILS, Convergence, chains_apart
 from lensmill.results.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
@@ -76,7 +77,7 @@ def worst_of(summaries: Mapping[str, ParameterSummary], names: Sequence[str]) ->
     )
 
 
-def input_checks(found: Mapping[str, float], limits: Any) -> list[Check]:
+def input_checks(found: Mapping[str, float], limits: Limits) -> list[Check]:
     """What the preparation of the cutout `found`, by name: PSF and noise, as far as they can be judged."""
     made = [
         at_most("PSF a model, none given", found["psf_modelled"], float(limits.modelled_psf), Stage.INPUT),
@@ -94,7 +95,7 @@ def checks(
     size: int,
     chi2_reduced: float,
     ppp: float,
-    limits: Any,
+    limits: Limits,
     reach: float,
 ) -> list[Check]:
     """What draws and chi-squared say, in the order of the stages that are blamed: basin, source model, sampling.
@@ -121,7 +122,7 @@ def checks(
     ]
 
 
-def source_checks(misfit: Misfit, strangeness: float | None, limits: Any) -> list[Check]:
+def source_checks(misfit: Misfit, strangeness: float | None, limits: Limits) -> list[Check]:
     """Whether the model can make the source, and whether the source is one that the network knows (None: no network)."""
     figures = {
         "source misfit in the arcs (sd)": (misfit.significance, limits.source_misfit),

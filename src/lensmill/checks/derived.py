@@ -1,8 +1,8 @@
-"""Quantities that follow from the parameters of a draw."""
+"""Quantities that follow from the parameters of a draw by ray tracing: those that are `traced` in `results.quantities`."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -15,26 +15,6 @@ from lensmill.physics.imaging import render_source
 from lensmill.physics.lensing import critical_curves, effective_einstein_radius
 from lensmill.physics.mass import MassModel
 
-
-def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Position angle in degrees, counter-clockwise from +x in [-90, 90), of a spin-2 quantity (e1, e2) or (gamma1, gamma2)."""
-    return np.degrees(0.5 * np.arctan2(second, first))
-
-
-def derived_draws(posterior: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Axis ratio, position angle, shear strength and shear angle of every draw, as far as the model has them."""
-    found: dict[str, np.ndarray] = {}
-    if "e1" in posterior:
-        e1, e2 = np.asarray(posterior["e1"]), np.asarray(posterior["e2"])
-        e = np.hypot(e1, e2)
-        found |= {"q": (1 - e) / (1 + e), "phi": shape_angle(e1, e2)}
-    if "gamma1" in posterior:
-        gamma1, gamma2 = np.asarray(posterior["gamma1"]), np.asarray(posterior["gamma2"])
-        found |= {"shear": np.hypot(gamma1, gamma2), "shear_angle": shape_angle(gamma1, gamma2)}
-    return found
-
-
-MICROJANSKY = 23.9  # AB magnitude of one microjansky
 CURVE_NODES = 200  # a side of the grid on which a draw's critical curves are found: their area is right to 1e-3
 
 
@@ -60,35 +40,47 @@ def mass_at(family: Family, target: Target, base: Array) -> MassModel:
     return system_at(family, target, base).mass
 
 
-def derive(
-    family: Family, target: Target, bases: np.ndarray, half_width: float, frame: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Quantities that follow from the parameters, of every draw; the flux of a source where it is no parameter itself."""
-    found = fluxes_at(family, target, jnp.asarray(bases), jnp.asarray(frame))
-    lensed, flux, light = (np.asarray(values, float) for values in found)
-    radius = np.array([_einstein_radius(family, target, base, half_width) for base in bases])
-    derived = {"magnification": lensed / flux, "effective_einstein_radius": radius, "critical_area": np.pi * radius**2}
-    if family.lens_light:
-        derived["lens_flux"] = light
-    return derived if "source_flux" in family.names else derived | {"source_flux": flux}
+@dataclass(frozen=True)
+class Draws:
+    """Base-space positions, shape (draw, parameter), and what is computed of them once.
 
-
-def magnitudes(draws: Mapping[str, Any], zero_point: float) -> dict[str, np.ndarray]:
-    """AB magnitudes and flux densities (microjansky) of the fluxes of every draw; none without a zero point.
-
-    `zero_point` is the AB magnitude of one image unit; its own error is not in theirs.
+    `half_width` in arcsec is that of the field in which critical curves are looked for; `frame` is 1 in the pixels that were
+    fitted.
     """
-    found: dict[str, np.ndarray] = {}
-    if not np.isfinite(zero_point):
-        return found
-    for name in ("lens", "source"):
-        flux = np.asarray(draws.get(f"{name}_flux", np.nan), float)
-        if np.all(flux > 0):
-            found[f"{name}_mag"] = zero_point - 2.5 * np.log10(flux)
-            found[f"{name}_flux_density"] = 10 ** (0.4 * (MICROJANSKY - zero_point)) * flux
-    return found
+
+    family: Family
+    target: Target
+    bases: Float[np.ndarray, "draw parameter"]
+    half_width: float
+    frame: Float[np.ndarray, "my mx"]
+
+    @functools.cached_property
+    def fluxes(self) -> tuple[Float[np.ndarray, " draw"], ...]:
+        """Fluxes in image units of the lensed source in the frame, of the source itself, and of the lens light."""
+        found = fluxes_at(self.family, self.target, jnp.asarray(self.bases), jnp.asarray(self.frame))
+        return tuple(np.asarray(values, float) for values in found)
+
+    @functools.cached_property
+    def einstein_radius(self) -> Float[np.ndarray, " draw"]:
+        """Effective Einstein radius in arcsec."""
+        return np.array([self._radius(base) for base in self.bases])
+
+    def _radius(self, base: Float[np.ndarray, " parameter"]) -> float:
+        mass = mass_at(self.family, self.target, jnp.asarray(base))
+        return effective_einstein_radius(critical_curves(mass, self.half_width, CURVE_NODES))
 
 
-def _einstein_radius(family: Family, target: Target, base: np.ndarray, half_width: float) -> float:
-    mass = mass_at(family, target, jnp.asarray(base))
-    return effective_einstein_radius(critical_curves(mass, half_width, CURVE_NODES))
+FUNCTIONS: Mapping[str, Callable[[Draws], np.ndarray]] = {
+    "magnification": lambda draws: draws.fluxes[0] / draws.fluxes[1],
+    "effective_einstein_radius": lambda draws: draws.einstein_radius,
+    "critical_area": lambda draws: np.pi * draws.einstein_radius**2,
+    "source_flux": lambda draws: draws.fluxes[1],
+    "lens_flux": lambda draws: draws.fluxes[2],
+}
+
+
+def derive(draws: Draws) -> dict[str, Float[np.ndarray, " draw"]]:
+    """Every traced quantity of every draw that is no parameter itself."""
+    dark = () if draws.family.lens_light else ("lens_flux",)
+    absent = (*draws.family.names, *dark)
+    return {name: function(draws) for name, function in FUNCTIONS.items() if name not in absent}

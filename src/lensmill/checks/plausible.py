@@ -14,6 +14,7 @@ import scipy.signal
 
 from lensmill.checks.certify import at_least, at_most, within
 from lensmill.checks.predict import Prediction
+from lensmill.config.models import Plausibility
 from lensmill.fit.problem import ImageData
 from lensmill.physics.imaging import LensSystem
 from lensmill.physics.imaging.coarse import coarsen_kernel
@@ -36,7 +37,8 @@ TRACED = 64  # points of the source whose images are counted
 class Figures(NamedTuple):
     """What `checks` judges; None where the model has no such thing, NaN where the image shows none.
 
-    `light_outside` and `missing_image` in sigma of a PSF-sized patch, `center_offset` in arcsec, the rest dimensionless.
+    `light_outside` and `missing_image` in sigma of a PSF-sized patch, `center_offset` and `source_size`, the half-light radius,
+    in arcsec, the rest dimensionless.
     """
 
     light_outside: float
@@ -46,6 +48,7 @@ class Figures(NamedTuple):
     missing_image: float
     center_offset: float | None
     shape_offset: float | None
+    source_size: float
     arc_chi2: float
     arc_correlation: float
 
@@ -81,12 +84,13 @@ def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figur
         missing_image=_largest(-maps.smooth_residual[lacking]) / noise,
         center_offset=center,
         shape_offset=shape,
+        source_size=float(system.source.half_light_radius),
         arc_chi2=_chi2_ratio(maps.residual, arcs, elsewhere),
         arc_correlation=_correlation_beyond(maps.residual, arcs, elsewhere),
     )
 
 
-def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Any) -> list[Check]:
+def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Plausibility) -> list[Check]:
     """The plausibility checks that apply to the model, in the order of the stages they blame."""
     made = [
         at_most("light outside the arcs left over (sigma)", found.light_outside, limits.light_outside, Stage.MASKING),
@@ -104,11 +108,9 @@ def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: An
         made.append(at_most("ellipticity of mass from light's", found.shape_offset, limits.shape_offset, Stage.BASIN))
     if "shear" in summaries:
         made.append(at_most("external shear", summaries["shear"].median, limits.shear, Stage.BASIN))
-    if "source_size" in summaries:
-        size = summaries["source_size"].median
-        made.append(within("source's half-light radius (arcsec)", size, limits.source_size, Stage.BASIN))
     return [
         *made,
+        within("source's half-light radius (arcsec)", found.source_size, limits.source_size, Stage.BASIN),
         at_most("chi-squared in the arcs over that elsewhere", found.arc_chi2, limits.arc_chi2, Stage.SOURCE),
         at_most(
             "correlation of residuals in the arcs", found.arc_correlation, limits.arc_correlation, Stage.SOURCE

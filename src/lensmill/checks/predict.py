@@ -1,7 +1,6 @@
 """What posterior draws say of the image and of the source: mean model, residuals, derived quantities, misfit."""
 
 import functools
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -10,13 +9,14 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Array, Float
 
-from lensmill.checks.derived import derive, mass_at
+from lensmill.checks.derived import Draws, derive, mass_at
 from lensmill.checks.misfit import Misfit, source_misfit
 from lensmill.model.likelihood import Observation
-from lensmill.model.parameters import Family, constrain
+from lensmill.model.parameters import Family
 from lensmill.model.program import Target, system_at
 from lensmill.physics.imaging import render, render_lens_light, render_source
 from lensmill.physics.lensing import caustics, critical_curves
+from lensmill.physics.light import AbstractSource
 
 SOURCE_PIXELS = 100
 SHOWN_DRAWS = 6
@@ -104,12 +104,12 @@ def predict(
     mass = mass_at(family, target, jnp.asarray(best))
     critical = critical_curves(mass, half_width)
     caustic = caustics(mass, critical)
-    axes = _source_window(constrain(family, target.beliefs, jnp.asarray(best)), caustic)
+    axes = _source_window(system_at(family, target, jnp.asarray(best)).source, caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
     frame = np.zeros(grid.shape)
     frame[: (shape or grid.shape)[0], : (shape or grid.shape)[1]] = 1
-    derived = derive(family, target, np.concatenate([bases, best[None]]), half_width, frame)
+    derived = derive(Draws(family, target, np.concatenate([bases, best[None]]), half_width, frame))
     return Prediction(
         model=np.mean([image.model for image in each], axis=0),
         lens_light=np.mean([image.lens_light for image in each], axis=0),
@@ -127,10 +127,10 @@ def predict(
     )
 
 
-def _source_window(values: Mapping[str, Array], caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Axes in arcsec of a square that holds the source out to four of its sizes, and the caustics near it."""
-    center = float(values["source_center_x"]), float(values["source_center_y"])
-    half = 4 * float(values["source_size"])
+def _source_window(source: AbstractSource, caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Axes in arcsec of a square that holds the source out to four half-light radii, and the caustics near it."""
+    center = float(source.center_x), float(source.center_y)
+    half = 4 * float(source.half_light_radius)
     if caustic:
         reach = max(float(np.abs(curve - np.array(center)).max()) for curve in caustic)
         half = float(np.clip(1.1 * reach, half, 2.5 * half))

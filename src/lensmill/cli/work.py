@@ -47,7 +47,7 @@ def train_network(run: "Config", jobs: int = 1) -> Path:
         with progress("galaxies", network.galaxies.number, None) as report:
             write(galaxies, make(network.galaxies, run.seed, jobs, report))
         record_run(run, "galaxies")
-    write_network(galaxies, weights, Recipe.of(run))
+    write_network(galaxies, weights, Recipe(run.source_network, run.seed))
     record_run(run, "train")
     return weights
 

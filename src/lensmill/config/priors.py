@@ -1,6 +1,12 @@
-"""Priors as configured: one distribution a parameter, with the reason for it."""
+"""Priors as configured: one distribution a parameter, with the reason for it.
 
-from typing import Annotated, Any, Literal, Self
+`PRIORS` is the table of the kinds of distribution: the fields of a kind, but `distribution` and `why`, are its arguments. What
+the core needs beside it, the transform of a standard normal, is in `lensmill.model.priors`, by the same names.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,12 +19,35 @@ Positive = Annotated[float, Field(gt=0)]
 FAR = 5.0  # standard deviations: a truncation farther out than this leaves no normal distribution to speak of
 
 
-def _below(low: float, high: float) -> None:
-    if not low < high:
-        raise PydanticCustomError("bounds", "bounds", {"expected": "low < high", "got": {"low": low, "high": high}})
+class Distribution(Section):
+    """A kind of prior: its arguments are its fields, `law` makes SciPy's distribution of them."""
+
+    domain: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    law: ClassVar[Callable[..., Any]]
+
+    @classmethod
+    def arguments(cls) -> tuple[str, ...]:
+        """The names of the distribution's numbers, in the order of the fields."""
+        return tuple(name for name in cls.model_fields if name not in ("distribution", "why"))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The open interval that values lie in."""
+        return bounds(self.model_dump())
 
 
-class Normal(Section):
+class Bounded(Distribution):
+    """A distribution between two bounds, `low` and `high`."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        low, high = self.support
+        if not low < high:
+            raise PydanticCustomError("bounds", "bounds", {"expected": "low < high", "got": {"low": low, "high": high}})
+        return self
+
+
+class Normal(Distribution):
     """The normal distribution."""
 
     distribution: Literal["normal"] = Field(description="normal")
@@ -26,27 +55,32 @@ class Normal(Section):
     sd: Positive = Field(description="standard deviation")
     why: Why
 
-    @property
-    def support(self) -> tuple[float, float]:
-        """The open interval that values lie in."""
-        return -float("inf"), float("inf")
+    @staticmethod
+    def law(mean: float, sd: float) -> Any:
+        """SciPy's frozen distribution."""
+        from scipy import stats
+
+        return stats.norm(mean, sd)
 
 
-class LogNormal(Section):
+class LogNormal(Distribution):
     """The distribution of a positive number whose logarithm is normal."""
 
+    domain = (0.0, math.inf)
     distribution: Literal["lognormal"] = Field(description="lognormal")
     median: Positive = Field(description="median")
     sigma: Positive = Field(description="standard deviation of the natural logarithm")
     why: Why
 
-    @property
-    def support(self) -> tuple[float, float]:
-        """The open interval that values lie in."""
-        return 0.0, float("inf")
+    @staticmethod
+    def law(median: float, sigma: float) -> Any:
+        """SciPy's frozen distribution."""
+        from scipy import stats
+
+        return stats.lognorm(sigma, scale=median)
 
 
-class TruncatedNormal(Section):
+class TruncatedNormal(Bounded):
     """The normal distribution cut off at two bounds; mean and sd are those before the cut."""
 
     distribution: Literal["truncated_normal"] = Field(description="truncated_normal")
@@ -57,21 +91,22 @@ class TruncatedNormal(Section):
     why: Why
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        _below(self.low, self.high)
+    def _near(self) -> Self:
         if not self.low - FAR * self.sd < self.mean < self.high + FAR * self.sd:
             expected = f"a mean less than {FAR:g} sd outside low and high"
             got = {"mean": self.mean, "sd": self.sd, "low": self.low, "high": self.high}
             raise PydanticCustomError("far", "far", {"expected": expected, "got": got})
         return self
 
-    @property
-    def support(self) -> tuple[float, float]:
-        """The open interval that values lie in."""
-        return self.low, self.high
+    @staticmethod
+    def law(mean: float, sd: float, low: float, high: float) -> Any:
+        """SciPy's frozen distribution."""
+        from scipy import stats
+
+        return stats.truncnorm((low - mean) / sd, (high - mean) / sd, mean, sd)
 
 
-class Uniform(Section):
+class Uniform(Bounded):
     """The uniform distribution."""
 
     distribution: Literal["uniform"] = Field(description="uniform")
@@ -79,18 +114,15 @@ class Uniform(Section):
     high: float = Field(description="upper bound")
     why: Why
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _below(self.low, self.high)
-        return self
+    @staticmethod
+    def law(low: float, high: float) -> Any:
+        """SciPy's frozen distribution."""
+        from scipy import stats
 
-    @property
-    def support(self) -> tuple[float, float]:
-        """The open interval that values lie in."""
-        return self.low, self.high
+        return stats.uniform(low, high - low)
 
 
-class LogUniform(Section):
+class LogUniform(Bounded):
     """The distribution of a positive number whose logarithm is uniform."""
 
     distribution: Literal["loguniform"] = Field(description="loguniform")
@@ -98,26 +130,42 @@ class LogUniform(Section):
     high: Positive = Field(description="upper bound")
     why: Why
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _below(self.low, self.high)
-        return self
+    @staticmethod
+    def law(low: float, high: float) -> Any:
+        """SciPy's frozen distribution."""
+        from scipy import stats
 
-    @property
-    def support(self) -> tuple[float, float]:
-        """The open interval that values lie in."""
-        return self.low, self.high
+        return stats.loguniform(low, high)
 
 
-Prior = Annotated[Normal | LogNormal | TruncatedNormal | Uniform | LogUniform, Field(discriminator="distribution")]
-PRIORS: dict[str, type[Section]] = {
-    "normal": Normal,
-    "lognormal": LogNormal,
-    "truncated_normal": TruncatedNormal,
-    "uniform": Uniform,
-    "loguniform": LogUniform,
+AnyPrior = Normal | LogNormal | TruncatedNormal | Uniform | LogUniform
+Prior = Annotated[AnyPrior, Field(discriminator="distribution")]
+PRIORS: dict[str, type[Distribution]] = {
+    get_args(kind.model_fields["distribution"].annotation)[0]: kind for kind in get_args(AnyPrior)
 }
 Block = dict[str, dict[str, Prior]]
+
+
+def arguments_of(prior: Mapping[str, Any]) -> tuple[float, ...]:
+    """The arguments of a prior given as a mapping, in the order of its kind."""
+    return tuple(float(prior[name]) for name in PRIORS[prior["distribution"]].arguments())
+
+
+def bounds(prior: Mapping[str, Any]) -> tuple[float, float]:
+    """The open interval that values of a prior, given as a mapping, lie in."""
+    low, high = PRIORS[prior["distribution"]].domain
+    return prior.get("low", low), prior.get("high", high)
+
+
+def law(prior: Mapping[str, Any]) -> Any:
+    """A prior given as a mapping as SciPy's frozen distribution, with its quantiles and its density."""
+    return PRIORS[prior["distribution"]].law(*arguments_of(prior))
+
+
+def in_words(prior: Mapping[str, Any]) -> str:
+    """A prior given as a mapping as a line of text."""
+    kind = prior["distribution"]
+    return f"{kind.replace('_', ' ')}, " + ", ".join(f"{name} {prior[name]:g}" for name in PRIORS[kind].arguments())
 
 
 class Priors(Section):

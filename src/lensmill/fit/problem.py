@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lensmill.config.models import SEARCH_SOURCE
+from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import Family, believe, build_family
 from lensmill.model.program import Target
@@ -18,39 +18,8 @@ from lensmill.physics.imaging.coarse import coarsen, coarsen_kernel
 COARSE_SIDE = 48
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """What is fitted: names of profiles, rays along a pixel's side, the radius (arcsec) that is fitted, the arithmetic."""
-
-    mass: tuple[str, ...]
-    lens_light: tuple[str, ...]
-    source: str
-    sky: bool
-    supersampling: int
-    core_supersampling: int
-    fit_radius: float | None
-    precision: str
-    arc_supersampling: int = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Effort:
-    """How hard to try: starts of the search, chains, warm-up draws, draws a round, rounds a rung, rungs beyond the first.
-
-    And when it is enough: R-hat, effective sample size, divergent draws.
-    """
-
-    starts: int
-    chains: int
-    warmup: int
-    round: int
-    max_rounds: int
-    max_tree_depth: int
-    target_accept: float
-    rungs: int
-    rhat: float
-    ess: float
-    divergences: int
+class Effort(Inference, Certificate):
+    """The sampler's settings, and the certificate's limits that say when draws are enough."""
 
 
 class ImageData(NamedTuple):
@@ -108,9 +77,14 @@ class Problem:
 
 
 def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) -> Problem:
-    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior)."""
+    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior).
+
+    ValueError where `model.fit_radius` is "auto": preparation chooses the radius.
+    """
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
+    if isinstance(model.fit_radius, str):
+        raise ValueError(f"fit_radius: expected a radius in arcsec or None, got {model.fit_radius!r}")
     cut = crop(pixels, model.fit_radius)
     latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(

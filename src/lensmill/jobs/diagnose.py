@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.derived import derived_draws, magnitudes
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict
+from lensmill.config.priors import in_words
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
 from lensmill.fit.problem import Problem, crop
@@ -22,12 +22,11 @@ from lensmill.jobs.images import lens_images
 from lensmill.jobs.lens import Survey, Work, result_key
 from lensmill.jobs.map import stored_maximum
 from lensmill.model.parameters import LATENTS, constrain, unconstrain
-from lensmill.model.priors import ARGUMENTS
 from lensmill.model.program import system_at
 from lensmill.progress import Progress
 from lensmill.results import provenance
 from lensmill.results.certificate import Certificate, ManifestRow, ParameterSummary
-from lensmill.results.quantities import ANGLES
+from lensmill.results.quantities import QUANTITIES, derived_draws, magnitudes
 from lensmill.results.store import read_certificate, read_posterior, write_certificate, write_images
 from lensmill.survey.products import OWN
 
@@ -77,7 +76,7 @@ def _certify(work: Work) -> Certificate:
     best = np.asarray(json.loads(tree.attrs["map"]))
     draws, shape = (
         _thinned(problem, tree["posterior"].to_dataset()),
-        crop(work.pixels, work.model.fit_radius).image.shape,
+        crop(work.pixels, work.prepared.fit_radius).image.shape,
     )
     prediction = predict(problem.family, problem.target, draws, best, (shape[0], shape[1]))
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
@@ -112,13 +111,13 @@ def _certificate(
     maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
     best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
     best |= magnitudes(best, work.cutout.zero_point)
-    priors = {name: _in_words(prior) for name, prior in work.site_priors(problem.family).items()}
+    priors = {name: in_words(prior) for name, prior in work.site_priors(problem.family).items()}
     summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
     system = system_at(problem.family, problem.target, jnp.asarray(base))
-    looks = plausible.figures(crop(work.pixels, work.model.fit_radius), prediction, system)
+    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
     misfit = prediction.source_misfit(problem.target.observation)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
@@ -173,7 +172,7 @@ def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -
 
 def _fitted_radius(work: Work) -> float:
     """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
-    pixels, radius = work.pixels, work.model.fit_radius
+    pixels, radius = work.pixels, work.prepared.fit_radius
     half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
     return half_side if radius is None else min(radius, half_side)
 
@@ -186,13 +185,11 @@ def _summaries(
     truth = dict(truth) | {name: float(value) for name, value in derived_draws(truth).items()}
     nan = float("nan")
     found = {
-        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=name in ANGLES)
+        name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=_is_angle(name))
         for name, value in draws.items()
     }
     return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
 
 
-def _in_words(prior: Mapping[str, Any]) -> str:
-    """A prior as a line of text."""
-    kind = prior["distribution"]
-    return f"{kind.replace('_', ' ')}, " + ", ".join(f"{name} {prior[name]:g}" for name in ARGUMENTS[kind])
+def _is_angle(name: str) -> bool:
+    return name in QUANTITIES and QUANTITIES[name].is_angle

@@ -9,7 +9,7 @@ from lensmill.checks.predict import Prediction, with_gaps
 from lensmill.fit.problem import Problem, crop
 from lensmill.jobs.lens import Work
 from lensmill.preparation import CAUSES, OUTSIDE
-from lensmill.results.quantities import IMAGE_UNIT, QUANTITIES
+from lensmill.results.quantities import QUANTITIES
 from lensmill.results.store import PREDICTED
 from lensmill.survey.cutout import Cutout
 from lensmill.survey.sky import moved
@@ -23,7 +23,7 @@ CAUSE_NAMES = {
 
 def lens_images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
     """The lens's images as they are stored: on the window that was fitted, coordinates in arcsec."""
-    cut = crop(work.pixels, work.model.fit_radius)
+    cut = crop(work.pixels, work.prepared.fit_radius)
     ny, nx = cut.image.shape
     window = (slice(0, ny), slice(0, nx))
     model = prediction.model[window]
@@ -64,8 +64,8 @@ def _unused(work: Work, used: np.ndarray) -> np.ndarray:
 
 def _derived(name: str, draws: np.ndarray, image_unit: str) -> tuple[str, np.ndarray, dict[str, str]]:
     """The draws of a derived quantity with its unit and its definition."""
-    unit, meaning = QUANTITIES[name]
-    return PREDICTED, draws, {"units": image_unit if unit == IMAGE_UNIT else unit, "long_name": meaning}
+    quantity = QUANTITIES[name]
+    return PREDICTED, draws, {"units": quantity.unit_of(image_unit), "long_name": quantity.meaning}
 
 
 def _attributes(cutout: Cutout, shape: tuple[int, int]) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
+from lensmill.config import Config, ConfigError, Model, Priors, load_priors, prior_table
+from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Effort, ImageData, Model, Problem, pose
+from lensmill.fit.problem import Effort, ImageData, Problem, pose
 from lensmill.model.parameters import Family, prior_of
-from lensmill.model.priors import interval
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
 from lensmill.planning.dependencies import Dependencies, key
@@ -54,17 +54,16 @@ class Work:
 
     @property
     def effort(self) -> Effort:
-        """The sampler's settings as the core takes them."""
-        limits = self.survey.config.certificate
+        """The lens's own sampler settings, with the limits of the certificate."""
         inference = self.survey.dependencies.inference(self.cutout.lens_id)
-        return Effort(**inference.model_dump(), rhat=limits.rhat, ess=limits.ess, divergences=limits.divergences)
+        return Effort(**dict(inference), **dict(self.survey.config.certificate))
 
     @functools.cached_property
     def prepared(self) -> Prepared:
         """The cutout made ready for the fit, and what was found on the way."""
         config, row = self.survey.config, self.survey.rows[self.cutout.lens_id]
         settings = config.preparation.model_copy(update={"masking": row.masking} if row.masking else {})
-        expected = Expected(*interval(self._stated["mass"][self._main]["theta_E"]))
+        expected = Expected(*law(self._stated["mass"][self._main]["theta_E"]).ppf((0.025, 0.975)))
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
@@ -74,8 +73,8 @@ class Work:
 
     @property
     def model(self) -> Model:
-        """The model as the core takes it."""
-        return Model(**self.survey.config.model.model_dump() | {"fit_radius": self.prepared.fit_radius})
+        """The config's model, with the lens's own radius of the fitted pixels."""
+        return self.survey.config.model.model_copy(update={"fit_radius": self.prepared.fit_radius})
 
     @property
     def priors(self) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.config.priors import bounds
 from lensmill.device.batching import compiled
 from lensmill.model.priors import from_base, prior_numbers, to_base
 from lensmill.physics.imaging import Sampling
@@ -181,12 +182,8 @@ def _largest_ellipticity(tables: Iterable[Mapping]) -> float:
     """The largest |e| that any of the priors of mass profiles allows; 0.9 where a prior is unbounded."""
     worst = 0.0
     for table in tables:
-        bounds = [
-            max(abs(table[e]["low"]), abs(table[e]["high"])) if "low" in table[e] else 0.9
-            for e in ("e1", "e2")
-            if e in table
-        ]
-        worst = max(worst, float(np.hypot.reduce(bounds))) if bounds else worst
+        reach = [max(map(abs, bounds(table[e]))) for e in ("e1", "e2") if e in table]
+        worst = max(worst, float(np.hypot.reduce(reach))) if reach else worst
     return min(worst, 0.9)
 
 

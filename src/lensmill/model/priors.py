@@ -4,7 +4,8 @@ The base space is what warm start and sampler move in: the prior's Hessian there
 edge, and residuals and priors together make one sum of squares. The prior density of a value is that of its base position.
 """
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +15,9 @@ from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 from numpyro.distributions.transforms import AffineTransform, ExpTransform, ParameterFreeTransform, Transform
 
-ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "normal": ("mean", "sd"),
-    "lognormal": ("median", "sigma"),
-    "truncated_normal": ("mean", "sd", "low", "high"),
-    "uniform": ("low", "high"),
-    "loguniform": ("low", "high"),
-}
-WIDTH = 4
+from lensmill.config.priors import PRIORS, arguments_of
+
+WIDTH = max(len(kind.arguments()) for kind in PRIORS.values())
 
 
 class NormalCDF(ParameterFreeTransform):
@@ -61,27 +57,43 @@ class NormalQuantile(ParameterFreeTransform):
         return -norm.logpdf(y)
 
 
-def prior_numbers(prior: dict) -> tuple[float, ...]:
-    """The numbers of a prior given as a mapping with `distribution` and its arguments, filled up to four."""
-    numbers = [float(prior[name]) for name in ARGUMENTS[prior["distribution"]]]
-    return tuple(numbers + [0.0] * (WIDTH - len(numbers)))
+def prior_numbers(prior: Mapping[str, Any]) -> tuple[float, ...]:
+    """The numbers of a prior given as a mapping with `distribution` and its arguments, filled up to WIDTH."""
+    found = arguments_of(prior)
+    return found + (0.0,) * (WIDTH - len(found))
 
 
-def _chain(kind: str, numbers: Float[Array, "site 4"]) -> list[Transform]:
-    """The transforms that take N(0, 1) to the priors of one `kind`, one row of `numbers` each."""
-    a, b, low, high = numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3]
-    if kind == "normal":
-        return [AffineTransform(a, b)]
-    if kind == "lognormal":
-        return [AffineTransform(jnp.log(a), b), ExpTransform()]
-    if kind == "truncated_normal":
-        bottom, top = ndtr((low - a) / b), ndtr((high - a) / b)
-        return [NormalCDF(), AffineTransform(bottom, top - bottom), NormalQuantile(), AffineTransform(a, b)]
-    if kind == "uniform":
-        return [NormalCDF(), AffineTransform(a, b - a)]
-    if kind == "loguniform":
-        return [NormalCDF(), AffineTransform(jnp.log(a), jnp.log(b / a)), ExpTransform()]
-    raise ValueError(f"distribution: expected one of {', '.join(ARGUMENTS)}, got {kind!r}")
+def _lognormal(median: Array, sigma: Array) -> list[Transform]:
+    return [AffineTransform(jnp.log(median), sigma), ExpTransform()]
+
+
+def _truncated_normal(mean: Array, sd: Array, low: Array, high: Array) -> list[Transform]:
+    bottom, top = ndtr((low - mean) / sd), ndtr((high - mean) / sd)
+    return [NormalCDF(), AffineTransform(bottom, top - bottom), NormalQuantile(), AffineTransform(mean, sd)]
+
+
+def _uniform(low: Array, high: Array) -> list[Transform]:
+    return [NormalCDF(), AffineTransform(low, high - low)]
+
+
+def _loguniform(low: Array, high: Array) -> list[Transform]:
+    return [NormalCDF(), AffineTransform(jnp.log(low), jnp.log(high / low)), ExpTransform()]
+
+
+TRANSFORMS: Mapping[str, Callable[..., list[Transform]]] = {  # of N(0, 1) to each kind of `config.priors.PRIORS`
+    "normal": lambda mean, sd: [AffineTransform(mean, sd)],
+    "lognormal": _lognormal,
+    "truncated_normal": _truncated_normal,
+    "uniform": _uniform,
+    "loguniform": _loguniform,
+}
+
+
+def _chain(kind: str, rows: Float[Array, "site 4"]) -> list[Transform]:
+    """The transforms that take N(0, 1) to the priors of one `kind`, one row of arguments each."""
+    if kind not in TRANSFORMS:
+        raise ValueError(f"distribution: expected one of {', '.join(TRANSFORMS)}, got {kind!r}")
+    return TRANSFORMS[kind](*rows.T[: len(PRIORS[kind].arguments())])
 
 
 def _by_kind(kinds: tuple[str, ...], numbers: Float[Array, "site 4"]) -> list[tuple[np.ndarray, list[Transform]]]:
@@ -106,15 +118,6 @@ def from_base(
         pieces.append(value)
     order = np.argsort(np.concatenate([where for where, _ in groups]))
     return jnp.concatenate(pieces)[order] * scale
-
-
-def interval(prior: dict) -> tuple[float, float]:
-    """The 2.5 % and 97.5 % quantiles of a prior given as a mapping with `distribution` and its arguments."""
-    numbers = jnp.asarray([prior_numbers(prior)])
-    low, high = (
-        float(from_base((prior["distribution"],), numbers, jnp.ones(1), jnp.asarray([z]))[0]) for z in (-1.96, 1.96)
-    )
-    return low, high
 
 
 def to_base(

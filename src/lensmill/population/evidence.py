@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 
+from lensmill.config.priors import bounds, law
 from lensmill.errors import DamagedResult, InputError, Problem
 from lensmill.results.run import Run
 
@@ -34,23 +33,6 @@ class Evidence:
     bounds: Mapping[str, tuple[float, float]]
 
 
-def log_density(prior: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
-    """The log density of a prior, given as in the config, at values that it admits."""
-    kind = prior["distribution"]
-    if kind == "normal":
-        found = scipy.stats.norm(prior["mean"], prior["sd"])
-    elif kind == "truncated_normal":
-        low, high = ((prior[end] - prior["mean"]) / prior["sd"] for end in ("low", "high"))
-        found = scipy.stats.truncnorm(low, high, prior["mean"], prior["sd"])
-    elif kind == "uniform":
-        found = scipy.stats.uniform(prior["low"], prior["high"] - prior["low"])
-    elif kind == "lognormal":
-        found = scipy.stats.lognorm(prior["sigma"], scale=prior["median"])
-    else:
-        found = scipy.stats.loguniform(prior["low"], prior["high"])
-    return np.asarray(found.logpdf(x))
-
-
 def gather(run: Run, lens_ids: Sequence[str] | None = None, number: int = 400) -> Evidence:
     """`number` draws of every certified lens (or of `lens_ids`); NoPopulation where there are fewer than two."""
     chosen = list(run.certified if lens_ids is None else lens_ids)
@@ -61,15 +43,10 @@ def gather(run: Run, lens_ids: Sequence[str] | None = None, number: int = 400) -
     names = [name for name in PARAMETERS if all(name in prior for prior in priors)]
     sampled = run.draws(names, chosen, number)
     draws = {name: sampled[name].to_numpy() for name in names}
-    log_prior = [sum(log_density(prior[name], draws[name][i]) for name in names) for i, prior in enumerate(priors)]
-    bounds = {
-        name: (
-            min(prior[name].get("low", -math.inf) for prior in priors),
-            max(prior[name].get("high", math.inf) for prior in priors),
-        )
-        for name in names
-    }
-    return Evidence(tuple(chosen), draws, np.stack(log_prior), bounds)
+    log_prior = [sum(law(prior[name]).logpdf(draws[name][i]) for name in names) for i, prior in enumerate(priors)]
+    ends = {name: np.array([bounds(prior[name]) for prior in priors]) for name in names}
+    widest = {name: (float(end[:, 0].min()), float(end[:, 1].max())) for name, end in ends.items()}
+    return Evidence(tuple(chosen), draws, np.stack(log_prior), widest)
 
 
 def _priors(run: Run, lens_id: str) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from lensmill.report.theme import LINE, POSTERIOR, SOFT, themed, to_svg
 from lensmill.results import provenance
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.layout import RunFolder
+from lensmill.results.quantities import unit_of
 
 
 def _ecdf(axes: Axes, ranks: np.ndarray, title: str, within: tuple[np.ndarray, np.ndarray]) -> None:
@@ -60,7 +61,7 @@ def write_calibration(run: RunFolder, records: Sequence[LensRecord]) -> Path:
         figure = rank_figure(document)
     names = list(document["parameters"])
     shown = {"run": run.root.name, "figure": figure, "document": document}
-    shown |= {"symbols": {name: labels.html(name) for name in names}, "units": {n: labels.unit(n, "") for n in names}}
+    shown |= {"symbols": {name: labels.html(name) for name in names}, "units": {n: unit_of(n, "") for n in names}}
     write_text(run.calibration_page, templates().get_template("calibration.html.j2").render(shown))
     write_links(run)
     return run.calibration_page

@@ -15,8 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 from scipy.stats import gaussian_kde, rankdata
 
-from lensmill.report.labels import mathtext, unit
+from lensmill.report.labels import mathtext
 from lensmill.report.theme import BEST, CHAINS, INK, LINE, POSTERIOR, SOFT, TRUTH, to_svg
+from lensmill.results.quantities import unit_of
 
 BINS, FINE_BINS, CELL = 28, 48, 0.92  # bins a side in two and in one dimension; what of its cell a panel fills
 LEVELS = (0.865, 0.393)  # within 2 and 1 standard deviations in two dimensions
@@ -124,7 +125,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _symbol(name: str, image_unit: str) -> str:
-    return mathtext(name) + (f"  ({unit(name, image_unit)})" if unit(name, image_unit) else "")
+    return mathtext(name) + (f"  ({unit})" if (unit := unit_of(name, image_unit)) else "")
 
 
 def _label(axes: Axes, sheet: Sheet, place: int, symbol: str, ticks: Sequence[tuple[float, str]]) -> None:

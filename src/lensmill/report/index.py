@@ -20,23 +20,13 @@ from lensmill.report.tables import count, duration
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder, file_name
-from lensmill.results.quantities import MASS
+from lensmill.results.quantities import EVIDENCE, MASS, QUANTITIES, unit_of
 from lensmill.status import Stage, Status
 from lensmill.survey.truth import read_truth
 
 EMBEDDED = 6_000_000  # bytes of thumbnails that the page holds itself; more lie beside it and load when they are seen
-POINTS = ("q", "shear", "magnification", "effective_einstein_radius", "critical_area", "source_flux")
-EVIDENCE = {
-    "rhat_max": ("R-hat", 6),
-    "ess_bulk_min": ("ESS, bulk", 3),
-    "ess_tail_min": ("ESS, tail", 3),
-    "divergences": ("Divergences", 5),
-    "ebfmi_min": ("E-BFMI", 3),
-    "chi2_reduced": ("χ²/dof", 4),
-    "ppp": ("PPP", 3),
-    "gradients": ("Gradients", 4),
-    "run_time_s": ("Time (s)", 3),
-}
+POINTS = tuple(name for name, quantity in QUANTITIES.items() if name not in MASS and not quantity.is_angle)
+SHOWN_EVIDENCE = {name: figure for name, figure in EVIDENCE.items() if figure.title}
 SOURCE_FIGURES = {
     "curves.png": "Losses while the source network was trained",
     "reconstructions.png": "Galaxies and what the network makes of them",
@@ -63,8 +53,8 @@ def numbers(records: Sequence[LensRecord]) -> dict[str, list[float | None]]:
     for name in MASS:
         found[f"{name}-lo"] = [_parameter(c, name, lambda s: s.median - s.q16, 2) for c in certificates]
         found[f"{name}-hi"] = [_parameter(c, name, lambda s: s.q84 - s.median, 2) for c in certificates]
-    for name, (_, digits) in EVIDENCE.items():
-        found[name] = [rounded(getattr(c, name), digits) if c else None for c in certificates]
+    for name, figure in SHOWN_EVIDENCE.items():
+        found[name] = [rounded(getattr(c, name), figure.digits) if c else None for c in certificates]
     return found
 
 
@@ -86,10 +76,8 @@ def thumbnails(run: RunFolder, records: Sequence[LensRecord]) -> list[str | None
 
 def _columns() -> list[dict[str, str]]:
     """Name, symbol and unit of the columns of numbers."""
-    symbols: dict[str, tuple[str, str]] = {
-        name: (labels.html(name), labels.unit(name, "")) for name in (*MASS, *POINTS)
-    }
-    symbols |= {name: (title, "") for name, (title, _) in EVIDENCE.items()}
+    symbols: dict[str, tuple[str, str]] = {name: (labels.html(name), unit_of(name, "")) for name in (*MASS, *POINTS)}
+    symbols |= {name: (figure.title, "") for name, figure in SHOWN_EVIDENCE.items()}
     return [{"name": name, "symbol": symbol, "unit": unit} for name, (symbol, unit) in symbols.items()]
 
 

@@ -9,10 +9,9 @@ from markupsafe import Markup
 
 from lensmill.report import labels
 from lensmill.results.certificate import Certificate, Check, ParameterSummary
-from lensmill.results.quantities import MASS, PHOTOMETRY, QUANTITIES
+from lensmill.results.quantities import DERIVED, MASS, PHOTOMETRY, unit_of
 
 NOTHING = "–"
-DERIVED = tuple(name for name in QUANTITIES if name not in (*MASS, *PHOTOMETRY, "source_flux"))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -76,7 +75,7 @@ def parameter_row(name: str, summary: ParameterSummary, truth: float, image_unit
     decimals = min(max(0, 1 - math.floor(math.log10(width))), 8) if width > 0 else 4
     truth = truth if math.isfinite(truth) else summary.truth
     pull = (summary.median - truth) / width if width > 0 else math.nan
-    return ParameterRow(labels.html(name), name, labels.unit(name, image_unit), summary, decimals, truth, pull)
+    return ParameterRow(labels.html(name), name, unit_of(name, image_unit), summary, decimals, truth, pull)
 
 
 def preparation(certificate: Certificate) -> list[tuple[str, str]]:

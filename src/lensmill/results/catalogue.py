@@ -18,7 +18,7 @@ from lensmill.files.atomic import atomic_path
 from lensmill.results.aggregate import LensRecord, collect
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder
-from lensmill.results.quantities import EVIDENCE, IMAGE_UNIT, ON_THE_SKY, QUANTITIES
+from lensmill.results.quantities import EVIDENCE, QUANTITIES
 from lensmill.status import Status
 from lensmill.survey.catalogue import META, NUMBERS, TEXTS, CatalogueRow
 from lensmill.survey.catalogue import read_catalogue as read_rows
@@ -35,11 +35,11 @@ def common_unit(validation: Validation) -> str:
 
 
 def _parameter_columns(certificates: Sequence[Certificate | None], image_unit: str) -> Iterable[Column]:
-    for name, (unit, meaning) in QUANTITIES.items():
+    for name, quantity in QUANTITIES.items():
         found = [certificate.parameters.get(name) if certificate else None for certificate in certificates]
         for statistic, words in ORDER_STATISTICS.items():
             values = [getattr(summary, statistic) if summary else math.nan for summary in found]
-            about = {"unit": (image_unit if unit == IMAGE_UNIT else unit) or None, "description": f"{meaning}; {words}"}
+            about = {"unit": quantity.unit_of(image_unit) or None, "description": f"{quantity.meaning}; {words}"}
             yield Column(np.asarray(values, float), f"{name}_{statistic}", **about)
 
 
@@ -50,13 +50,13 @@ def _evidence(certificate: Certificate | None, name: str) -> Any:
 
 
 def _evidence_columns(certificates: Sequence[Certificate | None]) -> Iterable[Column]:
-    for name, (unit, dtype, meaning) in EVIDENCE.items():
+    for name, column in EVIDENCE.items():
         values = [_evidence(certificate, name) for certificate in certificates]
-        about = {"name": name, "unit": unit or None, "description": meaning}
-        if dtype is int:
+        about = {"name": name, "unit": column.unit or None, "description": column.meaning}
+        if column.dtype is int:
             gaps = [value is None for value in values]
             yield MaskedColumn([value or 0 for value in values], mask=gaps, dtype=np.int64, **about)
-        elif dtype is float:
+        elif column.dtype is float:
             yield Column([math.nan if value is None else value for value in values], dtype=float, **about)
         else:
             yield Column([value or "" for value in values], dtype=str, **about)
@@ -73,9 +73,11 @@ def _sky_columns(records: Sequence[LensRecord], validation: Validation) -> Itera
             return math.nan
         return position_angle(found.median, lens.orientation, lens.parity)
 
-    for name, (angle, meaning) in ON_THE_SKY.items():
-        values = [on_the_sky(record, angle) for record in records]
-        yield Column(values, f"{name}_median", dtype=float, unit="deg", description=f"{meaning}; median")
+    for quantity in QUANTITIES.values():
+        if quantity.on_the_sky is not None:
+            name, meaning = quantity.on_the_sky
+            values = [on_the_sky(record, quantity.name) for record in records]
+            yield Column(values, f"{name}_median", dtype=float, unit="deg", description=f"{meaning}; median")
 
 
 def _input_columns(records: Sequence[LensRecord], rows: Iterable[CatalogueRow]) -> Iterable[Column]:

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from lensmill.errors import ConfigError, Problem
-from lensmill.results.quantities import ANGLES, QUANTITIES
+from lensmill.results.quantities import QUANTITIES
 from lensmill.results.run import open_run
 from lensmill.survey.tables import MISSING, SUFFIXES, read_table
 
@@ -134,7 +134,7 @@ def _compared(
     median = float(np.median(differences)) if apart else math.nan
     return Comparison(
         name,
-        QUANTITIES[name][0],
+        QUANTITIES[name].unit,
         len(apart),
         median,
         1.4826 * float(np.median(np.abs(differences - median))) if apart else math.nan,
@@ -145,7 +145,7 @@ def _compared(
 
 def _apart(name: str, lens_id: str, first: tuple[float, float], second: tuple[float, float]) -> Apart:
     difference = first[0] - second[0]
-    if name in ANGLES:
+    if QUANTITIES[name].is_angle:
         difference = (difference + 90) % 180 - 90
     width = math.hypot(first[1], second[1])
     return Apart(lens_id, first[0], second[0], difference, difference / width if width > 0 else math.nan)

@@ -56,8 +56,7 @@ class Step:
 CORE = ("conventions", "physics", "model", "infer", "device/batching.py", "fit/problem.py", "fit/search.py")
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",
-    "survey/psf_scale.py", "survey/sky.py",
-    "config/overrides.py",
+    "survey/psf_scale.py", "survey/sky.py", "config/overrides.py", "config/priors.py",
 )  # fmt: skip
 MAPPED = (*CORE, *READ, "preparation", "jobs/batch.py", "jobs/lens.py", "jobs/map.py")
 SAMPLED = (*MAPPED, "fit", "jobs/sample.py")
@@ -80,7 +79,7 @@ STEPS: Mapping[str, Step] = {
         Step("map", MAPPED, (*LENS, "starts"), ("map",), ("simulate", "train")),
         Step("sample", SAMPLED, (*LENS, "sampler"), ("posterior",), ("map",)),
         Step(
-            "diagnose", (*SAMPLED, "jobs/diagnose.py", "jobs/images.py", "checks"),
+            "diagnose", (*SAMPLED, "jobs/diagnose.py", "jobs/images.py", "checks", "results/quantities.py"),
             (*LENS, "sampler", "facts", "certificate"), ("certificate", "images"), ("sample",),
         ),
         Step("pages", ("jobs/pages.py", "report"), (), ("page", "thumbnail"), ("diagnose",)),

@@ -15,7 +15,7 @@ from lensmill.results.certificate import Certificate, Manifest
 if TYPE_CHECKING:
     import xarray as xr
 from lensmill.errors import DamagedResult
-from lensmill.results.quantities import DERIVED
+from lensmill.results.quantities import TRACED
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +31,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("caustic_x", "caustic_y"), ("caustic_point",)),
     "psf": ("psf_y", "psf_x"),
     "unused": ("y", "x"),
-    **dict.fromkeys(DERIVED, (PREDICTED,)),
+    **dict.fromkeys(TRACED, (PREDICTED,)),
 }
 IN_ARCSEC = ("y", "x", "source_y", "source_x")
 IMAGE_ATTRIBUTES = ("lens_id", "pixel_scale", "unit", "band")

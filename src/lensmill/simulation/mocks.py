@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.config import Config, Realism, load_priors, prior_table
+from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
 from lensmill.model.parameters import FLOAT, Beliefs, Family, believe, build_family, constrain
 from lensmill.model.program import assemble
 from lensmill.physics.grid import bin_pixels, centred_grid
@@ -29,7 +29,7 @@ from lensmill.physics.imaging import (
     transform_shape,
 )
 from lensmill.physics.lensing import ray_shoot
-from lensmill.physics.light import AbstractLightProfile
+from lensmill.physics.light import AbstractSource
 from lensmill.physics.source import Network
 from lensmill.progress import progress
 from lensmill.simulation import realism
@@ -58,35 +58,23 @@ class Mock:
     truth: dict[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class Instrument:
-    """What the mock images are taken with: shape in pixels, arcsec, seconds, image unit a second."""
-
-    shape: tuple[int, int]
-    pixel_scale: float
-    psf: str
-    psf_fwhm: float
-    psf_size: int
-    psf_supersampling: int
-    exposure_time: float
-    background_rms: float
-
-    def kernel(self) -> np.ndarray:
-        """The PSF integrated over each of its pixels, odd-sized, sum 1."""
-        fine = 11
-        side = self.psf_supersampling * self.psf_size
-        side += 1 - side % 2
-        steps = (np.arange(side * fine) + 0.5) / fine - side / 2
-        radius = np.hypot(*np.meshgrid(steps, steps)) * self.pixel_scale / (self.psf_supersampling * self.psf_fwhm)
-        if self.psf == "gaussian":
-            profile = np.exp(-4 * np.log(2) * radius**2)
-        else:
-            profile = (1 + 4 * (2 ** (1 / MOFFAT_BETA) - 1) * radius**2) ** -MOFFAT_BETA
-        kernel = np.asarray(bin_pixels(profile, fine))
-        return kernel / kernel.sum()
+def psf_kernel(instrument: Simulate) -> np.ndarray:
+    """The PSF integrated over each of its pixels, odd-sized, sum 1."""
+    fine = 11
+    side = instrument.psf_supersampling * instrument.psf_size
+    side += 1 - side % 2
+    steps = (np.arange(side * fine) + 0.5) / fine - side / 2
+    fwhm = instrument.psf_supersampling * instrument.psf_fwhm
+    radius = np.hypot(*np.meshgrid(steps, steps)) * instrument.pixel_scale / fwhm
+    if instrument.psf == "gaussian":
+        profile = np.exp(-4 * np.log(2) * radius**2)
+    else:
+        profile = (1 + 4 * (2 ** (1 / MOFFAT_BETA) - 1) * radius**2) ** -MOFFAT_BETA
+    kernel = np.asarray(bin_pixels(profile, fine))
+    return kernel / kernel.sum()
 
 
-class Placed(AbstractLightProfile):
+class Placed(AbstractSource):
     """A generated galaxy in the source plane: evaluated by its own formula, outside any compiled function."""
 
     galaxy: Any
@@ -98,6 +86,11 @@ class Placed(AbstractLightProfile):
     def total_flux(self) -> Float[Array, ""]:
         """The flux itself, image unit."""
         return self.flux
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The galaxy's, arcsec."""
+        return jnp.asarray(self.galaxy.half_light_radius)
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """Image unit per arcsec^2 at positions in arcsec."""
@@ -166,16 +159,6 @@ def simulate_lens(
     if recipe is None:
         raise ValueError("simulate: expected a section `simulate` in the config, got none")
     rng = lens_rng(config.seed, lens_id)
-    instrument = Instrument(
-        recipe.shape,
-        recipe.pixel_scale,
-        recipe.psf,
-        recipe.psf_fwhm,
-        recipe.psf_size,
-        recipe.psf_supersampling,
-        recipe.exposure_time,
-        recipe.background_rms,
-    )
     family = mock_family(config, recipe.source, priors, network)
     beliefs = believe(family, priors, 1.0, 1.0)
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
@@ -184,7 +167,7 @@ def simulate_lens(
         if values.get("theta_E", 0) > ROOM * half_width:
             continue
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
-        arcs, light, source = _images(system, values, instrument, recipe.source, galaxies, rng)
+        arcs, light, source = _images(system, values, recipe, galaxies, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
     else:
@@ -195,21 +178,22 @@ def simulate_lens(
     snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
     scale = _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
     light = scale * light
-    gain = _gain(arcs, light, instrument, snr)
+    gain = _gain(arcs, light, recipe, snr)
     clean = gain * (arcs + light)
-    rms = np.sqrt(instrument.background_rms**2 + clean / instrument.exposure_time)
+    rms = np.sqrt(recipe.background_rms**2 + clean / recipe.exposure_time)
     truth = _truth(values, source, gain, snr, arcs, rms)
     truth |= {name: gain * scale * truth[name] for name in truth if name.startswith("light") and name.endswith("flux")}
+    given = recipe
     if recipe.realism is None:
         noisy = clean + rms * rng.normal(size=rms.shape)
     else:
         hits, number = realism.cosmic_rays(rms, recipe.realism, rng)
         noisy = clean + rms * realism.shared_noise(recipe.shape, recipe.realism, rng) + hits
         believed = realism.believed_fwhm(recipe.psf_fwhm, recipe.realism, rng)
-        instrument = dataclasses.replace(instrument, psf_fwhm=believed)
+        given = recipe.model_copy(update={"psf_fwhm": believed})
         neighbours = len(system.lens_light.profiles) - 1
         truth |= {"neighbours": neighbours, "cosmic_rays": number, "psf_error": believed / recipe.psf_fwhm - 1}
-    psf = instrument.kernel(), instrument.pixel_scale, instrument.psf_supersampling
+    psf = psf_kernel(given), recipe.pixel_scale, recipe.psf_supersampling
     return Mock(lens_id, noisy, rms, *psf, truth)
 
 
@@ -246,19 +230,18 @@ def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> 
 def _images(
     system: LensSystem,
     values: dict[str, Array],
-    instrument: Instrument,
-    kind: str,
+    instrument: Simulate,
     galaxies: Callable[[int], Galaxy],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, Galaxy | None]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
-    kernel = instrument.kernel()
+    kernel = psf_kernel(instrument)
     k = instrument.psf_supersampling
     margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in
     shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
     grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
     source, galaxy = system.source, None
-    if kind == "galaxies":
+    if instrument.source == "galaxies":
         galaxy = galaxies(int(rng.integers(2**31)))
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
@@ -281,7 +264,7 @@ def _shoot(system: Any, x: Array, y: Array, rays: int) -> tuple[Array, Array, Ar
     return *beta, jnp.repeat(jnp.repeat(cell_area(*pixels), rays, 0), rays, 1)
 
 
-def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Instrument, snr: float) -> float:
+def _gain(arcs: np.ndarray, light: np.ndarray, instrument: Simulate, snr: float) -> float:
     """The factor on both images that gives the arcs their peak signal-to-noise ratio; bisection, it grows with the factor."""
 
     def peak(log_gain: float) -> float:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,13 @@ import optax
 from flax import serialization
 from jaxtyping import Array, Float
 
+from lensmill.config import SourceNetwork
 from lensmill.files.atomic import file_sha256, write_bytes, write_json
 from lensmill.physics.source.decoder import DecoderConfig, Params, save
 from lensmill.progress import Progress, progress
 from lensmill.results import provenance
 from lensmill.sourcenet import sheets, vae
 from lensmill.sourcenet.dataset import Dataset, read
-
-if TYPE_CHECKING:
-    from lensmill.config.models import Config
 
 NATS = 1000.0  # the loss is in thousands of nats a galaxy: gradients of order one
 AVERAGING = 0.99  # of the weights over steps: what is saved is the average
@@ -34,28 +32,19 @@ FIRST_WEIGHT = (
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How to train."""
+    """How to train: the config's settings of the network, and the seed of the run."""
 
-    latents: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    holdout: float
+    network: SourceNetwork
     seed: int
-    nodes: int = DecoderConfig.nodes
-    channels: tuple[int, ...] = DecoderConfig.channels
-
-    @classmethod
-    def of(cls, config: "Config") -> Self:
-        """The recipe that a config asks for."""
-        network = config.source_network
-        named = {field.name: getattr(network, field.name) for field in dataclasses.fields(cls) if field.name != "seed"}
-        return cls(**named, seed=config.seed)
 
     @property
     def decoder(self) -> DecoderConfig:
         """The architecture."""
-        return DecoderConfig(self.latents, self.nodes, self.channels)
+        return DecoderConfig(self.network.latents, self.network.nodes, self.network.channels)
+
+    def card(self) -> dict[str, Any]:
+        """What the weights depend on beside the galaxies, as JSON."""
+        return self.network.model_dump(mode="json", exclude={"weights", "galaxies"}) | {"seed": self.seed}
 
 
 class Learner(NamedTuple):
@@ -71,8 +60,8 @@ class Learner(NamedTuple):
 
 
 def _optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
-    total = steps * recipe.epochs
-    rate = recipe.learning_rate
+    total = steps * recipe.network.epochs
+    rate = recipe.network.learning_rate
     schedule = optax.warmup_cosine_decay_schedule(0.05 * rate, rate, max(1, total // 20), total, 0.01 * rate)
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
 
@@ -137,15 +126,15 @@ def annealed(share: float) -> float:
 
 
 def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Dataset) -> tuple[Learner, dict[str, float]]:
-    training, held_out = data.split(recipe.holdout, recipe.seed)
+    training, held_out = data.split(recipe.network.holdout, recipe.seed)
     epoch, steps = int(learner.epoch), _steps(recipe, data)
     order = np.random.default_rng([recipe.seed, epoch]).permutation(training)
     parts = []  # summed at the end, so that no step waits for the one before
     for number in range(steps):
-        chosen = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
+        chosen = order[number * recipe.network.batch_size : (number + 1) * recipe.network.batch_size]
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(recipe.seed), epoch), number)
         stamps, sky = jnp.asarray(data.stamps[chosen]), jnp.asarray(data.sky[chosen])
-        weight = jnp.asarray(annealed((epoch + number / steps) / recipe.epochs))
+        weight = jnp.asarray(annealed((epoch + number / steps) / recipe.network.epochs))
         learner, found = _step(recipe, config, steps, learner, stamps, sky, key, weight)
         parts.append(jnp.stack(found))
     seen = validate(config, learner.average, jnp.asarray(data.stamps[held_out]), jnp.asarray(data.sky[held_out]))
@@ -164,7 +153,7 @@ def _epoch(recipe: Recipe, config: DecoderConfig, learner: Learner, data: Datase
 
 
 def _steps(recipe: Recipe, data: Dataset) -> int:
-    return max(1, len(data.split(recipe.holdout, recipe.seed)[0]) // recipe.batch_size)
+    return max(1, len(data.split(recipe.network.holdout, recipe.seed)[0]) // recipe.network.batch_size)
 
 
 def train(
@@ -177,7 +166,7 @@ def train(
     """
     learner, losses = _resume(checkpoint, made_of, begin(recipe, config, _steps(recipe, data)))
     report.done = len(losses)
-    for _ in range(len(losses), recipe.epochs):
+    for _ in range(len(losses), recipe.network.epochs):
         if int(learner.stale) >= PATIENCE:
             break
         learner, found = _epoch(recipe, config, learner, data)
@@ -219,17 +208,17 @@ def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None
     data, config = read(galaxies), recipe.decoder
     digest = file_sha256(galaxies)
     made_of = provenance.key(
-        recipe=dataclasses.asdict(recipe),
+        recipe=recipe.card(),
         decoder=dataclasses.asdict(config),
         data=digest,
         code=provenance.code_fingerprint("train"),
     )
-    with progress("train", recipe.epochs, log) as report:
+    with progress("train", recipe.network.epochs, log) as report:
         params, losses = train(recipe, config, data, weights.with_name("checkpoint.msgpack"), made_of, report)
-    training, held_out = data.split(recipe.holdout, recipe.seed)
+    training, held_out = data.split(recipe.network.holdout, recipe.seed)
     decoder = whiten(config, params, data.stamps[training])
     card = {
-        "galaxies": data.card, "galaxies_sha256": digest, "recipe": dataclasses.asdict(recipe), "epochs": len(losses),
+        "galaxies": data.card, "galaxies_sha256": digest, "recipe": recipe.card(), "epochs": len(losses),
         "held_out": min(losses, key=_held_out), "versions": provenance.versions(),
     }  # fmt: skip
     write_json(weights.with_name("losses.json"), losses)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lensmill.physics.light import MGE, AbstractLightProfile, CoreSersic, Gaussian, Sersic, TwistedMGE
+from lensmill.physics.light import MGE, AbstractLightProfile, AbstractSource, CoreSersic, Gaussian, Sersic, TwistedMGE
 from lensmill.physics.source import Pixels, Shapelets
 
 TOLERANCE = {"float64": 1e-9, "float32": 3e-5}
@@ -108,6 +108,8 @@ def flux_is_the_integral(row: Row, dtype: jnp.dtype) -> None:
         radius, within = growth(row, values)
         assert abs(within[-1] / expected - 1) < 3e-4
         if row.half_light:
+            if isinstance(make(row, FLOAT64, **values), AbstractSource):
+                assert float(make(row, FLOAT64, **values).half_light_radius) == row.values["size"]
             assert abs(np.interp(row.values["size"], radius, within) / expected - 0.5) < 1e-4
 
 

@@ -15,7 +15,7 @@ from lensmill.physics.grid import PixelGrid, bin_pixels
 from lensmill.physics.imaging.psf import convolve
 from lensmill.physics.lensing import ray_shoot
 from lensmill.physics.light import LightModel
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.mass import MassModel
 
 CORE = 8  # pixels along the side of the square around the lens light's centre that is integrated more finely,
@@ -30,7 +30,7 @@ class LensSystem(eqx.Module):
 
     mass: MassModel
     lens_light: LightModel
-    source: AbstractLightProfile
+    source: AbstractSource
     sky: Float[Array, ""]
 
 

@@ -1,6 +1,6 @@
 """Light profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
 
-from lensmill.physics.light.base import AbstractLightProfile, LightModel
+from lensmill.physics.light.base import AbstractLightProfile, AbstractSource, LightModel
 from lensmill.physics.light.core_sersic import CoreSersic
 from lensmill.physics.light.gaussian import Gaussian
 from lensmill.physics.light.mge import MGE
@@ -19,6 +19,7 @@ __all__ = [
     "MGE",
     "PROFILES",
     "AbstractLightProfile",
+    "AbstractSource",
     "CoreSersic",
     "Gaussian",
     "LightModel",

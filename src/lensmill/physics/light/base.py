@@ -29,6 +29,15 @@ class AbstractLightProfile(eqx.Module):
         """All light over the whole plane, image unit."""
 
 
+class AbstractSource(AbstractLightProfile):
+    """A light profile that can be the source: besides its light it tells its extent."""
+
+    @property
+    @abc.abstractmethod
+    def half_light_radius(self) -> Float[Array, ""]:
+        """Half-light radius on the intermediate axis, arcsec, or a length like it: windows and checks are sized by it."""
+
+
 class LightModel(eqx.Module):
     """The sum of light profiles; with none, darkness."""
 

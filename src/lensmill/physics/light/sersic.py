@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from lensmill.conventions.shapes import sersic_b
 from lensmill.physics.ellipse import radius_squared
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 
 # A ray that meets a cusp sees many times the mean of its cell. Added to the squared radius there, `BLUR` of the cell's area makes
 # the value the mean; it fades within `REACH` of the area. Least errors of pixels with cusps of n = 1 to 8 in random places.
@@ -14,7 +14,7 @@ BLUR, REACH = 0.075, 0.15
 SOFTENING = 1e-10  # of (r / size)^2: keeps gradients finite at the centre, changes nothing that a pixel could show
 
 
-class Sersic(AbstractLightProfile):
+class Sersic(AbstractSource):
     """Sersic profile: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), index `n`."""
 
     flux: Float[Array, ""]
@@ -30,6 +30,11 @@ class Sersic(AbstractLightProfile):
         n, b = self.n, sersic_b(self.n)
         log_area = jnp.log(2 * jnp.pi * n) - 2 * n * jnp.log(b) + gammaln(2 * n)
         return self.flux / self.size**2 * jnp.exp(-log_area)
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The size itself, arcsec."""
+        return self.size
 
     @property
     def total_flux(self) -> Float[Array, ""]:

@@ -1,12 +1,12 @@
 """Source profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
 
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.light.sersic import Sersic
 from lensmill.physics.source.neural import Network, NeuralSource
 from lensmill.physics.source.pixels import Pixels
 from lensmill.physics.source.shapelets import Shapelets
 
-PROFILES: dict[str, type[AbstractLightProfile]] = {
+PROFILES: dict[str, type[AbstractSource]] = {
     "neural": NeuralSource,
     "pixels": Pixels,
     "sersic": Sersic,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.source import standard_frame
 from lensmill.physics.source.decoder import DecoderConfig, coefficients, load
 
@@ -82,7 +82,7 @@ class LinearNetwork(AbstractNetwork):
         return standard_frame.lift(f) / standard_frame.norm(self.spline + self.tangents @ latents)
 
 
-class NeuralSource(AbstractLightProfile):
+class NeuralSource(AbstractSource):
     """Galaxy of latents z ~ N(0, I) decoded by a CNN (after Chianese et al. 2020, arXiv:1910.06157), in the source plane.
 
     `flux` is the unlensed total (image unit), `size` the circularised half-light radius (arcsec); ellipticity and
@@ -97,6 +97,11 @@ class NeuralSource(AbstractLightProfile):
     center_y: Float[Array, ""]
     latents: Float[Array, " latent"] = eqx.field(metadata={"learned": True})
     network: AbstractNetwork = eqx.field(metadata={"learned": True})
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The size itself, arcsec."""
+        return self.size
 
     @property
     def total_flux(self) -> Float[Array, ""]:

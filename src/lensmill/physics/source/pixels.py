@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.source import standard_frame
 
 Rays = Float[Array, "*grid"]
@@ -15,7 +15,7 @@ REACH = 3  # half the side in units of `size`
 MARGIN = 3  # empty nodes around the grid, beyond which the spline is zero
 
 
-class Pixels(AbstractLightProfile):
+class Pixels(AbstractSource):
     """A square of pixels, each a bicubic B-spline: twice differentiable in position, positive where all fluxes are.
 
     `fluxes` (image unit) row by row from the lowest y, along x; `size` (arcsec) is a sixth of the side, about the
@@ -38,6 +38,11 @@ class Pixels(AbstractLightProfile):
     def side(self) -> int:
         """Pixels along a side."""
         return math.isqrt(self.fluxes.shape[-1])
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The size, arcsec: about that of a galaxy that fills the square."""
+        return self.size
 
     @property
     def total_flux(self) -> Float[Array, ""]:

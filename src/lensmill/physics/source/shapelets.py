@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lensmill.conventions.shapes import HALF_LIGHT
-from lensmill.physics.light.base import AbstractLightProfile
+from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.source import standard_frame
 
 Rays = Float[Array, "*grid"]
@@ -30,7 +30,7 @@ def oscillator(t: Rays, n_max: int) -> list[Rays]:
     return functions
 
 
-class Shapelets(AbstractLightProfile):
+class Shapelets(AbstractSource):
     """Cartesian shapelets (Refregier 2003, MNRAS 338, 35), elliptical, in the source plane.
 
     `coefficients` (image unit) in the order n1 + n2 = 0, 1, ..., n_max, within each from n1 to n2; the first is the flux of
@@ -56,6 +56,11 @@ class Shapelets(AbstractLightProfile):
     def n_max(self) -> int:
         """The highest order n1 + n2."""
         return (math.isqrt(8 * self.coefficients.shape[-1] + 1) - 3) // 2
+
+    @property
+    def half_light_radius(self) -> Float[Array, ""]:
+        """The size, arcsec: that of order 0."""
+        return self.size
 
     @property
     def total_flux(self) -> Float[Array, ""]:
