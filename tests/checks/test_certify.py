@@ -9,6 +9,7 @@ import xarray as xr
 from lensmill.checks import certify
 from lensmill.checks.misfit import Misfit
 from lensmill.config import Certificate
+from lensmill.results.certificate import ParameterSummary
 from lensmill.status import Stage, Status
 
 
@@ -111,6 +112,20 @@ def test_psf_and_noise_of_the_input_are_judged(found: dict, limits: dict, failin
     checks = certify.input_checks(sound | found, Certificate(**limits))
     assert [check.name for check in checks if not check.passed] == failing
     assert {check.stage for check in checks} == {Stage.INPUT}
+
+
+@pytest.mark.parametrize(
+    ("prior", "unit", "expected"),
+    [
+        ({"distribution": "normal", "mean": 3.0, "sd": 0.5}, 1.0, 0.2),
+        ({"distribution": "normal", "mean": 3.0, "sd": 0.5}, 20.0, 0.01),
+        ({"distribution": "uniform", "low": 0.0, "high": 1.0}, 1.0, 0.2 / 0.6827),
+        ({"distribution": "truncated_normal", "mean": 0.0, "sd": 0.1, "low": -9.0, "high": 9.0}, 1.0, 1.0),
+    ],
+)
+def test_the_width_of_a_posterior_is_held_against_its_prior_s(prior: dict, unit: float, expected: float) -> None:
+    posterior = ParameterSummary(median=0.0, q16=-0.1, q84=0.1)
+    assert certify.prior_ratio(posterior, prior, unit) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_figure_that_is_not_a_number_fails_whichever_parameter_has_it() -> None:

@@ -183,6 +183,7 @@ def _summaries(posterior, stuck, rng):
             map=v.mean(), rhat=rhat(), ess_bulk=20 if stuck else rng.normal(900, 120),
             ess_tail=30 if stuck else rng.normal(800, 120),
             prior="lognormal, median 1.2, sigma 0.4" if name == "theta_E" else "",
+            prior_ratio=(0.93 if stuck and name == "gamma" else 0.125) if name in MASS else np.nan,
         )
         for name, v in scalars.items()
     }  # fmt: skip

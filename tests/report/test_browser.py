@@ -64,6 +64,8 @@ def test_the_table_shows_every_lens_and_obeys(look, fake):
         said.drawn = all(".plot canvas").map((canvas) => new Set({COLOURS}).size > 5);
         find("#statuses .certified").click(); said.certified = rows(); said.address = location.hash;
         find("#clear").click();
+        find("#priors button").click(); said.prior = rows(); said.query = find("#search").value;
+        find("#priors button").click(); said.unprior = rows();
         const header = 'th[data-name="theta_E"]';
         find(header + " button").click(); said.sorted = rows();
         find(header + " button").click(); said.reversed = rows();
@@ -83,6 +85,8 @@ def test_the_table_shows_every_lens_and_obeys(look, fake):
     assert said["drawn"] == [True] * 6
     assert said["certified"] == ["J0029-0055", "J2300+0022"]
     assert said["address"] == "#status=0"
+    assert (said["prior"], said["query"]) == (["J0216-0813"], "prior_dominated>0")
+    assert said["unprior"] == fake.lens_ids
     measured = ["J0029-0055", "J2300+0022", "J0216-0813"]  # by Einstein radius
     measured = sorted(measured, key=lambda i: read_certificate(fake.run.certificate(i)).parameters["theta_E"].median)
     assert said["sorted"][:3] == measured

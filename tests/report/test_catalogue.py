@@ -69,6 +69,7 @@ def test_numbers_are_those_of_the_certificate(fake, table):
     found = read_certificate(fake.run.certificate("J0029-0055"))
     row = table[fake.lens_ids.index("J0029-0055")]
     assert row["gamma_q84"] == found.parameters["gamma"].q84
+    assert row["gamma_prior_ratio"] == found.parameters["gamma"].prior_ratio == 0.125
     assert row["rhat_max"] == found.rhat_max
     assert row["gradients"] == found.gradients
     assert row["config_hash"] == found.hashes["config"]
@@ -109,7 +110,11 @@ def test_what_the_input_says_of_a_lens_is_carried_on(fake, tmp_path):
 
 
 def test_every_column_is_described_and_has_its_unit(table):
-    expected = [f"{name}_{statistic}" for name in QUANTITIES for statistic in ("median", "q16", "q84")]
+    expected = [
+        f"{name}_{statistic}"
+        for name, quantity in QUANTITIES.items()
+        for statistic in ("median", "q16", "q84", *(["prior_ratio"] if quantity.sampled else []))
+    ]
     sky = ["pa_median", "shear_pa_median"]
     assert table.colnames == ["lens_id", "status", "stage", "reason", *expected, *sky, *EVIDENCE]
     assert all(len(column.description) > 5 for column in table.itercols())

@@ -120,6 +120,12 @@ def test_the_order_of_lenses_is_there_for_their_pages(fake):
     assert json.loads(text.removeprefix("window.lensmillOrder = ").rstrip(";\n")) == data(fake.run.report)["file"]
 
 
+def test_a_lens_page_marks_what_is_the_prior_s(fake):
+    assert '<td class="right missed">0.93</td>' in fake.run.page("J0216-0813").read_text()
+    assert '<td class="right missed">0.12</td>' not in fake.run.page("J2300+0022").read_text()
+    assert '<td class="right">0.12</td>' in fake.run.page("J2300+0022").read_text()
+
+
 def test_the_page_s_numbers_are_those_of_the_certificate(fake):
     shown = data(fake.run.report)
     at = shown["lens_id"].index("J2300+0022")
@@ -129,6 +135,10 @@ def test_the_page_s_numbers_are_those_of_the_certificate(fake):
     assert shown["numbers"]["gamma-hi"][at] == pytest.approx(gamma.q84 - gamma.median, rel=0.05)
     assert shown["numbers"]["rhat_max"][at] == pytest.approx(found.rhat_max, abs=1e-5)
     assert shown["numbers"]["gamma"][shown["lens_id"].index("J1430+4105")] is None
+    ratios = dict(zip(shown["lens_id"], shown["numbers"]["gamma_prior_ratio"], strict=True))
+    dominated = dict(zip(shown["lens_id"], shown["numbers"]["prior_dominated"], strict=True))
+    assert (ratios["J2300+0022"], ratios["J0216-0813"], ratios["J1430+4105"]) == (0.12, 0.93, None)
+    assert (dominated["J2300+0022"], dominated["J0216-0813"], dominated["J1430+4105"]) == (0, 1, None)
     assert shown["thresholds"]["rhat"] == 1.01
     assert len(shown["truth"]["theta_E"]) == len(fake.lens_ids)
 

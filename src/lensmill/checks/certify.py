@@ -10,10 +10,12 @@ import xarray as xr
 
 from lensmill.checks.misfit import Misfit
 from lensmill.config.models import Certificate as Limits
+from lensmill.config.priors import law
 from lensmill.infer.convergence import TAILS, Convergence, chains_apart
 from lensmill.results.certificate import Check, ParameterSummary
 from lensmill.status import Stage, Status
 
+INTERVAL = (0.15865, 0.84135)  # probabilities between which 68 % lie
 FAR_SIGMA, FAR_FRACTION = 5.0, 0.05  # of theta_E: farther from the posterior than this it is another solution
 
 
@@ -34,7 +36,7 @@ def summarise(draws: np.ndarray, best: float, truth: float, *, angle: bool = Fal
     if angle:
         mean = np.degrees(np.angle(np.mean(np.exp(2j * np.radians(draws))))) / 2
         draws, best, truth = (mean + (value - mean + 90) % 180 - 90 for value in (draws, best, truth))
-    q16, median, q84 = (float(q) for q in np.quantile(draws, [0.15865, 0.5, 0.84135]))
+    q16, median, q84 = (float(q) for q in np.quantile(draws, [INTERVAL[0], 0.5, INTERVAL[1]]))
     moments = {"mean": float(draws.mean()), "sd": float(draws.std()), "map": float(best), "truth": float(truth)}
     convergence = _convergence(draws) if draws.ndim == 2 else {}
     return ParameterSummary.model_validate({"median": median, "q16": q16, "q84": q84} | moments | convergence)
@@ -43,6 +45,12 @@ def summarise(draws: np.ndarray, best: float, truth: float, *, angle: bool = Fal
 def energy_fraction(energy: np.ndarray) -> float:
     """The least energy Bayesian fraction of missing information of the chains (Betancourt 2016, arXiv:1604.00695)."""
     return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)))
+
+
+def prior_ratio(summary: ParameterSummary, prior: Mapping[str, Any], unit: float) -> float:
+    """Half width of the posterior's 68 % interval over the prior's; the prior is a mapping as configured, in units of `unit`."""
+    low, high = law(prior).ppf(INTERVAL)
+    return float((summary.q84 - summary.q16) / (unit * (high - low)))
 
 
 def at_most(name: str, value: float, threshold: float, stage: Stage) -> Check:

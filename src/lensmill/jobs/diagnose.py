@@ -111,8 +111,8 @@ def _certificate(
     maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
     best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
     best |= magnitudes(best, work.cutout.zero_point)
-    priors = {name: in_words(prior) for name, prior in work.site_priors(problem.family).items()}
-    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}), priors)
+    summaries = _summaries(draws, best, survey.truths.get(lens_id, {}))
+    summaries |= _held_against_priors(work, problem, summaries)
     lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
@@ -178,17 +178,28 @@ def _fitted_radius(work: Work) -> float:
 
 
 def _summaries(
-    draws: Mapping[str, np.ndarray], best: dict[str, Any], truth: Mapping[str, float], priors: Mapping[str, str]
+    draws: Mapping[str, np.ndarray], best: dict[str, Any], truth: Mapping[str, float]
 ) -> dict[str, ParameterSummary]:
     """A summary of every scalar parameter and derived quantity, beside its MAP and its truth where they are known."""
     known = {name: float(value) for name, value in (best | derived_draws(best)).items() if np.ndim(value) == 0}
     truth = dict(truth) | {name: float(value) for name, value in derived_draws(truth).items()}
     nan = float("nan")
-    found = {
+    return {
         name: certify.summarise(value, known.get(name, nan), truth.get(name, nan), angle=_is_angle(name))
         for name, value in draws.items()
     }
-    return {name: summary.model_copy(update={"prior": priors.get(name, "")}) for name, summary in found.items()}
+
+
+def _held_against_priors(
+    work: Work, problem: Problem, summaries: Mapping[str, ParameterSummary]
+) -> dict[str, ParameterSummary]:
+    """The summaries of the scalar parameters with their priors, and the widths over those of the priors."""
+    units = dict(zip(problem.family.names, problem.target.beliefs.scale.tolist(), strict=False))  # vectors come after
+    found = {}
+    for name, prior in work.site_priors(problem.family).items():
+        ratio = certify.prior_ratio(summaries[name], prior, units[name])
+        found[name] = summaries[name].model_copy(update={"prior": in_words(prior), "prior_ratio": ratio})
+    return found
 
 
 def _is_angle(name: str) -> bool:

@@ -16,11 +16,11 @@ from lensmill.errors import Problem
 from lensmill.files.atomic import write_text
 from lensmill.report import labels
 from lensmill.report.pages import kind, templates, write_lens_page, write_links, write_plain_page
-from lensmill.report.tables import count, duration
+from lensmill.report.tables import count, duration, prior_dominated
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder, file_name
-from lensmill.results.quantities import EVIDENCE, MASS, QUANTITIES, unit_of
+from lensmill.results.quantities import EVIDENCE, MASS, PRIOR_RATIO, QUANTITIES, unit_of
 from lensmill.status import Stage, Status
 from lensmill.survey.truth import read_truth
 
@@ -52,7 +52,9 @@ def numbers(records: Sequence[LensRecord]) -> dict[str, list[float | None]]:
         found[name] = [_parameter(c, name, lambda s: s.median, 5) for c in certificates]
     for name in MASS:
         found[f"{name}-lo"] = [_parameter(c, name, lambda s: s.median - s.q16, 2) for c in certificates]
+        found[f"{name}_{PRIOR_RATIO}"] = [_parameter(c, name, lambda s: s.prior_ratio, 2) for c in certificates]
         found[f"{name}-hi"] = [_parameter(c, name, lambda s: s.q84 - s.median, 2) for c in certificates]
+    found["prior_dominated"] = [prior_dominated(c) if c else None for c in certificates]
     for name, figure in SHOWN_EVIDENCE.items():
         found[name] = [rounded(getattr(c, name), figure.digits) if c else None for c in certificates]
     return found
@@ -77,6 +79,7 @@ def thumbnails(run: RunFolder, records: Sequence[LensRecord]) -> list[str | None
 def _columns() -> list[dict[str, str]]:
     """Name, symbol and unit of the columns of numbers."""
     symbols: dict[str, tuple[str, str]] = {name: (labels.html(name), unit_of(name, "")) for name in (*MASS, *POINTS)}
+    symbols |= {f"{name}_{PRIOR_RATIO}": (f"{labels.html(name)} of prior", "") for name in MASS}
     symbols |= {name: (figure.title, "") for name, figure in SHOWN_EVIDENCE.items()}
     return [{"name": name, "symbol": symbol, "unit": unit} for name, (symbol, unit) in symbols.items()]
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from lensmill.report import labels
 from lensmill.results.certificate import Certificate, Check, ParameterSummary
-from lensmill.results.quantities import DERIVED, MASS, PHOTOMETRY, unit_of
+from lensmill.results.quantities import DERIVED, MASS, PHOTOMETRY, PRIOR_DOMINATED, unit_of
 
 NOTHING = "–"
 
@@ -62,6 +62,17 @@ class ParameterRow:
         """The pull as text."""
         return f"{round(self.pull, 1) + 0.0:+.1f} σ".replace("-", "−") if math.isfinite(self.pull) else NOTHING
 
+    @property
+    def of_prior(self) -> str:
+        """Width of the posterior over that of the prior, as text."""
+        ratio = self.summary.prior_ratio
+        return f"{ratio:.2f}" if math.isfinite(ratio) else NOTHING
+
+    @property
+    def prior_dominated(self) -> bool:
+        """Whether the number is the prior's more than the data's."""
+        return self.summary.prior_ratio > PRIOR_DOMINATED
+
     def text(self, value: float, signed: bool = False) -> str:
         """A value with as many decimals as the posterior's width deserves; a dash where it is not a number."""
         if not math.isfinite(value):
@@ -76,6 +87,13 @@ def parameter_row(name: str, summary: ParameterSummary, truth: float, image_unit
     truth = truth if math.isfinite(truth) else summary.truth
     pull = (summary.median - truth) / width if width > 0 else math.nan
     return ParameterRow(labels.html(name), name, unit_of(name, image_unit), summary, decimals, truth, pull)
+
+
+def prior_dominated(certificate: Certificate) -> int | None:
+    """How many parameters of the mass are the prior's more than the data's; None where no posterior was held against a prior."""
+    ratios = [certificate.parameters[name].prior_ratio for name in MASS if name in certificate.parameters]
+    known = [ratio for ratio in ratios if math.isfinite(ratio)]
+    return sum(ratio > PRIOR_DOMINATED for ratio in known) if known else None
 
 
 def preparation(certificate: Certificate) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from lensmill.files.atomic import atomic_path
 from lensmill.results.aggregate import LensRecord, collect
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder
-from lensmill.results.quantities import EVIDENCE, QUANTITIES
+from lensmill.results.quantities import EVIDENCE, PRIOR_RATIO, PRIOR_RATIO_MEANING, QUANTITIES
 from lensmill.status import Status
 from lensmill.survey.catalogue import META, NUMBERS, TEXTS, CatalogueRow
 from lensmill.survey.catalogue import read_catalogue as read_rows
@@ -41,6 +41,10 @@ def _parameter_columns(certificates: Sequence[Certificate | None], image_unit: s
             values = [getattr(summary, statistic) if summary else math.nan for summary in found]
             about = {"unit": quantity.unit_of(image_unit) or None, "description": f"{quantity.meaning}; {words}"}
             yield Column(np.asarray(values, float), f"{name}_{statistic}", **about)
+        if quantity.sampled:
+            ratios = [summary.prior_ratio if summary else math.nan for summary in found]
+            meaning = f"{quantity.meaning}; {PRIOR_RATIO_MEANING}"
+            yield Column(np.asarray(ratios, float), f"{name}_{PRIOR_RATIO}", description=meaning)
 
 
 def _evidence(certificate: Certificate | None, name: str) -> Any:

@@ -34,7 +34,10 @@ class Check(_Record):
 
 
 class ParameterSummary(_Record):
-    """The posterior of one parameter in numbers, in the parameter's unit."""
+    """The posterior of one parameter in numbers, in the parameter's unit.
+
+    `prior` is the prior in words; `prior_ratio` the half width of the posterior's 68 % interval over the prior's.
+    """
 
     median: Real
     q16: Real
@@ -47,6 +50,7 @@ class ParameterSummary(_Record):
     ess_tail: Real = math.nan
     truth: Real = math.nan
     prior: str = ""
+    prior_ratio: Real = math.nan
 
     @model_validator(mode="after")
     def _ordered(self) -> "ParameterSummary":

@@ -154,6 +154,11 @@ QUANTITIES: Mapping[str, Quantity] = _table((
         Symbol(r"$f_{\nu,\mathrm{lens}}$", "<i>f</i><sub>ν,lens</sub>"), photometric=True,
     ),
 ))  # fmt: skip
+PRIOR_RATIO = "prior_ratio"  # ending of the column, and the name in a certificate's summary of a parameter
+PRIOR_RATIO_MEANING = (
+    "half width of the posterior's 68 % interval over that of the prior; near 1 the number is the prior's"
+)
+PRIOR_DOMINATED = 0.8  # a parameter with a larger ratio is the prior's more than the data's
 MASS = tuple(name for name, quantity in QUANTITIES.items() if quantity.sampled and not quantity.traced)
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if not quantity.sampled and not quantity.photometric)
 PHOTOMETRY = tuple(name for name, quantity in QUANTITIES.items() if quantity.photometric)

@@ -154,6 +154,18 @@ function buildChips() {
   }
 }
 
+// The chip of lenses with a mass parameter that is the prior's more than the data's: a word of the search.
+function buildPriorChip() {
+  const word = "prior_dominated>0", many = ALL.filter((i) => numbers.prior_dominated[i] > 0).length;
+  if (!many) return;
+  const words = () => state.q.split(/\s+/).filter(Boolean);
+  const query = { has: () => words().includes(word), add: () => { state.q = [...words(), word].join(" "); }, delete: () => { state.q = words().filter((one) => one !== word).join(" "); } };
+  const made = chip(() => query, word, many, "prior-dominated");
+  made.title = "a parameter of the mass has a posterior more than 0.8 times as wide as its prior";
+  at("priors").append(made);
+  chips.push(made);
+}
+
 // The plots.
 const unitOf = (name) => (columns.get(name).unit ? ` (${columns.get(name).unit})` : "");
 const go = (i) => () => { location.href = address(i); };
@@ -322,6 +334,7 @@ at("names").textContent = Object.keys(numbers).filter((name) => !name.includes("
 for (const [name, label] of [["", "catalogue order"], ["lens_id", "lens"], ["status", "status"], ["stage", "stage"], ...[...columns.keys()].map((name) => [name, name])]) at("sort").add(new Option(label, name));
 at("pages").append(...(window.lensmillPages ?? []).map(([title, page]) => element("a", { href: page, text: title })));
 buildChips();
+buildPriorChip();
 readAddress();
 buildPlots();
 listen();
