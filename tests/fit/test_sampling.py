@@ -12,12 +12,11 @@ from lensmill.device.batching import abreast
 from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
 from lensmill.fit.comoving import from_base
+from lensmill.fit.ladder import Decision, Figures, decide
 from lensmill.fit.problem import Effort, Problem, pose
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
-from lensmill.infer.convergence import Convergence
 from lensmill.infer.gauss_newton import whitening
-from lensmill.infer.whitening import unbent
 from lensmill.model.parameters import constrain, unconstrain
 from lensmill.model.program import potential
 from small_mock import TRUTH, mock
@@ -39,59 +38,53 @@ def effort(**own: float) -> Effort:
     return Effort.model_construct(**(usual | own))
 
 
-def block(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> Block:
-    """A block of 2 chains with `rounds` rounds of 50 draws."""
-    shape = (2, 50 * rounds)
-    diverging = np.arange(100 * rounds).reshape(shape) < divergent
-    flat = np.zeros(shape)
-    draws = nuts.Draws(np.zeros((*shape, 3)), flat, flat, flat, flat, diverging)
-    return Block(
-        None, None, unbent(jnp.zeros(3), jnp.eye(3)), draws, 100, 1, Convergence(rhat, ess, ess), False, None, rung, 0, inherited,
-        np.zeros((rung, 5)),
-    )  # fmt: skip
+def found(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> Figures:
+    """What `rounds` rounds of 50 draws a chain have come to."""
+    return Figures(rung, 50 * rounds, inherited, rhat, ess, divergent)
 
 
-@pytest.mark.parametrize(("rhat", "ess", "done"), [(1.015, 230, True), (1.019, 230, False), (1.015, 210, False)])
-def test_draws_are_enough_with_a_margin(rhat: float, ess: float, done: bool) -> None:
-    """The certificate's own figures, R-hat 1.02 and ESS 200, may come out a little worse."""
-    assert ladder._enough(block(5, rhat, ess, 0), effort()) is done
+def first_block(**known: object) -> Block:
+    """A block of 2 chains in its warm-up."""
+    frame = unbent(jnp.zeros(3), jnp.eye(3))
+    empty = Block(None, None, frame, None, 100, 1, None, False, None, 0, 0, 0, np.zeros((0, 5)))
+    return empty._replace(**known)
+
+
+DRAW, CLIMB, STOP = Decision
 
 
 @pytest.mark.parametrize(
-    ("state", "rungs", "ends"),
+    ("figures", "rungs", "decision"),
     [
-        (block(2, 1.5, 10, 0), 1, False),
-        (block(3, 1.5, 60, 0), 1, True),  # half-way, and the chains do not come together
-        (block(3, 1.5, 60, 0), 0, False),  # no other rung: the rounds are used up
-        (block(3, 1.1, 30, 0), 0, True),  # half-way, and three times as many would not be enough
-        (block(2, 1.1, 10, 0), 0, False),
-        (block(8, 1.1, 50, 0, rung=1, inherited=200), 1, True),  # what was inherited has its share of the ESS
-        (block(5, 1.1, 190, 0), 1, False),
-        (block(6, 1.1, 190, 0), 1, True),
-        (block(8, 1.1, 190, 0, rung=1, inherited=150), 1, False),  # what was inherited is not of this rung
-        (block(1, 1.0, 50, 1), 1, False),
-        (block(2, 1.0, 50, 1), 1, True),  # a certificate allows no divergent draw
-        (block(2, 1.0, 50, 1), 0, False),
+        # the certificate's own figures, R-hat 1.02 and ESS 200, may come out a little worse
+        (found(5, 1.015, 230, 0), 1, STOP),
+        (found(5, 1.019, 230, 0), 1, DRAW),
+        (found(5, 1.015, 210, 0), 1, DRAW),
+        # R-hat
+        (found(2, 1.5, 10, 0), 1, DRAW),
+        (found(3, 1.5, 60, 0), 1, CLIMB),  # half-way, and the chains do not come together
+        (found(3, 1.5, 60, 0), 0, DRAW),  # no other rung: the rounds are used up
+        # ESS
+        (found(3, 1.1, 30, 0), 0, STOP),  # half-way, and three times as many would not be enough
+        (found(2, 1.1, 10, 0), 0, DRAW),
+        (found(8, 1.1, 50, 0, rung=1, inherited=200), 1, STOP),  # what was inherited has its share of the ESS
+        (found(5, 1.1, 190, 0), 1, DRAW),
+        (found(6, 1.1, 190, 0), 1, CLIMB),
+        (found(8, 1.1, 190, 0, rung=1, inherited=150), 1, DRAW),  # what was inherited is not of this rung
+        (found(6, 1.0, 190, 0), 0, STOP),
+        # divergent draws
+        (found(1, 1.0, 50, 1), 1, DRAW),
+        (found(2, 1.0, 50, 1), 1, CLIMB),  # a certificate allows no divergent draw
+        (found(2, 1.0, 50, 1), 0, DRAW),
+        (found(4, 1.0, 900, 0), 1, STOP),
+        (found(4, 1.0, 900, 1), 1, CLIMB),  # another rung may do without divergent draws
+        (found(4, 1.0, 900, 1, rung=1), 1, STOP),  # no other follows, and more draws take none of them away
+        (found(4, 1.0, 900, 1), 0, STOP),
+        (found(4, 1.0, 190, 1), 0, DRAW),
     ],
 )
-def test_a_rung_ends_where_its_draws_can_earn_no_certificate(state: Block, rungs: int, ends: bool) -> None:
-    assert ladder._spent(state, effort(rungs=rungs)) is ends
-
-
-@pytest.mark.parametrize(
-    ("state", "rungs", "finished"),
-    [
-        (block(4, 1.0, 900, 0), 1, True),
-        (block(4, 1.0, 900, 1), 1, False),  # another rung may do without divergent draws
-        (block(4, 1.0, 900, 1, rung=1), 1, True),  # no other follows, and more draws take none of them away
-        (block(4, 1.0, 900, 1), 0, True),
-        (block(4, 1.0, 190, 1), 0, False),
-        (block(6, 1.0, 190, 0), 1, False),
-        (block(6, 1.0, 190, 0), 0, True),
-    ],
-)
-def test_nothing_is_drawn_that_no_certificate_needs(state: Block, rungs: int, finished: bool) -> None:
-    assert ladder.is_finished(state, effort(rungs=rungs)) is finished
+def test_what_comes_after_a_round_of_draws(figures: Figures, rungs: int, decision: Decision) -> None:
+    assert decide(figures, effort(rungs=rungs)) is decision
 
 
 @pytest.mark.parametrize(
@@ -120,7 +113,7 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
     monkeypatch.setattr(sampling, "chains_at", lambda f, t, way, frame, at, keys: nuts.Chain(at, *[jnp.zeros(3)] * 5))
     monkeypatch.setattr(sampling, "to_base_all", lambda family, target, way, positions: positions)
     chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
-    warm = block(1, 1.0, 0.0, 0)._replace(chains=chains, recent=recent)
+    warm = first_block(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
     problem = Problem(None, None, None, None)
     found = sampling._gathered(problem, warm, height).chains
@@ -151,7 +144,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     chains = nuts.Chain(*[jnp.zeros((2, 3))] * 6)._replace(step_size=jnp.asarray([0.15, 0.05]))
     taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
     monkeypatch.setattr(sampling, "run_chains", lambda *_: (chains, taken))
-    fresh = block(1, 1.0, 0.0, 0)._replace(draws=None, converged=None, chains=chains, warmed=0)
+    fresh = first_block(chains=chains, warmed=0)
     problem = Problem(None, None, None, None)
     steps = [
         list(next(sampling.sample(problem, fresh, effort(warmup=warmup))).chains.step_size) for warmup in (100, 50)
@@ -224,11 +217,11 @@ def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("nearly", [ladder.NEARLY, 0.0], ids=["chains agree", "chains disagree"])
+@pytest.mark.parametrize("nearly", [ladder.AGREEING_RHAT, 0.0], ids=["chains agree", "chains disagree"])
 def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
     problem: Problem, nearly: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder, "NEARLY", nearly)
+    monkeypatch.setattr(ladder, "AGREEING_RHAT", nearly)
     begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
     never_sound = effort(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
     last_of = {block.rung: block for block in sampling.sample(problem, begun, never_sound)}

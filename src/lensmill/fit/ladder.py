@@ -1,6 +1,8 @@
 """The ladder: when draws are enough, and what is tried where they are not."""
 
 import functools
+from dataclasses import dataclass
+from enum import StrEnum
 
 import jax
 import jax.numpy as jnp
@@ -17,52 +19,73 @@ from lensmill.model.parameters import Family
 from lensmill.model.program import Target, potential
 
 MARGIN = 1.1  # on the certificate's ESS and R-hat - 1: ArviZ decides, on the parameters themselves and not on their base space
-CAREFUL = 2.0  # how many times shorter steps are on a rung with more care than on the one before
-NEARLY = 1.05  # R-hat below which chains lack only more draws
-HOPELESS = 1.2  # R-hat above which chains that are half-way through their rounds will not come together
-LUCK = 3.0  # times as fast as so far: an ESS that would not be reached even so is given up half-way
-DEEPER = 3.0  # nats: a maximum that is higher by more than this is another one
+STEP_FACTOR = 2.0  # how many times shorter steps are on a rung with more care than on the one before
+AGREEING_RHAT = 1.05  # below it chains lack only more draws
+APART_RHAT = 1.2  # above it chains that are half-way through their rounds will not come together
+ESS_SPEED = 3.0  # times as fast as so far: a rung that would not reach its ESS even so ends half-way
+ANOTHER_DEPTH = 3.0  # nats: a maximum that is higher by more than this is another one
 
 
-def is_finished(block: Block, effort: Effort) -> bool:
-    """Whether draws are enough, on the last rung whatever diverged, since that will not mend; or as many as there may be."""
-    last, sound = block.rung >= effort.rungs, block.divergent <= effort.divergences
-    return (_enough(block, effort) and (sound or last)) or (_spent(block, effort) and last)
+class Decision(StrEnum):
+    """What comes after a round of draws."""
+
+    DRAW = "another round on this rung"
+    CLIMB = "the next rung"
+    STOP = "nothing more"
 
 
-def _enough(block: Block, effort: Effort) -> bool:
-    reached = block.converged
-    return (
-        reached is not None
-        and min(reached.ess_bulk, reached.ess_tail) >= MARGIN * effort.ess
-        and MARGIN * (reached.rhat - 1) < effort.rhat - 1
-    )
+@dataclass(frozen=True)
+class Figures:
+    """What a lens's draws have come to.
+
+    rung: of the ladder, from 0; draws: kept, a chain; inherited: how many of these are of an earlier rung; rhat: the largest,
+    ess: the least, bulk or tail, of the mass's parameters; divergent: among the kept draws.
+    """
+
+    rung: int
+    draws: int
+    inherited: int
+    rhat: float
+    ess: float
+    divergent: int
 
 
-def _spent(block: Block, effort: Effort) -> bool:
-    """Whether a rung is at its end: rounds used up, ESS out of reach, or, where there is another one, its draws past hope."""
+def figures(block: Block) -> Figures | None:
+    """The figures of a block; None in a warm-up."""
     if block.draws is None or block.converged is None:
-        return False
-    drawn, reached = block.draws.base.shape[1], block.converged
-    rounds = (drawn - block.inherited) / effort.round
-    half_way = 2 * rounds >= effort.max_rounds
-    in_the_end = min(reached.ess_bulk, reached.ess_tail) * (block.inherited + effort.max_rounds * effort.round) / drawn
-    slow = half_way and LUCK * in_the_end < effort.ess
-    hopeless = block.divergent > effort.divergences if rounds >= 2 else False
-    hopeless |= half_way and reached.rhat > HOPELESS
-    return rounds >= effort.max_rounds or slow or (hopeless and block.rung < effort.rungs)
+        return None
+    reached = block.converged
+    ess = min(reached.ess_bulk, reached.ess_tail)
+    return Figures(block.rung, block.draws.base.shape[1], block.inherited, reached.rhat, ess, block.divergent)
 
 
-def is_stuck(block: Block, effort: Effort) -> bool:
-    """Whether a rung has ended without enough draws."""
-    return not block.finished and _spent(block, effort)
+def decide(found: Figures, settings: Effort) -> Decision:
+    """What comes next, by the figures and the settings alone.
+
+    Draws are enough when R-hat and ESS are, and no more diverged than a certificate allows. On the last rung they are enough
+    whatever diverged, since more draws take none of that away. A rung ends when its rounds are used up, when its ESS is out of
+    reach, or, where another rung follows, when its draws can earn no certificate.
+    """
+    last = found.rung >= settings.rungs
+    allowed = found.divergent <= settings.divergences
+    enough = found.ess >= MARGIN * settings.ess and MARGIN * (found.rhat - 1) < settings.rhat - 1
+    if enough and (allowed or last):
+        return Decision.STOP
+    rounds = (found.draws - found.inherited) / settings.round
+    half_way = 2 * rounds >= settings.max_rounds
+    ess_in_the_end = found.ess * (found.inherited + settings.max_rounds * settings.round) / found.draws
+    out_of_reach = half_way and ESS_SPEED * ess_in_the_end < settings.ess
+    in_vain = (rounds >= 2 and not allowed) or (half_way and found.rhat > APART_RHAT)
+    if rounds >= settings.max_rounds or out_of_reach or (in_vain and not last):
+        return Decision.STOP if last else Decision.CLIMB
+    return Decision.DRAW
 
 
 def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     """The next rung: from another maximum if one is higher or chains stand apart, else with a frame refined by the draws.
 
     Another is looked for once, and again where chains disagree. From here on trajectories are as long as the settings allow.
-    A rung with more care keeps the draws where nothing but their number was wrong; else steps are `CAREFUL` times shorter,
+    A rung with more care keeps the draws where nothing but their number was wrong; else steps are `STEP_FACTOR` times shorter,
     and are not tuned: where few draws diverge, tuning for more acceptance ends in steps that are far too short.
     """
     draws, reached = block.draws, block.converged
@@ -71,17 +94,20 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     ess = min(reached.ess_bulk, reached.ess_tail)
     row = Tried(*np.asarray([block.begun, draws.base.shape[1], reached.rhat, ess, block.divergent]))
     block = block._replace(tried=np.vstack([block.tried, row]), rung=block.rung + 1, warmed=0, recent=None)
-    agree, sound = reached.rhat < NEARLY, block.divergent <= effort.divergences
+    agree, sound = reached.rhat < AGREEING_RHAT, block.divergent <= effort.divergences
     if block.begun == FIRST or not agree:
         again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
         base, scale = _deepest(problem, block, effort, again)
         heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
-        if heights[0] - heights[1] > DEEPER or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1:
+        if (
+            heights[0] - heights[1] > ANOTHER_DEPTH
+            or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1
+        ):
             way, frame, chains = around(problem, base, scale, keys, effort.chains)
             empty = block._replace(draws=None, converged=None, inherited=0)
             return empty._replace(following=way, frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
     steps = block.chains.step_size
-    common = jnp.full_like(steps, jnp.mean(steps) / (1 if sound else CAREFUL))
+    common = jnp.full_like(steps, jnp.mean(steps) / (1 if sound else STEP_FACTOR))
     block = block._replace(chains=block.chains._replace(step_size=common), begun=MORE_CARE)
     block = refined(problem, block, late(draws.base))
     if agree:

@@ -23,7 +23,7 @@ from lensmill.fit.chains import (
     run_chains,
     to_base_all,
 )
-from lensmill.fit.ladder import climb, is_finished, is_stuck
+from lensmill.fit.ladder import Decision, climb, decide, figures
 from lensmill.fit.problem import Effort, Problem
 from lensmill.fit.search import Maximum, descend
 from lensmill.infer import nuts
@@ -47,7 +47,7 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
     with more care does not tune the step, and where chains agreed it has no warm-up.
     """
     while not block.finished:
-        if is_stuck(block, effort):
+        if (found := figures(block)) and decide(found, effort) is Decision.CLIMB:
             block = climb(problem, block, effort)
         warming = block.warmed < effort.warmup
         if warming and block.recent is not None:
@@ -122,4 +122,5 @@ def _extend(
     draws = jax.tree.map(np.asarray, draws)
     reached = convergence(draws.base[..., lens_parameters(family)])
     block = block._replace(chains=chains, draws=draws, leapfrogs=leapfrogs, converged=reached, recent=None)
-    return block._replace(finished=is_finished(block, effort))
+    found = figures(block)
+    return block._replace(finished=found is not None and decide(found, effort) is Decision.STOP)
