@@ -11,6 +11,7 @@ from lensmill.errors import InvalidInput
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.cutout import read_cutout
 from lensmill.survey.products.files import images_of, lens_digest, named, parts
+from lensmill.survey.products.photometry import stated_zero_point
 from lensmill.survey.psf_scale import stamp_scale
 from lensmill.survey.template import safe_id
 
@@ -269,3 +270,21 @@ def test_what_may_be_of_no_archive_stays_in_our_own_form(scene):
     cutout = read_cutout(row_for(scene.own("own.fits")))
     assert (cutout.read_as, cutout.not_used) == ("lensmill's own form", ())
     assert np.isnan(cutout.zero_point)
+
+
+@pytest.mark.parametrize(
+    ("cards", "unit", "zero"),
+    [
+        ({}, "nJy", 31.4),
+        ({}, "nanomaggies", 22.5),
+        ({"PIXAR_SR": 1e-14}, "MJy/sr", 28.9),
+        ({}, "MJy/sr", np.nan),
+        ({"MAGZERO": 24.6}, "ADU", 24.6),
+        ({"FLUXMAG0": 1e10}, "", 25.0),
+        ({"PHOTFLAM": 1e-19, "PHOTPLAM": 8000.0}, "ELECTRONS/S", 25.5766),
+        ({"PHOTFLAM": 1e-19}, "ELECTRONS/S", np.nan),
+        ({"PHOTFLAM": 1e-19, "PHOTPLAM": 8000.0}, "ELECTRONS", np.nan),
+    ],
+)
+def test_zero_points_by_unit_and_cards(cards, unit, zero):
+    assert stated_zero_point(fits.Header(cards), unit) == pytest.approx(zero, abs=1e-3, nan_ok=True)
