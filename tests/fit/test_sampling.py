@@ -17,6 +17,7 @@ from lensmill.fit.problem import Effort, Problem, pose
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.gauss_newton import whitening
+from lensmill.infer.whitening import unbent
 from lensmill.model.parameters import constrain, unconstrain
 from lensmill.model.program import potential
 from small_mock import TRUTH, mock
