@@ -186,7 +186,7 @@ def test_coolest_knows_a_sphere_as_a_round_ellipsoid() -> None:
 
 
 @pytest.mark.parametrize("n", [0.7, 1.0, 2.5, 4.0])
-@pytest.mark.parametrize("constant", [lenstronomy.sersic_b, coolest.sersic_b])
+@pytest.mark.parametrize("constant", [lenstronomy.sersic_b, shapes.linear_sersic_b])
 def test_a_sersic_profile_keeps_its_brightness_with_another_constant(n: float, constant: object) -> None:
     """I(r) from (flux, half-light radius) and from (amplitude, radius) at the other constant."""
     flux, size, r = 3.0, 0.4, np.array([0.01, 0.1, 0.4, 2.0])

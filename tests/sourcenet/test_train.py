@@ -1,6 +1,5 @@
 """Training: it learns, it repeats, and what was interrupted ends with the very same weights."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def uninterrupted(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_training_lowers_the_misfit(uninterrupted: tuple[dict, list]) -> None:
     losses = uninterrupted[1]
-    assert len(losses) == RECIPE.epochs
+    assert len(losses) == RECIPE.network.epochs
     assert losses[-1]["misfit"] < 0.7 * losses[0]["misfit"]
     assert losses[-1]["held_out_misfit"] < losses[0]["held_out_misfit"]  # the average of the weights lags
     assert all(np.isfinite(list(loss.values())).all() for loss in losses)
@@ -98,7 +97,7 @@ def test_a_checkpoint_of_something_else_is_not_used(
     data: Dataset, uninterrupted: tuple[dict, list], tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "checkpoint.msgpack"
-    other = dataclasses.replace(RECIPE, seed=6, epochs=1)
+    other = Recipe(SETTINGS.model_copy(update={"epochs": 1}), seed=6)
     params, _ = run(data, checkpoint, other, "other")
     assert not same(params, uninterrupted[0])
     assert same(run(data, checkpoint)[0], uninterrupted[0])

@@ -10,7 +10,7 @@ from lensmill.errors import InvalidInput
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.cutout import psf_fwhm, read_cutout
 from lensmill.survey.psf import stamp_fwhm
-from lensmill.survey.psf_model import moffat
+from lensmill.survey.psf_model import moffat_stamp
 
 Row = Callable[..., CatalogueRow]
 
@@ -47,7 +47,7 @@ def test_weights_in_place_of_an_rms_are_named(bare: Callable[..., None], row_of:
 def test_a_psf_that_is_not_as_wide_as_its_instrument_s_is_noted(
     bare: Callable[..., None], row_of: Row, recipe, finer: int, stated: int | None, noted: bool
 ) -> None:
-    recipe.psf = moffat(0.16, 0.08 / finer, (9 * finer, 9 * finer))
+    recipe.psf = moffat_stamp(0.16, 0.08 / finer, (9 * finer, 9 * finer))
     recipe.psf_header = {"PIXELSCL": 0.08 / stated} if stated else {}
     bare(INSTRUME="VIS")
     cutout = read_cutout(row_of())
@@ -88,7 +88,7 @@ def test_without_a_psf_a_model_stands_in_and_is_named(
     cutout = read_cutout(row_of(**column))
     assert cutout.psf_model
     assert any("stands in" in note for note in cutout.notes)
-    assert cutout.psf == pytest.approx(moffat(fwhm, cutout.pixel_scale, cutout.image.shape), rel=1e-4)
+    assert cutout.psf == pytest.approx(moffat_stamp(fwhm, cutout.pixel_scale, cutout.image.shape), rel=1e-4)
     assert cutout.psf.sum() == pytest.approx(1)
 
 
@@ -104,7 +104,7 @@ def test_without_psf_and_instrument_the_lens_is_invalid(bare: Callable[..., None
 
 
 def test_a_modelled_psf_is_as_wide_as_it_says() -> None:
-    assert stamp_fwhm(moffat(0.2, 0.02, (200, 200))) * 0.02 == pytest.approx(0.2, rel=0.02)
+    assert stamp_fwhm(moffat_stamp(0.2, 0.02, (200, 200))) * 0.02 == pytest.approx(0.2, rel=0.02)
 
 
 def test_bad_pixels_are_masked_only_where_that_is_asked_for(tmp_path: Path, recipe, row_of: Row) -> None:

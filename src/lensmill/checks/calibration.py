@@ -13,6 +13,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from lensmill.config import Config
+from lensmill.conventions.arrays import evenly_spaced
 from lensmill.results.layout import RunFolder
 from lensmill.results.quantities import MASS
 from lensmill.results.store import read_posterior
@@ -114,7 +115,7 @@ def placed(draws: Float[np.ndarray, " draw"], truth: float, rng: np.random.Gener
 
 def thinned(draws: Draws) -> Draws:
     """Evenly spaced draws, nearly independent ones."""
-    return draws[np.linspace(0, len(draws) - 1, min(len(draws), INDEPENDENT)).astype(int)]
+    return draws[evenly_spaced(len(draws), min(len(draws), INDEPENDENT))]
 
 
 def joint_rank(lens: Fitted, others: Float[np.ndarray, "other parameter"], rng: np.random.Generator) -> float:

@@ -15,6 +15,7 @@ import scipy.signal
 from lensmill.checks.certify import at_least, at_most, within
 from lensmill.checks.predict import Prediction
 from lensmill.config.models import Plausibility
+from lensmill.conventions.arrays import mad_sigma, pixel_axis
 from lensmill.fit.problem import ImageData
 from lensmill.physics.imaging import LensSystem
 from lensmill.physics.imaging.coarse import coarsen_kernel
@@ -161,7 +162,7 @@ def _maps(cut: ImageData, prediction: Prediction, center: tuple[float, float]) -
     )  # fmt: skip
     kernel = coarsen_kernel(cut.psf, cut.psf_supersampling)
     smooth_residual, smooth_arcs = (in_a_psf(plane, cut.mask, kernel) for plane in (residual, predicted))
-    across, up = ((np.arange(n) - (n - 1) / 2) * cut.pixel_scale for n in (nx, ny))
+    across, up = (pixel_axis(n, cut.pixel_scale) for n in (nx, ny))
     radius = np.hypot(across[None, :] - center[0], up[:, None] - center[1])
     excess = np.where(cut.mask, cut.image - model + arcs, 0)
     return _Maps(residual, smooth_residual, smooth_residual + smooth_arcs, smooth_arcs, excess, radius, cut.mask)
@@ -176,7 +177,7 @@ def in_a_psf(plane: np.ndarray, mask: np.ndarray, kernel: np.ndarray) -> np.ndar
 
 def _spread(values: np.ndarray) -> float:
     """Standard deviation by the median absolute deviation; 0 of nothing."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0
+    return mad_sigma(values) if values.size else 0.0
 
 
 def _largest(values: np.ndarray) -> float:

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from lensmill.conventions.shapes import HALF_LIGHT, SHARPNESS, sersic_b
+from lensmill.conventions.shapes import HALF_LIGHT, SHARPNESS, axis_ratio, sersic_b
 from lensmill.exchange import shapes
 from lensmill.exchange.tables import Parameters, Row, Table, Value, lacking, require, require_origin, require_zero
 
@@ -25,7 +25,7 @@ NFW_AT_SCALE = 4 * (1 - math.log(2))  # deflection at the scale radius over (kap
 
 
 def _radius_ratio(gamma: Value, e1: Value, e2: Value) -> Value:
-    q = shapes.axis_ratio(e1, e2)
+    q = axis_ratio(e1, e2)
     return ((1 + q) / 2) ** (1 / (gamma - 1)) / np.sqrt(q)
 
 
@@ -175,12 +175,12 @@ def light(pixel_scale: float) -> Table:
 
     def to_gaussian(flux: Value, size: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
         sigma = size / HALF_LIGHT
-        minor = sigma * np.sqrt(shapes.axis_ratio(e1, e2))  # PyAutoLens's sigma is the minor axis's
+        minor = sigma * np.sqrt(axis_ratio(e1, e2))  # PyAutoLens's sigma is the minor axis's
         peak = area * flux / (2 * np.pi * sigma**2)
         return _form(e1, e2, center_x, center_y) | {"intensity": peak, "sigma": minor}
 
     def from_gaussian(centre: Pair, ell_comps: Pair, intensity: Value, sigma: Value) -> Parameters:
-        middle = sigma / np.sqrt(shapes.axis_ratio(*ell_comps))
+        middle = sigma / np.sqrt(axis_ratio(*ell_comps))
         flux = intensity * 2 * np.pi * middle**2 / area
         return {"flux": flux, "size": middle * HALF_LIGHT} | _formed(centre, ell_comps)
 

@@ -6,7 +6,7 @@ on the intermediate axis. Angles are degrees counter-clockwise from +y of the im
 
 import numpy as np
 
-from lensmill.conventions.shapes import HALF_LIGHT
+from lensmill.conventions.shapes import HALF_LIGHT, axis_ratio
 from lensmill.exchange import shapes
 from lensmill.exchange.tables import Parameters, Row, Table, Value, lacking, require
 
@@ -15,7 +15,7 @@ SERSIC_INDICES = (0.5, 10.0)  # what COOLEST admits
 
 def _form(e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
     angle = shapes.degrees_from_up(e1, e2)
-    return {"q": shapes.axis_ratio(e1, e2), "phi": angle, "center_x": center_x, "center_y": center_y}
+    return {"q": axis_ratio(e1, e2), "phi": angle, "center_x": center_x, "center_y": center_y}
 
 
 def _formed(q: Value, phi: Value, center_x: Value, center_y: Value) -> Parameters:
@@ -62,29 +62,24 @@ def _from_sheet(kappa_s: Value) -> Parameters:
     return {"kappa": kappa_s}
 
 
-def sersic_b(n: Value) -> Value:
-    """The linear fit to b_n that defines the radius of COOLEST's Sersic profile (Capaccioli 1989)."""
-    return 1.9992 * n - 0.3271
-
-
 def _to_sersic(
     flux: Value, size: Value, n: Value, e1: Value, e2: Value, center_x: Value, center_y: Value
 ) -> Parameters:
     low, high = SERSIC_INDICES
     require(np.logical_and(low <= n, n <= high), f"COOLEST admits Sersic indices from {low:g} to {high:g}")
-    amplitude, radius = shapes.to_amplitude(flux, size, n, sersic_b(n))
+    amplitude, radius = shapes.to_amplitude(flux, size, n, shapes.linear_sersic_b(n))
     return {"I_eff": amplitude, "theta_eff": radius, "n": n} | _form(e1, e2, center_x, center_y)
 
 
 def _from_sersic(
     I_eff: Value, theta_eff: Value, n: Value, q: Value, phi: Value, center_x: Value, center_y: Value
 ) -> Parameters:
-    flux, size = shapes.from_amplitude(I_eff, theta_eff, n, sersic_b(n))
+    flux, size = shapes.from_amplitude(I_eff, theta_eff, n, shapes.linear_sersic_b(n))
     return {"flux": flux, "size": size, "n": n} | _formed(q, phi, center_x, center_y)
 
 
 def _gaussian_to_sersic(flux: Value, size: Value, e1: Value, e2: Value, center_x: Value, center_y: Value) -> Parameters:
-    b = sersic_b(0.5)
+    b = shapes.linear_sersic_b(0.5)
     radius = size / HALF_LIGHT * np.sqrt(2 * b)
     light = {"I_eff": flux / (radius**2 * shapes.sersic_area(0.5, b)), "theta_eff": radius, "n": 0.5}
     return light | _form(e1, e2, center_x, center_y)

@@ -50,7 +50,7 @@ def _from_nfw(Rs: Value, alpha_Rs: Value, e1: Value, e2: Value, center_x: Value,
 
 def sersic_b(n: Value) -> Value:
     """The linear fit to b_n of lenstronomy, with its floor."""
-    return np.maximum(1.9992 * n - 0.3271, 1e-5)
+    return np.maximum(shapes.linear_sersic_b(n), 1e-5)
 
 
 def _to_sersic(

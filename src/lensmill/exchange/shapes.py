@@ -12,12 +12,6 @@ STEP = 0.1  # of ln r in the integral for a core-Sersic profile's flux
 LOG_RADII = np.arange(-12, 12, STEP)
 
 
-def axis_ratio(e1: Value, e2: Value) -> Value:
-    """Minor over major axis, q = (1 - |e|) / (1 + |e|)."""
-    e = np.hypot(e1, e2)
-    return (1 - e) / (1 + e)
-
-
 def degrees_from_up(one: Value, two: Value) -> Value:
     """The angle of an axis, degrees counter-clockwise from +y in (-90, 90], from its components m (cos, sin)(2 phi)."""
     phi = np.degrees(np.arctan2(two, one)) / 2 - 90
@@ -33,6 +27,11 @@ def components(size: Value, degrees: Value) -> tuple[Value, Value]:
 def ellipticity(q: Value, degrees: Value) -> tuple[Value, Value]:
     """(e1, e2) from the axis ratio and the major axis's angle, degrees counter-clockwise from +y."""
     return components((1 - q) / (1 + q), degrees)
+
+
+def linear_sersic_b(n: Value) -> Value:
+    """The linear fit to b_n that COOLEST's Sersic profile is defined by, and lenstronomy's (Capaccioli 1989)."""
+    return 1.9992 * n - 0.3271
 
 
 def sersic_area(n: Value, b: Value) -> Value:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
+from lensmill.conventions.arrays import pixel_axis
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import Family, believe, build_family
 from lensmill.model.program import Target
@@ -50,7 +51,7 @@ def crop(pixels: ImageData, radius: float | None) -> ImageData:
 
 def _disc(pixels: ImageData, radius: float) -> ImageData:
     ny, nx = pixels.image.shape
-    across, up = np.arange(nx) - (nx - 1) / 2, np.arange(ny) - (ny - 1) / 2
+    across, up = pixel_axis(nx), pixel_axis(ny)
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
     cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
     window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))

@@ -13,6 +13,7 @@ from lensmill.checks import certify, plausible
 from lensmill.checks.misfit import strangeness
 from lensmill.checks.predict import Prediction, predict
 from lensmill.config.priors import in_words
+from lensmill.conventions.arrays import evenly_spaced
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
 from lensmill.fit.problem import Problem, crop
@@ -89,7 +90,7 @@ def _certify(work: Work) -> Certificate:
 def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
     """Base-space positions of evenly spaced draws of all chains."""
     flat = posterior.stack(sample=("chain", "draw"))
-    chosen = np.linspace(0, flat.sizes["sample"] - 1, PREDICTED_DRAWS).astype(int)
+    chosen = evenly_spaced(flat.sizes["sample"], PREDICTED_DRAWS)
     return np.stack([_base(problem, flat.isel(sample=i)) for i in chosen])
 
 

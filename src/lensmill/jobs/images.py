@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks.predict import Prediction, with_gaps
+from lensmill.conventions.arrays import pixel_axis
 from lensmill.fit.problem import Problem, crop
 from lensmill.jobs.lens import Work
 from lensmill.preparation import CAUSES, OUTSIDE
@@ -37,7 +38,6 @@ def lens_images(work: Work, problem: Problem, prediction: Prediction) -> xr.Data
     for name, lines in (("critical", prediction.critical), ("caustic", prediction.caustic)):
         x, y = with_gaps(lines)
         curves |= {f"{name}_x": (f"{name}_point", x), f"{name}_y": (f"{name}_point", y)}
-    scale = cut.pixel_scale
     return xr.Dataset(
         {name: (("y", "x"), value) for name, value in plane.items()}
         | {name: (("source_y", "source_x"), value) for name, value in source.items()}
@@ -46,8 +46,8 @@ def lens_images(work: Work, problem: Problem, prediction: Prediction) -> xr.Data
         | {name: _derived(name, values, work.cutout.unit) for name, values in prediction.derived.items()}
         | curves,
         coords={
-            "x": (np.arange(nx) - (nx - 1) / 2) * scale,
-            "y": (np.arange(ny) - (ny - 1) / 2) * scale,
+            "x": pixel_axis(nx, cut.pixel_scale),
+            "y": pixel_axis(ny, cut.pixel_scale),
             "source_x": prediction.source_axes[0],
             "source_y": prediction.source_axes[1],
         },

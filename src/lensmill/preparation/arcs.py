@@ -6,6 +6,8 @@ import numpy as np
 import sep
 from scipy.ndimage import binary_dilation, gaussian_filter
 
+from lensmill.conventions.arrays import mad_sigma
+
 THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest pixel of an object
 CONTRAST = 0.005  # of the whole, compressed: a fainter part of a blend is not taken for an object of its own
 CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
@@ -71,7 +73,7 @@ def significance(
     good = use & (weight > 0.2)
     safe = np.where(good, noise, 1.0)
     quiet = good & (SYSTEMATIC * light < 0.3 * noise)
-    scatter = 1.4826 * np.median(np.abs(smooth[quiet] / safe[quiet])) if quiet.sum() > 100 else 1.0
+    scatter = mad_sigma(smooth[quiet] / safe[quiet], about=0.0) if quiet.sum() > 100 else 1.0
     total = np.hypot(safe * max(scatter, 1.0), SYSTEMATIC * np.maximum(light, 0) * weight)
     return np.where(good, smooth / total, 0.0)
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lensmill.conventions.arrays import mad_sigma
+
 LONGEST = 3  # pixels: noise that drizzling shares ends there
 FAR = (6, 9)  # pixels: what is still correlated there is no noise, but light that was not subtracted
 STRUCTURE = 0.15  # of the variance: pixels that share more of it between LONGEST and FAR hold an object, not sky
@@ -78,7 +80,7 @@ def measure_noise(residual: np.ndarray, rms: np.ndarray, blank: np.ndarray) -> N
     values = np.where(blank, residual / rms, 0.0)
     if blank.sum() < LEAST:
         return Noise(*UNKNOWN, int(blank.sum()), np.nan)
-    spread = 1.4826 * np.median(np.abs(values[blank] - np.median(values[blank])))
+    spread = mad_sigma(values[blank])
     blank = blank & (np.abs(values - np.median(values[blank])) < OUTLIER * spread)
     values = np.where(blank, values - values[blank].mean(), 0.0)
     rows, columns = np.indices(values.shape)

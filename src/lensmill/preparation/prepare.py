@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from lensmill.config import Preparation
+from lensmill.conventions.arrays import pixel_axis
 from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
 from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
@@ -153,7 +154,7 @@ def positions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """x and y of every pixel from the cutout's centre, or from the lens light's, arcsec."""
     x0, y0 = light.center if light else (0.0, 0.0)
-    y, x = ((np.arange(n) - (n - 1) / 2) for n in shape)
+    y, x = (pixel_axis(n) for n in shape)
     across, up = np.meshgrid(x - x0, y - y0)
     return across * pixel_scale, up * pixel_scale
 

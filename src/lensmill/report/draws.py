@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 from scipy.stats import gaussian_kde, rankdata
 
+from lensmill.conventions.arrays import evenly_spaced
 from lensmill.report.labels import mathtext
 from lensmill.report.theme import BEST, CHAINS, INK, LINE, POSTERIOR, SOFT, TRUTH, to_svg
 from lensmill.results.quantities import unit_of
@@ -188,7 +189,7 @@ def _trace(axes: Axes, draws: np.ndarray) -> None:
     if not high > low:  # chains that did not move: a line in the middle
         low, high = low - _least(low), high + _least(high)
     span = high - low
-    keep = np.linspace(0, length - 1, min(length, SHOWN)).astype(int)
+    keep = evenly_spaced(length, min(length, SHOWN))
     for chain, values in enumerate(draws):
         axes.plot(
             keep / (length - 1), (values[keep] - low) / span, color=CHAINS[chain % len(CHAINS)], lw=0.6, alpha=0.85

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from lensmill.conventions.arrays import mad_sigma
 from lensmill.errors import ConfigError, Problem
 from lensmill.results.quantities import QUANTITIES
 from lensmill.results.run import open_run
@@ -137,7 +138,7 @@ def _compared(
         QUANTITIES[name].unit,
         len(apart),
         median,
-        1.4826 * float(np.median(np.abs(differences - median))) if apart else math.nan,
+        mad_sigma(differences) if apart else math.nan,
         float(np.sqrt(np.mean(pulls**2))) if pulls.size else math.nan,
         tuple(sorted(far, key=lambda one: -abs(one.pull))),
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from lensmill.conventions.shapes import axis_ratio
+
 IMAGE_UNIT = "image unit"
 UNITS_BY_ENDING = {  # of parameters that are not in the table: those of light, source and sky
     "flux": IMAGE_UNIT, "level": IMAGE_UNIT, "size": "arcsec", "center_x": "arcsec", "center_y": "arcsec",
@@ -49,12 +51,6 @@ class Quantity:
     def unit_of(self, image_unit: str) -> str:
         """The unit, where images are in `image_unit`."""
         return image_unit if self.unit == IMAGE_UNIT else self.unit
-
-
-def axis_ratio(e1: np.ndarray, e2: np.ndarray) -> np.ndarray:
-    """Axis ratio of an ellipticity (1-q)/(1+q)."""
-    e = np.hypot(e1, e2)
-    return np.asarray((1 - e) / (1 + e))
 
 
 def shape_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:

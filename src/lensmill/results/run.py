@@ -10,6 +10,7 @@ import numpy as np
 
 from lensmill.config import Config, ConfigError
 from lensmill.config import load as load_config
+from lensmill.conventions.arrays import evenly_spaced
 from lensmill.errors import Problem
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder
@@ -104,7 +105,7 @@ class Run(Mapping[str, Lens]):
             sampled = self[lens_id].posterior["posterior"]
             for name in names:
                 flat = sampled[name].to_numpy().reshape(-1)
-                found[name].append(flat[np.linspace(0, flat.size - 1, number).astype(int)])
+                found[name].append(flat[evenly_spaced(flat.size, number)])
         arrays = {name: (("lens", "sample"), np.stack(rows)) for name, rows in found.items() if rows}
         return xr.Dataset(arrays, {"lens": chosen})
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
+from lensmill.conventions.shapes import moffat
 from lensmill.model.parameters import FLOAT, Beliefs, Family, believe, build_family, constrain
 from lensmill.model.program import assemble
 from lensmill.physics.grid import bin_pixels, centred_grid
@@ -66,10 +67,8 @@ def psf_kernel(instrument: Simulate) -> np.ndarray:
     steps = (np.arange(side * fine) + 0.5) / fine - side / 2
     fwhm = instrument.psf_supersampling * instrument.psf_fwhm
     radius = np.hypot(*np.meshgrid(steps, steps)) * instrument.pixel_scale / fwhm
-    if instrument.psf == "gaussian":
-        profile = np.exp(-4 * np.log(2) * radius**2)
-    else:
-        profile = (1 + 4 * (2 ** (1 / MOFFAT_BETA) - 1) * radius**2) ** -MOFFAT_BETA
+    gaussian = instrument.psf == "gaussian"
+    profile = np.exp(-4 * np.log(2) * radius**2) if gaussian else moffat(radius**2, MOFFAT_BETA)
     kernel = np.asarray(bin_pixels(profile, fine))
     return kernel / kernel.sum()
 

@@ -14,6 +14,7 @@ import scipy.ndimage
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from lensmill.conventions.arrays import pixel_axis
 from lensmill.errors import InputError, Problem, closest
 from lensmill.progress import Progress
 from lensmill.sourcenet.stamps import (
@@ -135,7 +136,7 @@ def _inside(at: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _radius(image: NDArray[np.float64], pixel_scale: float) -> float:
     """Half-light radius about the image's centre, arcsec: a first guess."""
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in image.shape)
+    rows, columns = (pixel_axis(n) for n in image.shape)
     radius = np.hypot(rows[:, None], columns[None, :])
     scale = max(radius.max() / 4, 1e-9)
     return half_light_radius(radius / scale, np.maximum(image, 0)) * scale * pixel_scale

@@ -11,6 +11,7 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from lensmill.conventions.arrays import evenly_spaced
 from lensmill.files.atomic import atomic_path
 from lensmill.physics.source import standard_frame
 from lensmill.physics.source.decoder import DecoderConfig, Params, coefficients
@@ -78,7 +79,7 @@ def write_samples(path: Path, decoder: Params, config: DecoderConfig, seed: int)
 def write_galaxies(path: Path, stamps: np.ndarray) -> None:
     """Some of the galaxies that a network learns from, evenly spaced in their file, on the stretched disc."""
     inside = np.where(COARSE.area > 0, 1, np.nan)
-    chosen = stamps[np.linspace(0, len(stamps) - 1, min(len(stamps), 4 * SHOWN)).astype(int)]
+    chosen = stamps[evenly_spaced(len(stamps), min(len(stamps), 4 * SHOWN))]
     figure = Figure(figsize=(SHOWN, 4.6), layout="constrained")
     panels = figure.subplots(4, SHOWN)
     for axes in panels.flat:

@@ -12,7 +12,7 @@ from lensmill.survey.findings import Findings
 from lensmill.survey.noise import noise_rms, note_scatter
 from lensmill.survey.products import OWN, read_lens
 from lensmill.survey.psf import checked_psf, psf_sampling, stamp_fwhm
-from lensmill.survey.psf_model import instrument_fwhm, moffat
+from lensmill.survey.psf_model import instrument_fwhm, moffat_stamp
 from lensmill.survey.sky import SkyFrame, sky_frame
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
@@ -120,7 +120,7 @@ def _psf(
         if frame is None or not origin:
             return None, None
         findings.note(f"no PSF: a Moffat profile {fwhm:.3g} arcsec wide stands in, by {origin}")
-        return 1, moffat(fwhm, frame.pixel_scale, extensions["SCI"].data.shape)
+        return 1, moffat_stamp(fwhm, frame.pixel_scale, extensions["SCI"].data.shape)
     header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
     sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
     finer = sampling or FINEST_PSF

@@ -4,6 +4,7 @@ import numpy as np
 import sep
 from astropy.io import fits
 
+from lensmill.conventions.arrays import mad_sigma
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
@@ -102,7 +103,7 @@ def note_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings:
     if not pairs.any():
         return
     steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
-    ratio = 1.4826 * float(np.median(np.abs(steps)))
+    ratio = mad_sigma(steps, about=0.0)
     if not LOW_SCATTER < ratio < HIGH_SCATTER:
         findings.note(
             f"neighbouring pixels scatter by {ratio:.3g} rms: is RMS a standard deviation, in the unit of SCI?"

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
+from lensmill.conventions.shapes import moffat
+
 BETA = 3.0  # of the Moffat profile: wings between those of space and of the ground
 REACH = 6.0  # full widths at half maximum from the stamp's centre to its edge
 ARCSEC = 206264.806
@@ -63,11 +65,11 @@ def instrument_fwhm(header: fits.Header, band: str = "") -> tuple[float, str] | 
     return fwhm, f"{name} {detector}".strip() + f" at {wavelength:g} nm"
 
 
-def moffat(fwhm: float, pixel_scale: float, shape: tuple[int, int]) -> np.ndarray:
+def moffat_stamp(fwhm: float, pixel_scale: float, shape: tuple[int, int]) -> np.ndarray:
     """A centred stamp with sum 1 of a Moffat profile, odd-sided, on pixels of an image of `shape`; fwhm and pixels in arcsec."""
     most = min(n - 1 + n % 2 for n in shape)
     side = min(2 * int(np.ceil(REACH * fwhm / pixel_scale)) + 1, most)
     offset = (np.arange(side) - side // 2) * pixel_scale / fwhm
     radius2 = offset[:, None] ** 2 + offset[None, :] ** 2
-    profile = (1 + 4 * (2 ** (1 / BETA) - 1) * radius2) ** -BETA
+    profile = moffat(radius2, BETA)
     return profile / profile.sum()
