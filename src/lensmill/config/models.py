@@ -189,10 +189,7 @@ class Preparation(Section):
 class SurveyPsf(Section):
     """PSFs that hold for the whole survey, for lenses whose files have none of their own."""
 
-    files: dict[str, Path] = Field(
-        default={},
-        description="band -> FITS file with its PSF: one stamp, or many with a table of where each is from (RA, Dec)",
-    )
+    files: dict[str, Path] = Field(default={}, description="band -> FITS file of its PSF, or of many with RA and Dec")
     between: Literal["nearest", "interpolated"] = Field(
         default="nearest",
         description="of many stamps: the one nearest to the lens, or the mean of the four nearest by their distance squared",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from lensmill.errors import Problem
 from lensmill.files.atomic import file_sha256, json_sha256
-from lensmill.files.hashes import RACY
 from lensmill.survey.catalogue import CatalogueRow
 
 FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
@@ -24,6 +23,7 @@ ROLES = {
 EUCLID = re.compile(
     r"EUC_MER_(?P<kind>BGSUB-MOSAIC|MOSAIC|CATALOG-PSF)-(?P<band>[A-Z]+(?:-[A-Z])?)(?:-(?P<plane>RMS|FLAG))?_TILE(?P<tile>\d+)[^_]*_"
 )
+RACY = 2.0  # seconds: a folder changed so recently may change again without a change of its time
 BAND_LAST = re.compile(
     r"-[a-z]$"
 )  # of a brick's image, legacysurvey-0001m002-image-r; its maskbits are those of all bands
