@@ -53,10 +53,12 @@ class Step:
     after: tuple[str, ...] = ()
 
 
-CORE = ("conventions", "physics", "model", "infer", "device/batching.py", "fit/problem.py", "fit/search.py")
+CORE = (
+    "config/priors.py", "conventions", "physics", "model", "infer", "device/batching.py", "fit/problem.py", "fit/search.py",
+)  # fmt: skip
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",
-    "survey/psf_scale.py", "survey/sky.py", "config/overrides.py", "config/priors.py",
+    "survey/psf_scale.py", "survey/sky.py", "config/overrides.py", "config/priors.py", "conventions",
 )  # fmt: skip
 MAPPED = (*CORE, *READ, "preparation", "jobs/batch.py", "jobs/lens.py", "jobs/map.py")
 SAMPLED = (*MAPPED, "fit", "jobs/sample.py")
@@ -66,8 +68,11 @@ RECORDS = ("config", "table", "validation", "certificates")
 STEPS: Mapping[str, Step] = {
     step.name: step
     for step in (
-        Step("galaxies", ("sourcenet",), ("galaxies", "seed"), ("galaxies",)),
-        Step("train", ("physics/source", "sourcenet"), ("network", "galaxies_file", "seed"), ("weights",), ("galaxies",)),
+        Step("galaxies", ("conventions", "sourcenet"), ("galaxies", "seed"), ("galaxies",)),
+        Step(
+            "train", ("conventions", "physics/source", "sourcenet"), ("network", "galaxies_file", "seed"),
+            ("weights",), ("galaxies",),
+        ),
         Step(
             "simulate", (*CORE, "sourcenet", "simulation/realism.py", "simulation/mocks.py"),
             ("simulate", "profiles", "priors", "weights", "seed"), after=("train",),
@@ -89,11 +94,11 @@ STEPS: Mapping[str, Step] = {
         ),
         Step("report", ("report",), RECORDS, ("report", "order"), ("validate", "diagnose", "pages", "catalogue")),
         Step(
-            "calibration", ("checks/calibration.py", "report"), ("truth", "certificates", "seed"),
+            "calibration", ("checks/calibration.py", "conventions", "report"), ("truth", "certificates", "seed"),
             ("calibration", "calibration_page"), ("validate", "diagnose"),
         ),
         Step(
-            "population", ("results/run.py", "population", "report"), ("certificates", "seed"),
+            "population", ("config/priors.py", "conventions", "results/run.py", "population", "report"), ("certificates", "seed"),
             ("population", "population_page"), ("catalogue", "diagnose"),
         ),
     )

@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lensmill.conventions.shapes import sersic_b
+
 Field = NDArray[np.floating]
 
 
@@ -22,7 +24,7 @@ class Component(Protocol):
 
 def sersic(r2: Field, size: float, n: float, core: float) -> Field:
     """Sersic profile of unit flux and circularised half-light radius `size` at squared radii, rounded at `core`."""
-    b = 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n * n)
+    b = sersic_b(n)
     norm = 2 * math.pi * n * math.exp(b - 2 * n * math.log(b) + math.lgamma(2 * n)) * size**2
     log_radius = np.log((r2 + core**2) / size**2)
     return np.exp(b * (1 - np.exp(log_radius * (0.5 / n)))) / norm
