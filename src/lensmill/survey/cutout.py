@@ -60,7 +60,7 @@ def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
 
     With `masking` "auto", from the row or else as given here, pixels that hold nothing are masked; else they are a problem.
     """
-    findings = Findings(str(row.path), row.lens_id, list(row.problems))
+    findings = Findings(str(row.path), row.lens_id, list(row.problems), list(row.notes))
     content = read_file(row.path, findings)
     extensions = read_extensions(content, findings, row) if content is not None else {}
     if content is None or "SCI" not in extensions:
