@@ -13,6 +13,7 @@ CORE = (
 
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/psf_model.py", "survey/sky.py",
+    "survey/units.py", "survey/used.py",
     "config/overrides.py",
 )  # fmt: skip
 
