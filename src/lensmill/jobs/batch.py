@@ -7,6 +7,7 @@ from lensmill.device import runtime
 from lensmill.device.batching import OUT_OF_MEMORY, abreast
 from lensmill.errors import DamagedResult, InvalidInput
 from lensmill.files.atomic import file_sha256
+from lensmill.files.reading import is_readable
 from lensmill.jobs.lens import Survey, Work
 from lensmill.planning.dependencies import key, shortened
 from lensmill.planning.running import at_work
@@ -50,9 +51,13 @@ def run_batch(
 ) -> None:
     """Do `one` step for each lens, `width` abreast, whatever becomes of the others, and write the manifest at the end.
 
-    DamagedResults, and no manifest, where a lens could not be done because a file that it needs is damaged.
+    A lens that has been taken out of the catalogue since the run was planned is left out. DamagedResults, and no manifest, where
+    a lens could not be done because a file that it needs is damaged.
     """
     with at_work(survey.folder.root, step, batch), progress(step, len(lens_ids), log) as report:
+        for gone in (lens_id for lens_id in lens_ids if lens_id not in survey.rows):
+            report.say(f"{step:8s} {gone}: left out, since {survey.config.catalogue} has it no more")
+        lens_ids = [lens_id for lens_id in lens_ids if lens_id in survey.rows]
 
         def row(lens_id: str) -> ManifestRow | DamagedResult:
             try:
@@ -75,7 +80,7 @@ def _guarded(
 ) -> ManifestRow:
     """The row of one lens, with the parts of what it is now; a failure that is still current is not repeated."""
     row = survey.rows[lens_id]
-    digest = row.cutout_digest(file_sha256(row.path)) if row.path.is_file() else ""
+    digest = row.cutout_digest(file_sha256(row.path)) if is_readable(row.path) else ""
     parts = survey.ingredients.parts(step, row, digest)
     about = {"key": key(parts), "made_of": shortened(parts)}
     final = survey.ingredients.parts("diagnose", row, digest)

@@ -12,6 +12,7 @@ from typing import Any
 from lensmill.config import TRAINED, Config, ConfigError, check_files, load, load_priors
 from lensmill.files.atomic import file_sha256, json_sha256, read_json, write_json
 from lensmill.files.hashes import FileHashes
+from lensmill.files.reading import is_readable
 from lensmill.planning.attempts import Attempt, read_attempts
 from lensmill.results.layout import RunFolder, missing_result
 from lensmill.results.provenance import code_fingerprint
@@ -48,9 +49,14 @@ class Schedule:
         return self.config.weights
 
     def batch_cutouts(self, batch: str) -> list[Path]:
-        """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid."""
+        """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid.
+
+        A name with braces is left out, too, since Snakemake would take them for a wildcard: `digest` has the file's hash.
+        """
         paths = [self.cutouts[lens_id] for lens_id in self.batches[batch]]
-        return paths if self.config.simulate else [path for path in paths if path.exists()]
+        if self.config.simulate:
+            return paths
+        return [path for path in paths if is_readable(path) and not set("{}") & set(str(path))]
 
     @functools.cached_property
     def _rows(self) -> dict[str, str]:

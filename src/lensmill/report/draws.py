@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter
 from scipy.stats import gaussian_kde, rankdata
 
-from lensmill.report.labels import mathtext, unit
+from lensmill.report.labels import mathtext, plain, unit
 from lensmill.report.theme import BEST, CHAINS, INK, LINE, POSTERIOR, SOFT, TRUTH, to_svg
 
 BINS, FINE_BINS, CELL = 28, 48, 0.92  # bins a side in two and in one dimension; what of its cell a panel fills
@@ -124,7 +124,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _symbol(name: str, image_unit: str) -> str:
-    return mathtext(name) + (f"  ({unit(name, image_unit)})" if unit(name, image_unit) else "")
+    return mathtext(name) + (f"  ({plain(said)})" if (said := unit(name, image_unit)) else "")
 
 
 def _label(axes: Axes, sheet: Sheet, place: int, symbol: str, ticks: Sequence[tuple[float, str]]) -> None:

@@ -48,6 +48,11 @@ def unit(name: str, image_unit: str) -> str:
     return image_unit if found == IMAGE_UNIT else found
 
 
+def plain(text: str) -> str:
+    """A text of a user's, such as a unit, for a figure: a dollar begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def mathtext(name: str) -> str:
     """The parameter's symbol for an axis of a figure."""
     return MATH[name][0] if name in MATH else name.replace("_", " ")

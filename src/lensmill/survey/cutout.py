@@ -7,7 +7,7 @@ import numpy as np
 from lensmill.config.models import FINEST_PSF
 from lensmill.files.atomic import sha256
 from lensmill.survey.catalogue import CatalogueRow
-from lensmill.survey.extensions import Extension, read_extensions, read_file
+from lensmill.survey.extensions import LARGEST_SIDE, SMALLEST_SIDE, Extension, read_extensions, read_file
 from lensmill.survey.findings import Findings
 from lensmill.survey.noise import compare_scatter, noise_rms
 from lensmill.survey.psf import checked_psf, psf_sampling, stamp_fwhm
@@ -15,7 +15,6 @@ from lensmill.survey.psf_model import instrument_fwhm, moffat
 from lensmill.survey.sky import SkyFrame, compare_place, sky_frame
 from lensmill.survey.used import check_pixels, empty_pixels, used_by_mask
 
-SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
 CORE = 40  # pixels from the PSF's middle: its half maximum lies within
 UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
 
