@@ -1,5 +1,5 @@
 # In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
-from lensmill.errors import InputError
+from lensmill.errors import DamagedResult, InputError
 from lensmill.planning.schedule import ending, schedule
 
 if len(workflow.configfiles) != 1:
@@ -14,7 +14,7 @@ if workflow.config_settings.config:
 CONFIG_FILE = str(workflow.configfiles[0])
 try:
     SCHEDULE = schedule(CONFIG_FILE)
-except InputError as error:
+except (InputError, DamagedResult) as error:
     raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
 RUN = SCHEDULE.folder
 LOGS = f"{RUN.root}/logs"
@@ -45,9 +45,12 @@ def manifests(step):
 
 
 def redo(step):
-    """The token that changes when a finished result has been deleted; only the main process renews it."""
+    """The token that changes when a finished result is gone or damaged; only the main process of a real run renews it."""
     return lambda wildcards: SCHEDULE.redo(
-        step, wildcards.batch, decide=workflow.is_main_process
+        step,
+        wildcards.get("batch", ""),
+        decide=workflow.is_main_process,
+        keep=not workflow.dryrun,
     )
 
 

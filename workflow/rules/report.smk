@@ -24,6 +24,7 @@ rule catalogue:
         runtime=grown(30),
     params:
         made_of=SCHEDULE.digest("catalogue"),
+        redo=redo("catalogue"),
     script:
         "../scripts/catalogue.py"
 
@@ -54,5 +55,6 @@ rule report:
         runtime=grown(30),
     params:
         made_of=SCHEDULE.digest("pages"),
+        redo=redo("report"),
     script:
         "../scripts/report.py"

@@ -23,11 +23,14 @@ from lensmill.config.models import (
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
-from lensmill.errors import ConfigError
+from lensmill.errors import ConfigError, Problem
 
 
 def load(path: str | Path) -> Config:
     """The run that a YAML file configures; ConfigError with every problem, its line, its key and a hint."""
+    if set("{}") & set(str(path)):
+        expected = "the path of a config without braces, which Snakemake takes for a wildcard"
+        raise ConfigError([Problem(str(path), expected, "braces", "rename the file or its folder")])
     return parse(Config, read_yaml(path))
 
 

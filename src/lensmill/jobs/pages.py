@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lensmill.config import Config
-from lensmill.planning.retry import again
+from lensmill.planning.commands import again
 from lensmill.progress import progress
 from lensmill.report import is_current, write_lens_page
 from lensmill.results.certificate import Manifest

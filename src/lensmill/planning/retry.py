@@ -1,7 +1,6 @@
 """Lenses queued again, and settings of their own."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -9,9 +8,9 @@ from pydantic import ValidationError
 
 from lensmill.config import Inference
 from lensmill.errors import ConfigError, Problem, closest
-from lensmill.planning.attempts import Attempt, read_attempts, write_attempts
-from lensmill.planning.schedule import Schedule, command
-from lensmill.planning.schedule import command as run_command
+from lensmill.planning.attempts import Attempt, changing_attempts, read_attempts, write_attempts
+from lensmill.planning.commands import run_command
+from lensmill.planning.schedule import Schedule
 from lensmill.planning.state import Standing, State
 from lensmill.status import FITTED
 
@@ -68,12 +67,13 @@ def queue(plan: Schedule, chosen: Sequence[Standing], settings: Mapping[str, Any
     """
     anyway = (State.STALE, State.WAITING)
     queued = [lens for lens in chosen if lens.state is not State.RUNNING and (settings or lens.state not in anyway)]
-    attempts = read_attempts(plan.folder.root)
-    for lens in queued:
-        before = attempts.get(lens.lens_id, Attempt())
-        attempts[lens.lens_id] = Attempt(number=before.number + 1, inference=before.inference | dict(settings))
     if queued:
-        write_attempts(plan.folder.root, attempts)
+        with changing_attempts(plan.folder.root):
+            attempts = read_attempts(plan.folder.root)
+            for lens in queued:
+                before = attempts.get(lens.lens_id, Attempt())
+                attempts[lens.lens_id] = Attempt(number=before.number + 1, inference=before.inference | dict(settings))
+            write_attempts(plan.folder.root, attempts)
     return queued
 
 
@@ -83,7 +83,7 @@ def answer(chosen: Sequence[Standing], queued: Sequence[Standing], config: objec
     lines += [f"{lens.lens_id}: {_why_not(lens)}" for lens in chosen if lens not in queued]
     lines.append(f"{len(queued)} of {len(chosen)} lenses queued again")
     if queued:
-        lines.append(f"run them: {command(config)}")
+        lines.append(f"run them: {run_command(config)}")
     return "\n".join(lines)
 
 
@@ -91,8 +91,3 @@ def _why_not(lens: Standing) -> str:
     if lens.state is State.RUNNING:
         return f"not queued, a job has it in hand: {lens.reason}"
     return f"not queued, since the next run computes it anyway: {lens.reason}"
-
-
-def again(config: str | Path, lens_id: str) -> str:
-    """The commands that compute a lens of a run anew, with another seed."""
-    return f"lensmill retry {config} --lens {lens_id} && {run_command(config)}"

@@ -17,6 +17,7 @@ from lensmill.planning.attempts import Attempt, read_attempts
 from lensmill.results.layout import RunFolder, missing_result
 from lensmill.results.provenance import code_fingerprint
 from lensmill.results.store import read_manifest
+from lensmill.results.written import altered, record_path
 from lensmill.status import Status
 from lensmill.survey.catalogue import read_catalogue, read_ids
 from lensmill.survey.truth import TRUTH, mock_cutouts
@@ -127,19 +128,20 @@ class Schedule:
             }
         return json_sha256(made_of)
 
-    def redo(self, step: str, batch: str, *, decide: bool) -> str:
-        """A token that changes when a result of a finished job has been deleted, so that Snakemake runs that job again.
+    def redo(self, step: str, batch: str = "", *, decide: bool, keep: bool = True) -> str:
+        """A token that changes when a result of a finished job is gone or damaged, so that Snakemake runs that job again.
 
-        With `decide` (the main process, not its jobs) the token is renewed and kept on disk; it never turns back, or the
-        job would run a second time for nothing.
+        With `decide` (the main process, not its jobs) the token is renewed, and kept on disk unless `keep` is False (a dry run);
+        it never turns back, or the job would run a second time for nothing. Without a `batch` it is that of a rule that
+        writes for the whole survey.
         """
         path = self.folder.root / "state" / "redo.json"
-        tokens = read_json(path) if path.exists() else {}
+        tokens = _tokens(path)
         name = f"{step}/{batch}"
-        if decide and (missing := self._deleted(step, batch)):
-            stamp = self.folder.manifest(step, batch).stat().st_mtime_ns
-            token = json_sha256([missing, stamp])
-            if tokens.get(name) != token:
+        if decide and (missing := self._deleted(step, batch) if batch else altered(self.folder, step)):
+            made = self.folder.manifest(step, batch) if batch else record_path(self.folder, step)
+            token = json_sha256([missing, made.stat().st_mtime_ns])
+            if keep and tokens.get(name) != token:
                 write_json(path, tokens | {name: token})
             return token
         return str(tokens.get(name, ""))
@@ -151,6 +153,15 @@ class Schedule:
             return []
         rows = [row for row in read_manifest(manifest).lenses if row.status is not Status.INVALID_INPUT]
         return [row.lens_id for row in rows if missing_result(self.folder, step, row) is not None]
+
+
+def _tokens(path: Path) -> dict[str, object]:
+    """The tokens that are kept; none where the file is absent or damaged: then some finished jobs look at their lenses again."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[str, ...]]:
@@ -168,17 +179,17 @@ def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[s
 
 
 def schedule(configfile: str | Path) -> Schedule:
-    """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue."""
+    """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue.
+
+    DamagedResult where the list of lenses that were queued again cannot be read.
+    """
     config = load(configfile)
     if missing := check_files(config):
         raise ConfigError(missing)
     cutouts = mock_cutouts(config) or dict(read_ids(config.catalogue))
-    return Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
-
-
-def command(config: object) -> str:
-    """The command that runs the workflow of a config, or what of it is left."""
-    return f"snakemake --workflow-profile workflow/profiles/default --configfile {config}"
+    plan = Schedule(config, cutouts, batch_lenses(list(cutouts), config.batch_size))
+    _ = plan.attempts  # read now: damaged ones are refused here, and not in the middle of the workflow's planning
+    return plan
 
 
 def ending(plan: Schedule) -> str:

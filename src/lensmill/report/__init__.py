@@ -1,6 +1,6 @@
 """Tables, figures and pages made from the result files of a run: no physics."""
 
-from lensmill.planning.retry import again
+from lensmill.planning.commands import again
 from lensmill.report.calibration import write_calibration
 from lensmill.report.index import write_index
 from lensmill.report.pages import is_current, write_lens_page, write_plain_page

@@ -19,8 +19,9 @@ from lensmill.report.pages import kind, templates, write_lens_page, write_links,
 from lensmill.report.tables import count, duration
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate
-from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.layout import RunFolder, file_name, is_whole
 from lensmill.results.quantities import MASS
+from lensmill.results.written import note_written
 from lensmill.status import Stage, Status
 from lensmill.survey.truth import read_truth
 
@@ -172,7 +173,7 @@ def _write_missing_pages(
     for record in records:
         if record.certificate is None:
             write_plain_page(run, record, by_lens[record.lens_id])
-        elif record.status is Status.INVALID_INPUT or not run.page(record.lens_id).exists():
+        elif record.status is Status.INVALID_INPUT or not is_whole(run.page(record.lens_id)):
             write_lens_page(run, record.lens_id, truth=truths.get(record.lens_id))
 
 
@@ -209,4 +210,5 @@ def write_index(run: RunFolder, records: Sequence[LensRecord], problems: Sequenc
         )
     )
     write_text(run.report, page)
+    note_written(run, "report", [run.report, folder / "order.js"])
     return run.report

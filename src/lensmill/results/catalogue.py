@@ -19,6 +19,7 @@ from lensmill.results.aggregate import LensRecord, collect
 from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder
 from lensmill.results.quantities import EVIDENCE, IMAGE_UNIT, ON_THE_SKY, QUANTITIES
+from lensmill.results.written import note_written
 from lensmill.status import Status
 from lensmill.survey.catalogue import META, NUMBERS, TEXTS, CatalogueRow
 from lensmill.survey.catalogue import read_catalogue as read_rows
@@ -146,6 +147,7 @@ def write_results(config: Config, validation: Validation, manifests: Sequence[Pa
     table = catalogue_table(records, validation, read_rows(config.catalogue)[0])
     table.meta = run_metadata(config, records)
     write_catalogue(table, folder.catalogue_ecsv, folder.catalogue_parquet)
+    note_written(folder, "catalogue", [folder.catalogue_ecsv, folder.catalogue_parquet])
     return records
 
 

@@ -27,7 +27,7 @@ def safe_id(path: Path) -> str:
     return name[:LONGEST] or "lens"
 
 
-def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table:
+def survey_template(files: Sequence[Path], taken: Collection[str] = (), folder: Path | None = None) -> Table:
     """A row a FITS file: id (none of those `taken`), file, position where the WCS tells it; redshifts and band left open."""
     ids: list[str] = []
     folded = {other.lower() for other in taken}
@@ -35,7 +35,7 @@ def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table
         ids.append(_unused(safe_id(path), folded))
         folded.add(ids[-1].lower())
     places = [_place(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
-    table = Table({"lens_id": ids, "file": [path.name for path in files]})
+    table = Table({"lens_id": ids, "file": [_named(path, folder) for path in files]})
     for name, values in zip(("ra", "dec"), np.transpose(places), strict=True):
         table[name] = _numbers(name, np.round(values, DIGITS))
     for name in OPEN:
@@ -44,6 +44,11 @@ def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table
     for name in table.colnames:
         table[name].description = table[name].description or TEXTS[name]
     return table
+
+
+def _named(path: Path, folder: Path | None) -> str:
+    """A file as a catalogue in `folder` (its own, where none is given) names it."""
+    return path.name if folder is None or path.parent.resolve() == folder.resolve() else str(path.resolve())
 
 
 def cutouts_of(folder: Path) -> list[Path]:
@@ -63,13 +68,13 @@ def begin_catalogue(folder: Path, catalogue: Path) -> int:
     files = cutouts_of(folder)
     if not catalogue.exists():
         with atomic_path(catalogue) as whole:
-            survey_template(files).write(whole, format="ascii.ecsv", overwrite=True)
+            survey_template(files, folder=catalogue.parent).write(whole, format="ascii.ecsv", overwrite=True)
         return len(files)
     known = read_ids(catalogue)
     there = {path.resolve() for _, path in known}
     added = [path for path in files if path.resolve() not in there]
     if added:
-        table = survey_template(added, [lens_id for lens_id, _ in known])
+        table = survey_template(added, [lens_id for lens_id, _ in known], catalogue.parent)
         content, old = catalogue.read_bytes(), read_table(catalogue)
         end = b"\r\n" if b"\r\n" in content else b"\n"
         lines = [old.delimiter.join(_cell(row, name, old.delimiter) for name in old.names) for row in table]
