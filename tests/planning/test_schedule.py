@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lensmill.planning.schedule import batch_lenses, schedule
+from lensmill.planning.schedule import batch_lenses, schedule, shortened
 from lensmill.results.certificate import Manifest, ManifestRow
 from lensmill.results.layout import RunFolder
 from lensmill.results.store import write_manifest
@@ -94,3 +94,13 @@ def test_a_deleted_result_renews_the_token_once(plan) -> None:
     run.map(lenses[0]).write_bytes(b"result")
     assert plan.redo("map", batch, decide=True) == token
     assert json.loads((run.root / "state" / "redo.json").read_text()) == {f"map/{batch}": token}
+
+
+def test_a_reason_is_cut_between_words_and_seen_to_be() -> None:
+    reason = "largest R-hat 1.08, expected at most 1.01; least bulk ESS 87.5, expected at least 400"
+    assert shortened(reason) == reason
+    assert shortened("a\n  b\tc") == "a b c"
+    cut = shortened(f"{reason}; " * 10)
+    assert len(cut) <= 300
+    assert cut.endswith(" ...")
+    assert f"{reason}; ".startswith(cut.removesuffix(" ...").split("; ")[-1])

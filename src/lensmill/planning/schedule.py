@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import textwrap
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -200,7 +201,7 @@ def ending(plan: Schedule) -> str:
 
     table = read_outcome(plan.folder.catalogue_parquet)
     lines = [
-        f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {row['reason']}"[:160].rstrip()
+        f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {shortened(str(row['reason']))}".rstrip()
         for row in table[:LINES]
     ]
     if len(table) > LINES:
@@ -208,6 +209,11 @@ def ending(plan: Schedule) -> str:
     counts = Counter(str(status) for status in table["status"])
     lines.append(f"{len(table)} lenses: " + ", ".join(f"{number} {status}" for status, number in counts.most_common()))
     return "\n".join([*lines, f"report: {plan.folder.report.resolve()}"])
+
+
+def shortened(reason: str, most: int = 300) -> str:
+    """A reason on one line, cut between words where it is very long, and seen to be cut."""
+    return textwrap.shorten(reason, most, placeholder=" ...")
 
 
 def _theta(row: Any) -> str:
