@@ -111,7 +111,7 @@ def make_store(root: Path, lenses: int, seed: int = 1) -> tuple[RunFolder, list[
 
 def lens(run: RunFolder, lens_id: str, status: Status, pictures: list[Path], rng: np.random.Generator) -> LensRecord:
     """The files of one lens, and its record."""
-    run.page(lens_id).write_text(f"<!doctype html><title>{lens_id}</title>")
+    run.page(lens_id).write_text(f"<!doctype html><title>{lens_id}</title></html>\n")
     if status is Status.INVALID_INPUT:
         return LensRecord(lens_id, status, Stage.INPUT, "SCI: expected finite values in used pixels, got 12 others")
     made = certificate(lens_id, status, rng)
