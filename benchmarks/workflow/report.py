@@ -28,6 +28,7 @@ from PIL import Image
 
 from lensmill.config import Config, dump
 from lensmill.files.atomic import write_text
+from lensmill.files.seal import sealed
 from lensmill.report import write_index
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate, Check, ParameterSummary
@@ -117,7 +118,7 @@ def lens(run: RunFolder, lens_id: str, status: Status, pictures: list[Path], rng
     made = certificate(lens_id, status, rng)
     path = run.certificate(lens_id)
     path.parent.mkdir(parents=True)
-    path.write_text(made.model_dump_json())
+    path.write_text(sealed(made.model_dump_json(indent=1)))
     os.link(pictures[int(rng.integers(len(pictures)))], run.thumbnail(lens_id))
     return LensRecord(lens_id, made.status, made.stage, made.reason, made)
 

@@ -20,6 +20,7 @@ from lensmill.planning.schedule import Schedule, schedule
 from lensmill.results.certificate import ManifestRow
 from lensmill.results.layout import RunFolder, missing_result
 from lensmill.status import Status
+from lensmill.survey.catalogue import read_ids
 from lensmill.survey.validation import Validation, read_validation, write_validation
 
 ROOT = Path(__file__).parents[2]
@@ -200,3 +201,25 @@ def test_printed_commands_work_as_printed(run, tmp_path, monkeypatch, name, insi
     done = subprocess.run(["/bin/sh", "-c", retry], capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert "0 of 1 lenses queued again" in done.stdout
+
+
+def test_what_the_system_refuses_ends_a_command_in_words(run, tmp_path):
+    """A file where a folder should be stands for whatever keeps a command from writing."""
+    (tmp_path / "results").mkdir(exist_ok=True)
+    (tmp_path / "results" / "small").write_text("no folder")
+    for command in (("retry", run, "--lens", "lens-1", "--set", "max_rounds=9"), ("report", run)):
+        code, output = call(*command)
+        assert code == 2, output
+        assert str(tmp_path / "results" / "small") in output
+    code, output = call(
+        "init", tmp_path / "survey", "--catalogue", tmp_path / "config.yaml" / "c.ecsv", "--config", tmp_path / "n"
+    )
+    assert (code, "config.yaml" in output) == (2, True)
+
+
+def test_a_catalogue_may_lie_beside_a_read_only_archive(run, tmp_path):
+    table = tmp_path / "mine" / "c.ecsv"
+    call("init", tmp_path / "survey", "--catalogue", table, "--config", tmp_path / "n.yaml", "--run", "n")
+    assert {path for _, path in read_ids(table)} == {tmp_path / "survey" / f"lens-{i}.fits" for i in range(3)}
+    assert not (tmp_path / "survey" / "catalogue.ecsv").exists()
+    assert str(table) in (tmp_path / "n.yaml").read_text()

@@ -49,6 +49,7 @@ def test_a_reason_is_cut_between_words_and_seen_to_be() -> None:
     reason = "largest R-hat 1.08, expected at most 1.01; least bulk ESS 87.5, expected at least 400"
     assert shortened(reason) == reason
     assert shortened("a\n  b\tc") == "a b c"
+    assert shortened(f"{'x' * 400}.fits: expected a file").endswith(".fits: expected a file")
     cut = shortened(f"{reason}; " * 10)
     assert len(cut) <= 300
     assert cut.endswith(" ...")

@@ -145,9 +145,9 @@ def test_a_column_of_the_catalogue_says_what_weights_are(tmp_path):
     assert first.digest != second.digest
 
 
-def many_stamps(scene: Scene, kind: str) -> Path:
+def many_stamps(scene: Scene, kind: str, widths: tuple[float, float] = (1.0, 1.6)) -> Path:
     """A narrow, a wide and a far PSF, 1 and 2 arcmin and 4 degrees from the lens."""
-    stamps = [star(9, 1.0), star(9, 1.6), star(9, 0.8)]
+    stamps = [star(9, widths[0]), star(9, widths[1]), star(9, 0.8)]
     ra = np.array([150.1 + 1 / 60, 150.1 - 2 / 60, 154.1])
     columns = {"RA": ra, "Dec": np.full(3, 2.2), "x_center": [5, 14, 23], "y_center": [5, 5, 5]}
     if kind == "cube":
@@ -165,7 +165,7 @@ def test_of_many_stamps_the_nearest_is_the_lens_s(scene, kind):
     cutout = read_cutout(row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind)}))
     assert cutout.psf == pytest.approx(star(9, 1.0), abs=1e-9)
     assert any("the nearest stamp's, 1 arcmin away, of 3" in note for note in cutout.notes)
-    there = row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind)}, ra=150.06, dec=2.2)
+    there = row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind, (1.6, 1.0))}, ra=150.1, dec=2.2)
     assert read_cutout(there).psf == pytest.approx(star(9, 1.6), abs=1e-9)
 
 

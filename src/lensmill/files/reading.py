@@ -40,7 +40,9 @@ def read_regular(path: Path, most: int) -> bytes:
         raise CannotRead(path, "a regular file", KINDS.get(stat.S_IFMT(mode), "something else"))
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        content = stream.read(most + 1) if size <= most else b""
+        content = stream.read(size + 1) if size <= most else b""
+        while size < len(content) <= most and (piece := stream.read(PIECE)):  # it has grown since, or states no size
+            content += piece
     if size > most or len(content) > most:
         raise CannotRead(path, f"at most {most / MEBI:.0f} MiB", f"{max(size, len(content)) / MEBI:.0f} MiB")
     return content

@@ -117,7 +117,8 @@ def ending(plan: Schedule) -> str:
 
 def shortened(reason: str, most: int = 300) -> str:
     """A reason on one line, cut between words where it is very long, and seen to be cut."""
-    return textwrap.shorten(reason, most, placeholder=" ...")
+    words = (word if len(word) <= 120 else f"{word[:60]}...{word[-57:]}" for word in reason.split())
+    return textwrap.shorten(" ".join(words), most, placeholder=" ...")
 
 
 def _theta(row: Any) -> str:

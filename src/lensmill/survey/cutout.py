@@ -16,7 +16,7 @@ from lensmill.survey.psf_model import instrument_fwhm, moffat_stamp
 from lensmill.survey.sky import SkyFrame, compare_place, sky_frame
 from lensmill.survey.used import check_pixels, empty_pixels, used_by_mask
 
-CORE = 40  # pixels from the PSF's middle: its half maximum lies within
+BRIGHT, CORE = 0.25, 4  # of the peak, and pixels around what is brighter: the half maximum lies within
 UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
 
 
@@ -131,20 +131,22 @@ def _psf(
     finer = sampling or FINEST_PSF
     psf = checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
     if sampling is not None and psf is not None and frame is not None:
-        _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), stated, extensions["SCI"], row, findings)
+        expected = instrument_fwhm(extensions["SCI"].header, row.band)
+        if expected is not None:
+            _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), stated, expected, findings)
     return sampling, psf
 
 
 def psf_fwhm(psf: np.ndarray, supersampling: int, pixel_scale: float) -> float:
     """Full width at half maximum, arcsec, of a PSF on pixels `supersampling` times finer than those of `pixel_scale` arcsec."""
-    middle = [slice(max(n // 2 - CORE, 0), n // 2 + CORE + 1) for n in psf.shape]
-    return stamp_fwhm(psf[tuple(middle)]) / supersampling * pixel_scale
+    bright = np.argwhere(psf > BRIGHT * psf.max())
+    core = [slice(max(low - CORE, 0), high + CORE + 1) for low, high in zip(bright.min(0), bright.max(0), strict=True)]
+    return stamp_fwhm(psf[tuple(core)]) / supersampling * pixel_scale
 
 
-def _compare_width(fwhm: float, stated: bool, sci: Extension, row: CatalogueRow, findings: Findings) -> None:
+def _compare_width(fwhm: float, stated: bool, expected: tuple[float, str], findings: Findings) -> None:
     """Hold a PSF's width (arcsec) against its instrument's: a problem where it is far off and nothing states the sampling."""
-    expected = instrument_fwhm(sci.header, row.band)
-    if expected is None or 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
+    if 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
         return
     if stated:
         findings.note(f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}")

@@ -33,6 +33,7 @@ NUMERIC = re.compile(
 TEXTUAL = re.compile(r"(CTYPE|CUNIT)[12]|RADESYS")
 ORDER = re.compile(r"(A|B|AP|BP)_ORDER")
 TABLED = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR[12]?")
+CONCERNED = re.compile("|".join(f"(?:{kind.pattern})" for kind in (NUMERIC, TEXTUAL, ORDER, TABLED)))
 HIGHEST = 9  # order of SIP polynomials
 AGREE = 0.01  # largest relative difference of the catalogue's pixel scale from the image's
 
@@ -131,8 +132,10 @@ def moved(wcs: str, columns: int, rows: int) -> str:
 def _card_problems(header: fits.Header, findings: Findings) -> bool:
     """Whether cards of the WCS cannot be meant as they are; recorded, before a library makes of them what it will."""
     before = len(findings.problems)
-    for card in header.cards:
-        keyword, value = card.keyword, card.value
+    for keyword in header:
+        if not CONCERNED.fullmatch(keyword):
+            continue
+        value = header[keyword]
         if NUMERIC.fullmatch(keyword) and not (_is_number(value) and math.isfinite(value)):
             findings.problem(f"SCI {keyword}", "a finite number", repr(value), "repair the WCS, or write it anew")
         elif TEXTUAL.fullmatch(keyword) and not isinstance(value, str):
