@@ -1,9 +1,11 @@
 """What the benchmarks share: the project's root, the machine, statistics over rounds, the document that is written."""
 
 import json
+import math
 import os
 import platform
 import statistics
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -45,7 +47,23 @@ def processor() -> str:
     return named[0].partition(":")[2].strip() if named else platform.processor()
 
 
+def unsound(found: Any, where: str = "") -> list[str]:
+    """Where numbers that are not finite stand in a document: each is a measurement that failed."""
+    if isinstance(found, float):
+        return [] if math.isfinite(found) else [where]
+    inside = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list | tuple) else ()
+    return [place for name, value in inside for place in unsound(value, f"{where}.{name}".lstrip("."))]
+
+
+def counted(found: dict[str, Any]) -> dict[str, Any]:
+    """The document with the numbers in it that are not finite counted and named; said on the terminal, too."""
+    failed = unsound(found)
+    if failed:
+        print(f"{len(failed)} numbers are not finite: {', '.join(failed[:10])}", file=sys.stderr, flush=True)
+    return found | {"not_finite": {"number": len(failed), "where": failed}}
+
+
 def write(out: Path, load: float, found: dict[str, Any]) -> None:
     """The document: where and with what it was measured, and what was found."""
     machine = {"processor": processor(), "cores": os.cpu_count(), "load": round(load, 1)}
-    out.write_text(json.dumps({"machine": machine, "versions": versions()} | found, indent=0) + "\n")
+    out.write_text(json.dumps(counted({"machine": machine, "versions": versions()} | found), indent=0) + "\n")

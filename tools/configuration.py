@@ -109,7 +109,8 @@ def _catalogue_manual() -> str:
     ]
     return (
         "## Catalogue\n\nAn ECSV, CSV or FITS table with a row a lens. An empty cell means `not known`; other columns "
-        "are refused, so that a misspelt one is not passed over in silence.\n\n"
+        "are refused, so that a misspelt one is not passed over in silence. In a text file a row is one line, without control "
+        "characters; after the column names a line that begins with # must not look like a row.\n\n"
         + _table(("column", "needed", "unit", "values", "meaning"), rows)
     )
 
@@ -139,11 +140,19 @@ gzipped or with compressed images), its extensions known by EXTNAME:
   header (`INSTRUME`, `DETECTOR`, `FILTER`) make it. The lens is flagged, unless `certificate.modelled_psf` allows it.
 - Pixel scale, orientation and parity come from the WCS at the cutout's centre, `CD` or `PC` and `CDELT`, distortions
   included. Without a WCS the catalogue's `pixel_scale` serves and position angles are unknown.
-- Pixels that are masked may hold anything, NaN and an rms of 0 included.
+- `MASKUSE` = 0 in the header of `MASK`, or the catalogue's `mask_use`, says that 0 means use. Where `MASK` would leave out the
+  image's middle, one of them has to say which it is.
+- Pixels that are masked may hold anything, NaN and an rms of 0 included. With `masking` = `auto` pixels without a value or
+  an error are masked, however many, but for the image's middle.
+- Exact zeros among fractions are taken for blank and masked with `masking` = `auto`. Where they are more than a fifth of the
+  used pixels, the keyword `ZEROS` in the header of `SCI`, or the catalogue's `zeros`, has to say `blank` or `data`.
+- The catalogue's `ra` and `dec` have to lie in the image, within 5 arcsec; units of `SCI` and `RMS` may be spelt differently, but
+  have to be one.
 - A PSF may be sampled up to 10 times finer than the image, by a whole number: its header's `PIXELSCL` or `PIXSCALE` (side
-  of its pixels, arcsec), its own WCS or [another card](products.md) says so, or the catalogue's `psf_supersampling`. It is what
-  a star would look like on pixels so fine, and light is convolved on these. One that holds the response of the image's own pixels
-  (an effective PSF) belongs on those.
+  of its pixels, arcsec), `OVERSAMP`, `PSF_SAMP` (its pixels in those of the image), its own WCS or
+  [another card](products.md) says so, or the catalogue's `psf_supersampling`. All that are there have to agree, and one is
+  needed where the PSF is far from as wide as its instrument's. It is what a star would look like on pixels so fine, and light is
+  convolved on these. One that holds the response of the image's own pixels (an effective PSF) belongs on those.
 - A PSF whose sum is within 1 % of 1 is normalised. One with an even number of rows or columns gets one more, so that
   its light is on the middle pixel: by a line of zeros where it was on a pixel, by a half-pixel shift (Fourier, nothing
   is broadened) where it was between two.

@@ -71,13 +71,13 @@ def milliseconds(document: dict[str, Any]) -> str:
 
 
 def alarms(*documents: dict[str, Any]) -> str:
-    columns = ("number", "flagged", "source_misfit", "source_strangeness", "wrong", "wrong, not flagged")
+    columns = ("number", "failed", "flagged", "source_misfit", "source_strangeness", "wrong", "wrong, not flagged")
     rows = [
         [kind, *(str(found[name]) for name in columns), f"{100 * found['flagged'] / found['number']:.0f} %"]
         for document in documents
         for kind, found in document["rates"].items()
     ]
-    head = ("mocks", "flagged", "by misfit", "by strangeness", "lens wrong", "wrong, not flagged")
+    head = ("mocks", "failed", "flagged", "by misfit", "by strangeness", "lens wrong", "wrong, not flagged")
     return grid(["source", *head, "share flagged"], rows)
 
 

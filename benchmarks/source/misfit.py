@@ -22,7 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks.harness import ROOT, processor
+from benchmarks.harness import ROOT, counted, processor
 
 from lensmill.checks.misfit import source_misfit, strangeness
 from lensmill.checks.predict import images_at
@@ -204,17 +204,25 @@ def raised(one: dict[str, Any], limits: Certificate) -> list[str]:
     return [name for name, value in figures.items() if value > getattr(limits, name)]
 
 
+def failed(one: dict[str, Any]) -> bool:
+    """Whether a fit came to nothing: a figure that is not finite, or no pixel to judge by. It is right about nothing."""
+    figures = (one["significance"], one["strangeness"], one["chi2_reduced"], *one["pulls"].values())
+    return one["pixels"] == 0 or not all(map(math.isfinite, figures))
+
+
+def is_wrong(one: dict[str, Any]) -> bool:
+    """Whether the lens is wrong: a parameter far off, or a fit that failed."""
+    return failed(one) or max(map(abs, one["pulls"].values())) > WRONG
+
+
 def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
-    """How many of each kind are flagged, by which check, and in how many a parameter of the lens is wrong."""
+    """How many of each kind failed, are flagged, by which check, and in how many the lens is wrong, failures among them."""
     found: dict[str, Any] = {}
     for kind in dict.fromkeys(one["kind"] for one in records):
-        some = [
-            (raised(one, limits), max(map(abs, one["pulls"].values())) > WRONG)
-            for one in records
-            if one["kind"] == kind
-        ]
+        some = [(raised(one, limits), is_wrong(one)) for one in records if one["kind"] == kind]
         found[kind] = {
-            "number": len(some), "flagged": sum(bool(by) for by, _ in some),
+            "number": len(some), "failed": sum(failed(one) for one in records if one["kind"] == kind),
+            "flagged": sum(bool(by) for by, _ in some),
             **{name: sum(name in by for by, _ in some) for name in ("source_misfit", "source_strangeness")},
             "wrong": sum(wrong for _, wrong in some), "wrong, not flagged": sum(wrong and not by for by, wrong in some),
         }  # fmt: skip
@@ -222,9 +230,12 @@ def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
 
 
 def quantiles(familiar: list[dict[str, Any]]) -> dict[str, float]:
-    """What all but two in a hundred familiar sources stay below."""
+    """What all but two in a hundred familiar sources stay below; a fit that failed stays below nothing."""
     names = ("significance", "strangeness") if familiar else ()
-    return {name: float(np.quantile([one[name] for one in familiar], QUANTILE)) for name in names}
+    found = {name: [math.inf if failed(one) else one[name] for one in familiar] for name in names}
+    with np.errstate(invalid="ignore"):
+        reached = {name: float(np.quantile(values, QUANTILE)) for name, values in found.items()}
+    return {name: math.inf if math.isnan(value) else value for name, value in reached.items()}
 
 
 def main() -> None:
@@ -268,7 +279,7 @@ def main() -> None:
         "familiar_quantiles": quantiles(familiar),
         "records": records,
     }  # fmt: skip
-    given.out.write_text(json.dumps(document, indent=0) + "\n")
+    given.out.write_text(json.dumps(counted(document), indent=0) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from PIL import Image
 
 from lensmill.config import Config, dump
 from lensmill.files.atomic import write_text
+from lensmill.files.seal import sealed
 from lensmill.report import write_index
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate, Check, ParameterSummary
@@ -111,13 +112,13 @@ def make_store(root: Path, lenses: int, seed: int = 1) -> tuple[RunFolder, list[
 
 def lens(run: RunFolder, lens_id: str, status: Status, pictures: list[Path], rng: np.random.Generator) -> LensRecord:
     """The files of one lens, and its record."""
-    run.page(lens_id).write_text(f"<!doctype html><title>{lens_id}</title>")
+    run.page(lens_id).write_text(f"<!doctype html><title>{lens_id}</title></html>\n")
     if status is Status.INVALID_INPUT:
         return LensRecord(lens_id, status, Stage.INPUT, "SCI: expected finite values in used pixels, got 12 others")
     made = certificate(lens_id, status, rng)
     path = run.certificate(lens_id)
     path.parent.mkdir(parents=True)
-    path.write_text(made.model_dump_json())
+    path.write_text(sealed(made.model_dump_json(indent=1)))
     os.link(pictures[int(rng.integers(len(pictures)))], run.thumbnail(lens_id))
     return LensRecord(lens_id, made.status, made.stage, made.reason, made)
 

@@ -69,6 +69,8 @@ def shown(value: object, width: int = 80) -> str:
 class DamagedResult(Exception):
     """A result file cannot be trusted: which file, what was expected, what was found, what to do."""
 
-    def __init__(self, path: Path, expected: str, got: str) -> None:
-        super().__init__(f"{path}: expected {expected}, got {got}. Delete the file and run its lens again.")
+    def __init__(
+        self, path: Path, expected: str, got: str, remedy: str = "Delete the file and run its lens again"
+    ) -> None:
+        super().__init__(f"{path}: expected {expected}, got {got}. {remedy}.")
         self.path, self.expected, self.got = Path(path), expected, got

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from astropy.table import Table
+from benchmarks.harness import counted, unsound
+from benchmarks.source.misfit import quantiles, rates
 
-from lensmill.config import load
+from lensmill.config import Certificate, load
 from lensmill.survey.catalogue import read_catalogue
 from lensmill.survey.cutout import read_cutout
 
@@ -72,3 +74,26 @@ def test_a_document_of_an_earlier_benchmark_is_not_lost_unasked(calibration: dic
     (tmp_path / "old.json").write_text('{"fitted": 300}')
     with pytest.raises(SystemExit, match="--anew"):
         calibration["read"](tmp_path / "old.json")
+
+
+def test_a_number_that_is_not_finite_is_counted_and_named() -> None:
+    found = {"a": [1.0, float("nan"), {"b": float("inf")}], "c": "nan", "d": None, "e": 3}
+    assert unsound(found) == ["a.1", "a.2.b"]
+    assert counted(found)["not_finite"] == {"number": 2, "where": ["a.1", "a.2.b"]}
+
+
+def test_a_fit_that_came_to_nothing_is_not_right() -> None:
+    sound = {
+        "kind": "x",
+        "significance": 0.0,
+        "strangeness": 0.0,
+        "chi2_reduced": 1.0,
+        "pixels": 9,
+        "pulls": {"gamma": 0.1},
+    }
+    failures = [
+        {"chi2_reduced": float("nan")}, {"significance": float("inf")}, {"pixels": 0}, {"pulls": {"gamma": float("nan")}},
+    ]  # fmt: skip
+    found = rates([sound, *(sound | failure for failure in failures)], Certificate())["x"]
+    assert (found["number"], found["failed"], found["wrong"], found["wrong, not flagged"]) == (5, 4, 4, 3)
+    assert quantiles([sound] * 10 + [sound | failures[0]] * 9)["significance"] == float("inf")

@@ -153,3 +153,17 @@ def test_a_manifest_says_what_its_rows_were_made_of(survey: Survey) -> None:
     found = survey.dependencies.parts("map", catalogued, digest)
     assert row.extra["key"] == key(found)
     assert changed(found, row.extra["made_of"]) == ()
+
+
+def test_a_lens_that_the_catalogue_has_no_more_is_left_out(survey: Survey, capsys: pytest.CaptureFixture[str]) -> None:
+    (lens_id,) = survey.rows
+    done: list[str] = []
+
+    def one(work: Work, report: Progress) -> ManifestRow:
+        done.append(work.cutout.lens_id)
+        return ManifestRow(lens_id=work.cutout.lens_id, status=Status.PENDING)
+
+    batch.run_batch(survey, "map", ["gone", lens_id], "0000", None, one)
+    assert done == [lens_id]
+    assert [row.lens_id for row in read_manifest(survey.folder.manifest("map", "0000")).lenses] == [lens_id]
+    assert f"gone: left out, since {survey.config.catalogue} has it no more" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lensmill.planning.schedule import batch_lenses, schedule
+from lensmill.planning.schedule import batch_lenses, schedule, shortened
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +43,14 @@ def test_a_new_lens_changes_one_batch() -> None:
 def test_a_parametric_run_needs_no_weights(plan) -> None:
     assert plan.weights is None
     assert len(plan.cutouts) == 5
+
+
+def test_a_reason_is_cut_between_words_and_seen_to_be() -> None:
+    reason = "largest R-hat 1.08, expected at most 1.01; least bulk ESS 87.5, expected at least 400"
+    assert shortened(reason) == reason
+    assert shortened("a\n  b\tc") == "a b c"
+    assert shortened(f"{'x' * 400}.fits: expected a file").endswith(".fits: expected a file")
+    cut = shortened(f"{reason}; " * 10)
+    assert len(cut) <= 300
+    assert cut.endswith(" ...")
+    assert f"{reason}; ".startswith(cut.removesuffix(" ...").split("; ")[-1])

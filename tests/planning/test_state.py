@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from lensmill.cli import app
 from lensmill.config import Priors, load_priors
 from lensmill.errors import ConfigError, DamagedResult
+from lensmill.files import hashes
 from lensmill.files.atomic import file_sha256
 from lensmill.files.hashes import FileHashes
 from lensmill.planning import currency
@@ -317,14 +318,14 @@ def test_batches_dealt_anew_keep_what_is_done(run: Path) -> None:
     assert survey_state(schedule(run)).counts["done"] == 5
 
 
-def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path) -> None:
+def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, memory = tmp_path / "x", tmp_path / "state" / "hashes.json"
     path.write_bytes(b"abc")
     fresh = FileHashes(memory)
     fresh.sha256(path)
     fresh.keep()
     assert not memory.exists()  # too fresh to be remembered
-    os.utime(path, (1, 1))
+    monkeypatch.setattr(hashes, "RACY", -1.0)
     fresh.sha256(path)
     fresh.keep()
     assert FileHashes(memory).known.keys() == {str(path)}

@@ -104,6 +104,14 @@ def test_nothing_is_masked_or_cut_where_no_arcs_are_seen() -> None:
     assert any("no arcs" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(("radius", "known"), [(0.9, True), (2.5, False)])
+def test_where_arcs_fill_the_frame_nothing_is_said_of_the_sky(radius: float, known: bool) -> None:
+    """Wide faint wings of a ring reach into the corners: they are no sky, whatever passes for blank there."""
+    found = prepare(make(elliptical() + arc(radius, 0.15) + 0.05 * arc(radius, 0.5)), AUTO, None, EXPECTED)
+    assert found.noise.known == known
+    assert known or not any("scatters" in note or "share noise" in note for note in found.notes)
+
+
 def test_white_noise_is_let_be() -> None:
     factors = [
         prepare(make(elliptical() + arc(1.0, 0.15), seed=seed), Preparation(noise=policy), None, EXPECTED).noise_factor

@@ -201,6 +201,15 @@ def test_a_lens_of_an_earlier_version_still_has_its_page(tmp_path, make):
     assert "400 draws in each of 4 chains" in text
 
 
+@pytest.mark.parametrize("unit", [r"$\foo$", r"$\frac{1}$ $", "$$", r"\$ {", "50% µJy_^2"])
+def test_a_unit_is_text_and_no_formula(tmp_path, make, unit):
+    fake = make(tmp_path, {"a": Status.CERTIFIED})
+    images = read_images(fake.run.images("a"))
+    images.attrs["unit"] = unit
+    write_images(fake.run.images("a"), images)
+    assert write_lens_page(fake.run, "a").read_text().count("<svg") > 1
+
+
 def test_a_failed_lens_shows_its_data_and_no_model(fake):
     text = fake.run.page("J0737+3216").read_text()
     assert "no start reached a finite log density" in text

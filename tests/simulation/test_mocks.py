@@ -10,7 +10,7 @@ from lensmill.config import Config, load_priors, models, prior_table
 from lensmill.fit.problem import ImageData, pose
 from lensmill.model.parameters import unconstrain
 from lensmill.model.program import residuals
-from lensmill.simulation.mocks import write_survey
+from lensmill.simulation.mocks import _ellipticities, _within, held_out, write_survey
 from lensmill.survey.catalogue import read_catalogue
 from lensmill.survey.cutout import Cutout, read_cutout
 from lensmill.survey.truth import read_truth
@@ -67,3 +67,18 @@ def test_a_mock_is_its_truth_and_noise_to_the_very_edge(config: Config) -> None:
     for row in read_catalogue(bright.catalogue)[0]:
         found = reduced_chi2(bright, read_cutout(row), read_truth(bright.catalogue)[row.lens_id], 1)
         assert found == pytest.approx(1, abs=0.07)
+
+
+def test_the_sources_of_mocks_are_what_the_priors_allow(config: Config) -> None:
+    """A galaxy that no fit could find is drawn again, with the next random number."""
+    priors = prior_table(load_priors(config.priors))
+    bounds = _ellipticities(config, priors)
+    assert bounds == {"e1": (-0.6, 0.6), "e2": (-0.6, 0.6)}
+    free, bound = (np.random.default_rng(3) for _ in range(2))
+    drawn = [held_out(int(free.integers(2**31))) for _ in range(300)]
+    allowed = [one for one in drawn if max(abs(one.e1), abs(one.e2)) < 0.6]
+    assert 0 < len(drawn) - len(allowed) < 30
+    found = [_within(held_out, bounds, bound) for _ in allowed]
+    assert [one.e1 for one in found] == [one.e1 for one in allowed]
+    with pytest.raises(ValueError, match="ellipticity that the source's prior allows"):
+        _within(held_out, {"e1": (0.99, 1.0)}, bound)

@@ -99,9 +99,10 @@ def test_a_product_is_prepared_as_our_own_form_is(tmp_path, product):
     np.testing.assert_allclose(found.cutout.image[used], own.cutout.image[used], rtol=3e-7)
     np.testing.assert_allclose(found.cutout.rms[used], own.cutout.rms[used], rtol=1e-6)
     assert found.fit_radius == own.fit_radius
-    # what counts as an object hangs on thresholds, which rounding tips
+    # what counts as an object, and whether arcs leave blank sky, hang on thresholds, which rounding tips
     assert found.arcs.radius == pytest.approx(own.arcs.radius, rel=0.01)
-    assert found.noise.scale == pytest.approx(own.noise.scale, abs=own.noise.scale_sd)
+    if found.noise.known and own.noise.known:
+        assert found.noise.scale == pytest.approx(own.noise.scale, abs=own.noise.scale_sd)
 
 
 def test_the_results_catalogue_has_columns_of_magnitudes():

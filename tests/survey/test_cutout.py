@@ -125,7 +125,7 @@ def test_two_samplings_of_the_psf_are_one_too_many(recipe, row_of, tmp_path):
     recipe.psf_header = {"PIXELSCL": 0.04}
     recipe.write(tmp_path / FILE)
     with pytest.raises(
-        InvalidInput, match=r"one sampling\n  got       3 times finer .* catalogue, 2 times by PIXELSCL"
+        InvalidInput, match=r"one sampling\n  got       2 times finer .* by PIXELSCL, 3 times .* catalogue"
     ):
         read_cutout(row_of(psf_supersampling=3))
 
@@ -291,7 +291,7 @@ def test_truncated_file(recipe, row_of, tmp_path, share, extension):
 @pytest.mark.parametrize("content", [b"", b"PNG not a FITS file", b"SIMPLE  =                    T", b"\x1f\x8bxx"])
 def test_no_fits_file(row_of, tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(InvalidInput, match=r"expected  (a whole FITS file|an extension SCI)"):
+    with pytest.raises(InvalidInput, match=r"expected  (a whole (FITS|gzip) file|an extension SCI)"):
         read_cutout(row_of())
 
 

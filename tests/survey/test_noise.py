@@ -43,17 +43,26 @@ def test_weights_in_place_of_an_rms_are_named(bare: Callable[..., None], row_of:
     assert cutout.rms == pytest.approx(0.01, rel=0.25)  # as measured: weights are not taken for an rms
 
 
-@pytest.mark.parametrize(("finer", "stated", "noted"), [(1, None, False), (4, None, True), (4, 4, False)])
-def test_a_psf_that_is_not_as_wide_as_its_instrument_s_is_noted(
+@pytest.mark.parametrize(("finer", "stated", "noted"), [(1, None, False), (4, 1, True), (4, 4, False)])
+def test_a_psf_that_is_not_as_wide_as_its_instrument_s_has_to_state_its_sampling(
     bare: Callable[..., None], row_of: Row, recipe, finer: int, stated: int | None, noted: bool
 ) -> None:
     recipe.psf = moffat_stamp(0.16, 0.08 / finer, (9 * finer, 9 * finer))
     recipe.psf_header = {"PIXELSCL": 0.08 / stated} if stated else {}
     bare(INSTRUME="VIS")
     cutout = read_cutout(row_of())
-    assert any("VIS" in note and "PIXELSCL" in note for note in cutout.notes) is noted
-    expected = 0.16 if stated or finer == 1 else 0.64
+    assert any("VIS" in note for note in cutout.notes) is noted
+    expected = 0.16 if finer == (stated or 1) else 0.64
     assert psf_fwhm(cutout.psf, cutout.psf_supersampling, cutout.pixel_scale) == pytest.approx(expected, rel=0.05)
+
+
+def test_a_psf_of_another_width_and_no_stated_sampling_is_asked_about(
+    bare: Callable[..., None], row_of: Row, recipe
+) -> None:
+    recipe.psf = moffat_stamp(0.16, 0.02, (36, 36))
+    bare(INSTRUME="VIS")
+    with pytest.raises(InvalidInput, match=r"as VIS at 725 nm has it\n.*0.64 arcsec.*\n.*PIXELSCL"):
+        read_cutout(row_of())
 
 
 def test_without_a_psf_the_hint_says_what_else_would_do(bare: Callable[..., None], row_of: Row) -> None:
@@ -94,7 +103,7 @@ def test_without_a_psf_a_model_stands_in_and_is_named(
 
 def test_a_psf_of_the_cutouts_own_is_no_model(bare: Callable[..., None], row_of: Row) -> None:
     bare(INSTRUME="ACS")
-    assert read_cutout(row_of(psf_fwhm=0.3)).psf_model == ""
+    assert read_cutout(row_of(psf_fwhm=0.3, psf_supersampling=1)).psf_model == ""
 
 
 def test_without_psf_and_instrument_the_lens_is_invalid(bare: Callable[..., None], row_of: Row) -> None:

@@ -10,9 +10,11 @@ from archives import EXPOSURE, SCALE, SKY, Scene, des, hst, jwst, legacy, rubin,
 from lensmill.errors import InvalidInput
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.cutout import read_cutout
+from lensmill.survey.findings import Findings
 from lensmill.survey.products.files import images_of, lens_digest, named, parts
 from lensmill.survey.products.photometry import stated_zero_point
-from lensmill.survey.psf_scale import stamp_scale
+from lensmill.survey.psf import psf_sampling
+from lensmill.survey.psf_scale import stated_samplings
 from lensmill.survey.template import safe_id
 
 
@@ -143,15 +145,15 @@ def test_a_column_of_the_catalogue_says_what_weights_are(tmp_path):
     assert first.digest != second.digest
 
 
-def many_stamps(scene: Scene, kind: str) -> Path:
+def many_stamps(scene: Scene, kind: str, widths: tuple[float, float] = (1.0, 1.6)) -> Path:
     """A narrow, a wide and a far PSF, 1 and 2 arcmin and 4 degrees from the lens."""
-    stamps = [star(9, 1.0), star(9, 1.6), star(9, 0.8)]
+    stamps = [star(9, widths[0]), star(9, widths[1]), star(9, 0.8)]
     ra = np.array([150.1 + 1 / 60, 150.1 - 2 / 60, 154.1])
     columns = {"RA": ra, "Dec": np.full(3, 2.2), "x_center": [5, 14, 23], "y_center": [5, 5, 5]}
     if kind == "cube":
-        image = fits.ImageHDU(np.stack(stamps), name="PSF")
+        image = fits.ImageHDU(np.stack(stamps), fits.Header({"PIXELSCL": SCALE}), name="PSF")
     else:
-        image = fits.ImageHDU(7 * np.hstack(stamps), fits.Header({"STMPSIZE": 9}), name="PSF_IMAGE")
+        image = fits.ImageHDU(7 * np.hstack(stamps), fits.Header({"STMPSIZE": 9, "PIXELSCL": SCALE}), name="PSF_IMAGE")
     table = fits.BinTableHDU.from_columns([fits.Column(n, "D", array=np.asarray(v)) for n, v in columns.items()])
     path = scene.folder / "stamps.fit.gz"
     fits.HDUList([fits.PrimaryHDU(), image, table]).writeto(path, overwrite=True)
@@ -163,7 +165,7 @@ def test_of_many_stamps_the_nearest_is_the_lens_s(scene, kind):
     cutout = read_cutout(row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind)}))
     assert cutout.psf == pytest.approx(star(9, 1.0), abs=1e-9)
     assert any("the nearest stamp's, 1 arcmin away, of 3" in note for note in cutout.notes)
-    there = row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind)}, ra=150.06, dec=2.2)
+    there = row_for(jwst(scene).path, psf_files={"F277W": many_stamps(scene, kind, (1.6, 1.0))}, ra=150.1, dec=2.2)
     assert read_cutout(there).psf == pytest.approx(star(9, 1.6), abs=1e-9)
 
 
@@ -206,23 +208,35 @@ def test_without_a_psf_one_is_modelled_and_flagged(scene):
 
 
 @pytest.mark.parametrize(
-    ("cards", "keyword", "side"),
+    ("cards", "stated"),
     [
-        ({"PIXELSCL": 0.05}, "PIXELSCL", 0.05),
-        ({"PSCALE": 0.025}, "PSCALE", 0.025),
-        ({"PSF_SAMP": 0.5}, "PSF_SAMP", 0.05),
-        ({"CTYPE2": "DEC--TAN", "CD1_2": 0.0, "CD2_2": 0.02 / 3600}, "CD2_2", 0.02),
-        ({"CUNIT2": "arcsec", "CDELT2": -0.05}, "CDELT2", 0.05),
-        ({"PIXELSCL": 0.05, "CUNIT2": "arcsec", "CDELT2": 0.1}, "PIXELSCL", 0.05),
+        ({"PIXELSCL": 0.05}, {"PIXELSCL": 2}),
+        ({"PSCALE": 0.025}, {"PSCALE": 4}),
+        ({"PSF_SAMP": 0.5}, {"PSF_SAMP": 2}),
+        ({"OVERSAMP": 4}, {"OVERSAMP": 4}),
+        ({"CTYPE2": "DEC--TAN", "CD1_2": 0.0, "CD2_2": 0.02 / 3600}, {"its WCS": 5}),
+        ({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.05 / 3600, "CDELT2": 0.05 / 3600}, {"its WCS": 2}),
+        ({"CUNIT2": "arcsec", "CDELT2": -0.05}, {"its WCS": 2}),
+        ({"PIXELSCL": 0.05, "CUNIT2": "arcsec", "CDELT2": 0.1}, {"PIXELSCL": 2, "its WCS": 1}),
     ],
 )
-def test_the_sampling_of_a_psf_by_the_usual_cards(cards, keyword, side):
-    assert stamp_scale(fits.Header(cards), SCALE) == (keyword, pytest.approx(side))
+def test_the_sampling_of_a_psf_by_all_that_its_header_states(cards, stated):
+    found = stated_samplings(fits.Header(cards), SCALE)
+    assert {name: finer for name, (finer, _) in found.items()} == pytest.approx(stated)
+
+
+def test_statements_that_differ_are_refused():
+    findings = Findings("f", "a")
+    header = fits.Header({"PIXELSCL": 0.05, "CUNIT2": "arcsec", "CDELT2": 0.1})
+    assert psf_sampling(header, SCALE, None, findings) == (None, True)
+    assert (
+        "2 times finer than the image by PIXELSCL, 1 times finer than the image by its WCS" in findings.problems[0].got
+    )
 
 
 def test_a_psf_s_pixels_that_are_no_angles_tell_nothing():
-    assert stamp_scale(fits.Header({"CDELT2": 1.0, "CUNIT2": "pixel"}), SCALE) is None
-    assert stamp_scale(fits.Header({"CDELT2": 1.0}), SCALE) is None
+    for cards in ({"CDELT2": 1.0, "CUNIT2": "pixel"}, {"CDELT2": 1.0}, {"CUNIT2": "arcsec", "CDELT2": "far"}):
+        assert stated_samplings(fits.Header(cards), SCALE) == {}
 
 
 def test_a_cube_of_bands_gives_that_which_the_catalogue_names(scene):

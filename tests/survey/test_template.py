@@ -98,7 +98,7 @@ def test_init_keeps_what_was_written_and_adds_what_has_come(folder, tmp_path, re
     assert "not changed; --force writes it anew" in output
     assert catalogue.read_text().startswith(before)
     rows, problems = read_catalogue(catalogue)
-    assert (problems, [row.lens_id for row in rows]) == ([], ["a", "b_c", "b_c_2", "broken", "A", "d_e"])
+    assert (problems, [row.lens_id for row in rows]) == ([], ["a", "b_c", "b_c_2", "broken", "A_2", "d_e"])
     assert (rows[0].z_source, rows[0].band, rows[-1].z_source, rows[-1].path) == (
         0.6,
         "F814W, drizzled",

@@ -169,7 +169,7 @@ def test_notes_are_shown(write_survey, config_for, recipe):
 
 
 def test_processes_agree_and_the_file_round_trips(write_survey, config_for, tmp_path):
-    config = load(config_for(write_survey(3, dec=[0, 100, 2])))
+    config = load(config_for(write_survey(3, dec=[2.0005, 100, 2])))
     one, two = check_survey(config, jobs=1), check_survey(config, jobs=2)
     assert one == two
     write_validation(tmp_path / "validation.json", one)

@@ -1,7 +1,7 @@
 # In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
 from pathlib import Path
 
-from lensmill.errors import InputError
+from lensmill.errors import DamagedResult, InputError
 from lensmill.planning.currency import stale_results
 from lensmill.planning.running import clear_locks
 from lensmill.planning.schedule import ending, schedule
@@ -19,7 +19,7 @@ if workflow.config_settings.config:
 CONFIG_FILE = str(workflow.configfiles[0])
 try:
     SCHEDULE = schedule(CONFIG_FILE)
-except InputError as error:
+except (InputError, DamagedResult) as error:
     raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
 RUN = SCHEDULE.folder
 LOGS = f"{RUN.root}/logs"

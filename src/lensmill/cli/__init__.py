@@ -61,7 +61,8 @@ def validate(
     from lensmill.model.parameters import known_parameters
     from lensmill.survey.validation import validate as check
 
-    validation = check(config, known_parameters, jobs)
+    with refusing():
+        validation = check(config, known_parameters, jobs)
     typer.echo(validation.model_dump_json(indent=1) if as_json else readable(config, validation))
     raise typer.Exit(validation.exit_code)
 
@@ -102,11 +103,46 @@ def status(config: ConfigPath, as_json: AsJson = False) -> None:
     Exit code 0: said. 2: the config cannot be used.
     """
     with refusing():
+        from lensmill.planning.leftovers import in_words, left_over
         from lensmill.planning.schedule import schedule
         from lensmill.planning.state import readable, survey_state
 
-        found = survey_state(schedule(config))
-    typer.echo(json.dumps(found.as_dict(), indent=1) if as_json else readable(found))
+        plan = schedule(config)
+        found, gone = survey_state(plan), left_over(plan)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict() | {"left_over": list(gone)}, indent=1))
+        return
+    typer.echo("\n".join(part for part in (in_words(gone, config), readable(found)) if part))
+
+
+@app.command()
+def clean(
+    config: ConfigPath,
+    delete: Annotated[bool, typer.Option("--delete", help="remove them; else they are listed only")] = False,
+) -> None:
+    """List results and pages of lenses that the catalogue has no more, and with --delete remove them.
+
+    Nothing else is touched. A lens that is out of the catalogue by mistake is as it was once its row is back.
+
+    Example: lensmill clean config/demo.yaml --delete
+
+    Exit code 0: listed, or removed. 2: the config or the catalogue cannot be used, or a run is at work on the folder.
+    """
+    with refusing():
+        from lensmill.planning.leftovers import left_over, remove
+        from lensmill.planning.running import hold
+        from lensmill.planning.schedule import schedule
+
+        plan = schedule(config)
+        found = left_over(plan)
+        if delete and found:
+            hold(plan.folder.root)
+            for paths in found.values():
+                remove(paths)
+    for lens_id, paths in found.items():
+        typer.echo(f"{lens_id}: {', '.join(map(str, paths))}")
+    said = "removed" if delete else "to be removed with --delete"
+    typer.echo(f"{len(found)} lenses that the catalogue has no more" + (f", {said}" if found else ""))
 
 
 @app.command()

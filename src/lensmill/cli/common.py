@@ -1,6 +1,7 @@
 """What the commands share: arguments, and how an input that cannot be used ends one."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +15,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")
 
 @contextlib.contextmanager
 def refusing() -> Iterator[None]:
-    """End the command with exit code 2 and the reason in words where an input or a result cannot be used."""
+    """End the command with exit code 2 and the reason in words where an input, a result or the system refuses.
+
+    What libraries print in the block goes to the standard error, so that the command's own output stays what it says it is.
+    """
     from lensmill.errors import DamagedResult, InputError, UnusableFile
+    from lensmill.files.atomic import CannotWrite
+    from lensmill.planning.running import FolderInUse
     from lensmill.results.aggregate import MissingRows
 
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     except FileNotFoundError as error:
-        typer.echo(f"{error.filename}: no such file", err=True)
-        raise typer.Exit(2) from error
-    except (InputError, UnusableFile, DamagedResult, MissingRows) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+        raise _ended(f"{error.filename}: no such file") from error
+    except CannotWrite as error:
+        raise _ended(str(error.strerror)) from error
+    except OSError as error:
+        raise _ended(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+    except (InputError, UnusableFile, DamagedResult, MissingRows, FolderInUse) as error:
+        raise _ended(str(error)) from error
+
+
+def _ended(why: str) -> typer.Exit:
+    typer.echo(why, err=True)
+    return typer.Exit(2)

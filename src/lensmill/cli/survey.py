@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +44,9 @@ def init(
     ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="a small budget: a first look, hardly a certificate")] = False,
     force: Force = False,
+    catalogue: Annotated[
+        Path | None, typer.Option("--catalogue", help="the catalogue to write; else FOLDER/catalogue.ecsv")
+    ] = None,
 ) -> None:
     """Begin a survey: write the catalogue of a folder of FITS cutouts and a commented config, and check all of it.
 
@@ -61,6 +65,7 @@ def init(
     """
     from lensmill.cli.words import readable
     from lensmill.model.parameters import known_parameters
+    from lensmill.planning.commands import run_command
 
     with refusing():
         from lensmill.planning.commands import run_command
@@ -69,9 +74,10 @@ def init(
         name = run or folder.resolve().name
         path = config or Path(f"{name}.yaml")
         settings = settings_of(like) | ({"model.source": source} if source else {})
-        chosen = {"run": name, "catalogue": str(folder / CATALOGUE), **settings}
+        table = catalogue or folder / CATALOGUE
+        chosen = {"run": name, "catalogue": str(table), **settings}
         chosen |= QUICK if quick else {}
-        done, fresh = [_begin(folder)], force or not path.exists()
+        done, fresh = [_begin(folder, table)], force or not path.exists()
         if fresh:
             _write_config(path, chosen)
         validation = validate(path, known_parameters)
@@ -102,13 +108,19 @@ def settings_of(path: Path) -> dict[str, Any]:
     return {name: value for name, value in dotted(load(path)) if name.partition(".")[0] not in OF_A_RUN}
 
 
-def _begin(folder: Path) -> str:
+def _begin(folder: Path, catalogue: Path) -> str:
     """Write the catalogue of a folder of cutouts, or add to it; what was done, in words."""
+    from lensmill.errors import ConfigError, Problem
+    from lensmill.files.atomic import CannotWrite
     from lensmill.survey.template import begin_catalogue
 
-    catalogue = folder / CATALOGUE
     kept = catalogue.exists()
-    rows = begin_catalogue(folder, catalogue)
+    try:
+        rows = begin_catalogue(folder, catalogue)
+    except CannotWrite as error:
+        hint = "have it written elsewhere: --catalogue PLACE/catalogue.ecsv; the cutouts stay where they are"
+        got = os.strerror(error.errno or 0)
+        raise ConfigError([Problem(str(catalogue), "a catalogue that can be written", got, hint)]) from error
     return f"catalogue: {catalogue} ({rows} rows added{', the others are as they were' if kept else ''})"
 
 

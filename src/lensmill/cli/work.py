@@ -30,7 +30,8 @@ def train(config: ConfigPath, jobs: Jobs = 1) -> None:
 
         run = configuration.load(config)
         runtime.start()
-        typer.echo(f"weights: {train_network(run, jobs)}")
+        weights = train_network(run, jobs)
+    typer.echo(f"weights: {weights}")
 
 
 def train_network(run: "Config", jobs: int = 1) -> Path:

@@ -23,7 +23,7 @@ from lensmill.config.models import (
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
-from lensmill.errors import ConfigError
+from lensmill.errors import ConfigError, Problem
 
 
 def load(path: str | Path) -> Config:
@@ -31,6 +31,9 @@ def load(path: str | Path) -> Config:
 
     What a run keeps of its config, `config.resolved.yaml`, tells the run in whose folder it lies: a copy writes into its own.
     """
+    if set("{}") & set(str(path)):
+        expected = "the path of a config without braces, which Snakemake takes for a wildcard"
+        raise ConfigError([Problem(str(path), expected, "braces", "rename the file or its folder")])
     config = parse(Config, read_yaml(path))
     return _in_its_folder(config, Path(path)) if Path(path).name == RESOLVED else config
 

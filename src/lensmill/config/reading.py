@@ -12,10 +12,12 @@ from pydantic_core import ErrorDetails
 
 from lensmill.config.priors import PRIORS
 from lensmill.errors import ConfigError, Problem, closest, shown
+from lensmill.files.reading import MEBI, BoundedLoader, CannotRead, read_regular
 
 Value = TypeVar("Value", bound=pydantic.BaseModel)
 Key = str | int
 
+LARGEST = 4 * MEBI
 EXPECTED = {
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -42,7 +44,7 @@ EXPECTED = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """YAML with 1.2's numbers and booleans, in which 1e-3 is a number and `no` is text, and no key stands twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (overrides an attribute of the base class)
@@ -90,7 +92,7 @@ class Document:
 
 def _child(node: yaml.Node | None, key: Key) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
+        for name, value in reversed(node.value):  # what is merged stands before what overrides it
             if name.value == str(key):
                 return name.start_mark.line + 1, value
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -119,18 +121,22 @@ def read_yaml(path: str | Path) -> Document:
     """The values of a YAML file, with the lines of its keys; ConfigError if it cannot be read or is no mapping."""
     path = Path(path)
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = _Loader(read_regular(path, LARGEST).decode("utf-8"))
         node = loader.get_single_node()
+        problems = list(_twice(path, node))  # before merges are carried out: what one brings may be overridden
         values = loader.construct_document(node) if node is not None else None
+    except CannotRead as error:
+        raise ConfigError([Problem(str(path), error.expected, error.got)]) from error
     except OSError as error:
         raise ConfigError([Problem(str(path), "a readable YAML file", error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), "a YAML file in UTF-8", str(error))]) from error
     except yaml.YAMLError as error:
         raise ConfigError([_syntax(path, error)]) from error
+    except (ValueError, TypeError) as error:  # a tag such as !!int on what is none, or a list as a key
+        raise ConfigError([Problem(str(path), "valid YAML", str(error), "check tags, which begin with !")]) from error
     if not isinstance(values, dict):
         raise ConfigError([Problem(str(path), "a mapping of keys to values", shown(values), "is it the right file?")])
-    problems = list(_twice(path, node))
     if problems:
         raise ConfigError(problems)
     return Document(path, values, node)

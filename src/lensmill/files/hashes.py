@@ -1,8 +1,9 @@
-"""Hashes of files that are remembered while size, time and inode stay the same, as git's index does."""
+"""Hashes of files that are remembered while size, times and inode stay the same, as git's index does."""
 
 import json
 import time
 from pathlib import Path
+from stat import S_ISREG
 
 from lensmill.files.atomic import file_sha256, write_json
 
@@ -20,14 +21,16 @@ class FileHashes:
         """The hash of a file's bytes; None where there is no such file or it cannot be read."""
         try:
             stat = path.stat()
-            mark: list[object] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            if not S_ISREG(stat.st_mode):
+                return None
+            mark: list[object] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             known = self.known.get(str(path))
             if known and known[:-1] == mark:
                 return str(known[-1])
             digest = file_sha256(path)
-        except OSError:
+        except (OSError, ValueError):  # a name too long, or with a NUL in it, is a ValueError
             return None
-        if time.time() - stat.st_mtime > RACY:
+        if time.time() - max(stat.st_mtime, stat.st_ctime) > RACY:
             self.known[str(path)] = [*mark, digest]
             self.fresh = True
         return digest
@@ -47,4 +50,5 @@ def _read(memory: Path) -> dict[str, list[object]]:
         content = json.loads(memory.read_bytes())
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    known = content if isinstance(content, dict) else {}
+    return {path: mark for path, mark in known.items() if isinstance(mark, list) and mark}

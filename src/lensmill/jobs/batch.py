@@ -50,9 +50,13 @@ def run_batch(
 ) -> None:
     """Do `one` step for each lens, `width` abreast, whatever becomes of the others, and write the manifest at the end.
 
-    DamagedResults, and no manifest, where a lens could not be done because a file that it needs is damaged.
+    A lens that has been taken out of the catalogue since the run was planned is left out. DamagedResults, and no manifest, where
+    a lens could not be done because a file that it needs is damaged.
     """
     with at_work(survey.folder.root, step, batch), progress(step, len(lens_ids), log) as report:
+        for gone in (lens_id for lens_id in lens_ids if lens_id not in survey.rows):
+            report.say(f"{step:8s} {gone}: left out, since {survey.config.catalogue} has it no more")
+        lens_ids = [lens_id for lens_id in lens_ids if lens_id in survey.rows]
 
         def row(lens_id: str) -> ManifestRow | DamagedResult:
             try:

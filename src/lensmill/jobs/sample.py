@@ -73,8 +73,10 @@ def _account(block: Block) -> str:
         return f"{rung}warm-up, {block.warmed} draws a chain, step {float(np.mean(block.chains.step_size)):.2g}"
     chains, draws = block.draws.potential.shape
     figures = block.converged
+    ess = min(figures.ess_bulk, figures.ess_tail)
+    known = f"{ess:.0f}" if ess > 0 else "not known yet"  # of few draws the estimate may be negative
     return (
-        f"{rung}{draws} draws x {chains} chains, R-hat {figures.rhat:.3f}, ESS {min(figures.ess_bulk, figures.ess_tail):.0f}, "
+        f"{rung}{draws} draws x {chains} chains, R-hat {figures.rhat:.3f}, ESS {known}, "
         f"{float(np.mean(block.draws.leapfrogs)):.0f} leapfrogs a draw, {int(block.draws.diverging.sum())} divergent"
     )
 

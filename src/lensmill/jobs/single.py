@@ -15,6 +15,7 @@ from lensmill.errors import ConfigError, InvalidInput, Problem
 from lensmill.files.atomic import atomic_path, write_text
 from lensmill.jobs.reporting import write_report
 from lensmill.planning.commands import fit_command, from_here, retry_command
+from lensmill.planning.running import hold
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.layout import RunFolder
 from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_catalogue
@@ -40,7 +41,10 @@ class Ending:
 
 
 def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Path | None) -> Config:
-    """The config of a run of one lens: its catalogue, written into the results folder, and the settings asked for."""
+    """The config of a run of one lens: its catalogue, written into the results folder, and the settings asked for.
+
+    The folder is held until this process ends; FolderInUse where another run is at work on it.
+    """
     if not cutout.is_file():
         raise ConfigError([Problem(str(cutout), "a FITS cutout", "no such file")])
     base = configuration.load(config) if config else None
@@ -50,6 +54,7 @@ def prepare(cutout: Path, config: Path | None, output: Path | None, weights: Pat
     if not re.fullmatch(configuration.RUN_NAME, folder.name):
         expected = "a folder whose name begins with a letter or digit and has no others than these and . _ -"
         raise ConfigError([Problem("--output", expected, str(folder), "the folder's name is that of the run")])
+    hold(folder)
     catalogue = folder / "input" / "catalogue.ecsv"
     _write_row(catalogue, cutout, row)
     given: dict[str, Any] = {"run": folder.name, "results": folder.parent, "catalogue": catalogue}

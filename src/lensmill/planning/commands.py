@@ -33,6 +33,11 @@ def retry_command(config: str | Path, lens_id: str) -> str:
     return shlex.join([program("lensmill"), "retry", here(config), "--lens", lens_id])
 
 
+def clean_command(config: str | Path) -> str:
+    """The command that lists the results of lenses that a run has no more."""
+    return shlex.join([program("lensmill"), "clean", here(config)])
+
+
 def fit_command(cutout: str | Path, config: str | Path, output: str | Path) -> str:
     """The command that fits one lens with the settings of a run."""
     words = [program("lensmill"), "fit", here(cutout), "--config", here(config), "--output", here(output)]

@@ -204,7 +204,7 @@ def stale_results(plan: Schedule, targets: Iterable[str], config_file: str | Pat
             found += _stale_manifests(evidence, MANIFESTS[step], config_file)
             continue
         there = results_of(plan, step)
-        if all(path.exists() for path in there) and not _is_current(evidence, step):
+        if any(path.exists() for path in there) and not _is_current(evidence, step):
             found += there
     if keep:
         evidence.hashes.keep()

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lensmill.config import Inference
 from lensmill.errors import ConfigError, Problem, closest
-from lensmill.planning.attempts import Attempt, read_attempts, write_attempts
+from lensmill.planning.attempts import Attempt, changing_attempts, read_attempts, write_attempts
 from lensmill.planning.commands import run_command
 from lensmill.planning.schedule import Schedule
 from lensmill.planning.state import LensState, State
@@ -68,12 +68,13 @@ def queue(plan: Schedule, chosen: Sequence[LensState], settings: Mapping[str, An
     """
     anyway = (State.STALE, State.WAITING)
     queued = [lens for lens in chosen if lens.state is not State.RUNNING and (settings or lens.state not in anyway)]
-    attempts = read_attempts(plan.folder.root)
-    for lens in queued:
-        before = attempts.get(lens.lens_id, Attempt())
-        attempts[lens.lens_id] = Attempt(number=before.number + 1, inference=before.inference | dict(settings))
     if queued:
-        write_attempts(plan.folder.root, attempts)
+        with changing_attempts(plan.folder.root):
+            attempts = read_attempts(plan.folder.root)
+            for lens in queued:
+                before = attempts.get(lens.lens_id, Attempt())
+                attempts[lens.lens_id] = Attempt(number=before.number + 1, inference=before.inference | dict(settings))
+            write_attempts(plan.folder.root, attempts)
     return queued
 
 

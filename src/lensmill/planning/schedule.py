@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import textwrap
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lensmill.config import Config, ConfigError, check_files, load, load_priors
+from lensmill.files.reading import is_readable
 from lensmill.planning.attempts import Attempt, read_attempts
 from lensmill.results.layout import RunFolder
 from lensmill.survey.catalogue import read_ids
@@ -51,9 +53,14 @@ class Schedule:
         return self.config.weights
 
     def batch_cutouts(self, batch: str) -> list[Path]:
-        """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid."""
+        """The cutouts of a batch that are, or will be, there; a missing one makes its own lens invalid.
+
+        A name with braces is left out, too, since Snakemake would take them for a wildcard: `currency` has the file's hash.
+        """
         paths = [self.cutouts[lens_id] for lens_id in self.batches[batch]]
-        return paths if self.config.simulate else [path for path in paths if path.exists()]
+        if self.config.simulate:
+            return paths
+        return [path for path in paths if is_readable(path) and not set("{}") & set(str(path))]
 
     @functools.cached_property
     def attempts(self) -> dict[str, Attempt]:
@@ -81,8 +88,13 @@ def batch_lenses(lens_ids: Sequence[str], size: int | None) -> dict[str, tuple[s
 
 
 def schedule(configfile: str | Path) -> Schedule:
-    """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue."""
-    return Schedule.of(load(configfile))
+    """The jobs of the run that a config file describes; ConfigError with every problem of config or catalogue.
+
+    DamagedResult where the list of lenses that were queued again cannot be read.
+    """
+    plan = Schedule.of(load(configfile))
+    _ = plan.attempts  # read now: damaged ones are refused here, and not in the middle of the workflow's planning
+    return plan
 
 
 def ending(plan: Schedule) -> str:
@@ -93,7 +105,7 @@ def ending(plan: Schedule) -> str:
 
     table = read_outcome(plan.folder.catalogue_parquet)
     lines = [
-        f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {row['reason']}"[:160].rstrip()
+        f"{row['lens_id']:20s} {row['status']:14s} {_theta(row)} {shortened(str(row['reason']))}".rstrip()
         for row in table[:LINES]
     ]
     if len(table) > LINES:
@@ -101,6 +113,12 @@ def ending(plan: Schedule) -> str:
     counts = Counter(str(status) for status in table["status"])
     lines.append(f"{len(table)} lenses: " + ", ".join(f"{number} {status}" for status, number in counts.most_common()))
     return "\n".join([*lines, f"report: {plan.folder.report.resolve()}"])
+
+
+def shortened(reason: str, most: int = 300) -> str:
+    """A reason on one line, cut between words where it is very long, and seen to be cut."""
+    words = (word if len(word) <= 120 else f"{word[:60]}...{word[-57:]}" for word in reason.split())
+    return textwrap.shorten(" ".join(words), most, placeholder=" ...")
 
 
 def _theta(row: Any) -> str:

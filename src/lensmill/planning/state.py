@@ -11,7 +11,7 @@ from lensmill.errors import DamagedResult, Problem
 from lensmill.files.hashes import FileHashes
 from lensmill.planning.dependencies import Dependencies, changed, key
 from lensmill.planning.running import Job, jobs_at_work
-from lensmill.planning.schedule import Schedule
+from lensmill.planning.schedule import Schedule, shortened
 from lensmill.results.certificate import ManifestRow
 from lensmill.results.layout import missing_result
 from lensmill.results.steps import SAMPLED_STEPS, StepName
@@ -198,7 +198,7 @@ def readable(survey: SurveyState, most: int = 40) -> str:
     reasons = Counter((lens.step, lens.changed) for lens in survey.lenses if lens.state is State.STALE)
     open_ones = [lens for lens in survey.lenses if lens.state is not State.DONE]
     width = max((len(lens.lens_id) for lens in open_ones[:most]), default=0)
-    lines = [f"{lens.lens_id:{width}s}  {lens.state:8s} {lens.reason}"[:200] for lens in open_ones[:most]]
+    lines = [f"{lens.lens_id:{width}s}  {lens.state:8s} {shortened(lens.reason)}" for lens in open_ones[:most]]
     if len(open_ones) > most:
         lines.append(f"... and {len(open_ones) - most} more that are not done; --json has all")
     lines += [f"problem: {problem}" for problem in survey.problems]

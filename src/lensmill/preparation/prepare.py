@@ -22,6 +22,7 @@ CENTRAL = 0.2  # half sides: the lens is so near the cutout's centre
 AROUND = 2  # pixels around objects that are kept out of lens light and blank sky
 MARGIN = 3  # pixels around a neighbour that are masked with it, and around arcs that never are
 ROOM_RING, ROOM_PSF = 0.25, 2.0  # ring radii and PSF widths from the outermost arc to the edge of the fitted region
+SKY_BEYOND = 2.0  # full widths of the PSF from the end of the arcs to the edge of the frame, or there is no blank sky
 STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled programs
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
@@ -197,7 +198,15 @@ def _look(cutout: Cutout, sigma: float, expected: Expected, light: LensLight) ->
 
 
 def _blank(cutout: Cutout, light: LensLight, arcs: Arcs) -> np.ndarray:
-    """Used pixels without objects, arcs or lens light."""
+    """Used pixels without objects, arcs or lens light.
+
+    None where the arcs reach the edge of the frame, but for the room that their faint outskirts and the PSF's wings take: what is
+    left in its corners holds their light.
+    """
+    fwhm = stamp_fwhm(cutout.psf) / cutout.psf_supersampling * cutout.pixel_scale
+    half_width = 0.5 * min(cutout.image.shape) * cutout.pixel_scale
+    if np.isfinite(arcs.outer) and arcs.outer + SKY_BEYOND * fwhm > half_width:
+        return np.zeros_like(cutout.mask)
     found = binary_dilation(arcs.objects > 0, iterations=MARGIN)
     above = light.image - light.image.min()  # a halo as wide as the cutout is sky to all intents
     blank = cutout.mask & ~found & (SYSTEMATIC * above < FAINT * cutout.rms)

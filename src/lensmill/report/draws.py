@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import gaussian_kde, rankdata
 
 from lensmill.conventions.arrays import evenly_spaced
-from lensmill.report.labels import mathtext
+from lensmill.report.labels import mathtext, plain
 from lensmill.report.theme import BEST, CHAINS, INK, LINE, POSTERIOR, SOFT, TRUTH, to_svg
 from lensmill.results.quantities import unit_of
 
@@ -126,7 +126,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _symbol(name: str, image_unit: str) -> str:
-    return mathtext(name) + (f"  ({unit})" if (unit := unit_of(name, image_unit)) else "")
+    return mathtext(name) + (f"  ({plain(unit)})" if (unit := unit_of(name, image_unit)) else "")
 
 
 def _label(axes: Axes, sheet: Sheet, place: int, symbol: str, ticks: Sequence[tuple[float, str]]) -> None:

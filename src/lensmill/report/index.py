@@ -19,7 +19,7 @@ from lensmill.report.pages import kind, templates, write_lens_page, write_links,
 from lensmill.report.tables import count, duration, prior_dominated
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate
-from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.layout import RunFolder, file_name, is_whole
 from lensmill.results.quantities import EVIDENCE, MASS, PRIOR_RATIO, QUANTITIES, unit_of
 from lensmill.status import Stage, Status
 from lensmill.survey.truth import read_truth
@@ -163,7 +163,7 @@ def _write_missing_pages(
     for record in records:
         if record.certificate is None:
             write_plain_page(run, record, by_lens[record.lens_id])
-        elif record.status is Status.INVALID_INPUT or not run.page(record.lens_id).exists():
+        elif record.status is Status.INVALID_INPUT or not is_whole(run.page(record.lens_id)):
             write_lens_page(run, record.lens_id, truth=truths.get(record.lens_id))
 
 

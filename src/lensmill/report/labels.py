@@ -20,6 +20,11 @@ PREPARATION = {  # figures of the cutout's preparation: (title, unit)
 }
 
 
+def plain(text: str) -> str:
+    """A text of a user's, such as a unit, for a figure: a dollar begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def mathtext(name: str) -> str:
     """The parameter's symbol for an axis of a figure."""
     return QUANTITIES[name].symbol.math if name in QUANTITIES else name.replace("_", " ")

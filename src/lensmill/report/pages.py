@@ -26,7 +26,7 @@ from lensmill.report.theme import themed
 from lensmill.results import provenance
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.certificate import Certificate
-from lensmill.results.layout import RunFolder, file_name
+from lensmill.results.layout import RunFolder, file_name, is_whole
 from lensmill.results.store import read_certificate, read_images, read_posterior
 from lensmill.status import FITTED, Status
 
@@ -105,7 +105,7 @@ def is_current(
 ) -> bool:
     """Whether `write_lens_page` would write what is there already; FileNotFoundError where the lens has no certificate."""
     page = run.page(lens_id)
-    if not page.exists() or (run.images(lens_id).exists() and not run.thumbnail(lens_id).exists()):
+    if not is_whole(page) or (run.images(lens_id).exists() and not is_whole(run.thumbnail(lens_id))):
         return False
     with page.open("rb") as stream:
         return _key(run, lens_id, truth, command).encode() in stream.read(HEAD)

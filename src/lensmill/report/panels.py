@@ -12,6 +12,7 @@ from matplotlib.colors import AsinhNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 
+from lensmill.report.labels import plain
 from lensmill.report.theme import BEST, INK, POSTERIOR, SOFT, to_svg
 
 UNUSED = "#8a8a8a"
@@ -106,7 +107,7 @@ def panel(
     axes.set(xlim=extent[:2], ylim=extent[2:])
     colours = figure.colorbar(shown, cax=bar)
     colours.outline.set_linewidth(0.4)
-    colours.set_label(unit)
+    colours.set_label(plain(unit))
     bar.yaxis.set_label_coords(6.3, 0.5)
     if isinstance(norm, AsinhNorm):
         colours.set_ticks(_asinh_ticks(norm))

@@ -102,5 +102,6 @@ def collect(config: Config, validation: Validation, manifests: Sequence[Path] | 
     lens_ids = [lens_id for lens_id, _ in read_ids(config.catalogue)]
     checked = {lens.lens_id for lens in validation.lenses}
     if checked and (changed := checked ^ set(lens_ids)):
-        raise MissingRows(f"{config.catalogue} has changed since it was validated: lens {_listed(changed)}")
+        said = f"{config.catalogue} has changed since it was validated: lens {_listed(changed)}"
+        raise MissingRows(f"{said}: run the workflow again")
     return aggregate(RunFolder(config.folder), lens_ids, validation.invalid, manifests)

@@ -10,6 +10,7 @@ from lensmill.results.certificate import ManifestRow
 from lensmill.results.steps import STEPS
 from lensmill.status import Status
 
+END = b"</html>\n"  # of a page
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes for a name with its suffix
 
 
@@ -132,11 +133,24 @@ class RunFolder:
 
 
 def missing_result(folder: RunFolder, step: str, row: ManifestRow) -> Path | None:
-    """The first file that a finished step left of a lens and that is gone; None where all are there.
+    """The first file that a finished step left of a lens and that is gone or emptied; None where all are there.
 
     That of a lens that failed is the certificate, which says why there is no more.
     """
     failed = row.status is Status.FAILED
     whole = ("certificate",) if failed and step != "pages" else STEPS[step].results[: 1 if failed else None]
     paths = (getattr(folder, name)(row.lens_id) for name in whole)
-    return next((path for path in paths if not path.exists()), None)
+    return next((path for path in paths if not is_whole(path)), None)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a result is there and not emptied; of a page, which has no checksum, whether its end is there."""
+    try:
+        size = path.stat().st_size
+        if path.suffix != ".html" or not size:
+            return size > 0
+        with path.open("rb") as stream:
+            stream.seek(max(size - len(END), 0))
+            return stream.read().rstrip().endswith(END.strip())
+    except FileNotFoundError:
+        return False

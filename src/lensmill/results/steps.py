@@ -58,7 +58,8 @@ CORE = (
 )  # fmt: skip
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",
-    "survey/psf_scale.py", "survey/sky.py", "config/overrides.py", "config/priors.py", "conventions",
+    "survey/psf_scale.py", "survey/sky.py", "survey/units.py", "survey/used.py", "config/overrides.py", "config/priors.py",
+    "conventions",
 )  # fmt: skip
 MAPPED = (*CORE, *READ, "preparation", "jobs/batch.py", "jobs/lens.py", "jobs/map.py")
 SAMPLED = (*MAPPED, "fit", "jobs/sample.py")

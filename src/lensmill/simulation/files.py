@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lensmill.files.atomic import atomic_path
-from lensmill.survey.psf_scale import SCALES
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -25,7 +24,7 @@ def write_mock_cutout(
     from astropy.io import fits
 
     header = _header(image.shape, pixel_scale)
-    psf_header = fits.Header([(SCALES[0], pixel_scale / psf_supersampling, "side of a pixel, arcsec")])
+    psf_header = fits.Header([("PIXELSCL", pixel_scale / psf_supersampling, "side of a pixel, arcsec")])
     hdus = [
         fits.PrimaryHDU(),
         fits.ImageHDU(image.astype(np.float32), header, "SCI"),

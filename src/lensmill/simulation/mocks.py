@@ -160,13 +160,14 @@ def simulate_lens(
     rng = lens_rng(config.seed, lens_id)
     family = mock_family(config, recipe.source, priors, network)
     beliefs = believe(family, priors, 1.0, 1.0)
+    bounds = _ellipticities(config, priors)
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
         values = _draw_values(family, beliefs, rng)
         if values.get("theta_E", 0) > ROOM * half_width:
             continue
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
-        arcs, light, source = _images(system, values, recipe, galaxies, rng)
+        arcs, light, source = _images(system, values, recipe, galaxies, bounds, rng)
         if arcs.sum() / values["source_flux"] >= MULTIPLY_IMAGED:
             break
     else:
@@ -214,6 +215,25 @@ def _system(
     return LensSystem(bare.mass, light, bare.source, bare.sky), values
 
 
+def _ellipticities(config: Config, priors: Mapping) -> dict[str, tuple[float, float]]:
+    """The range of the source's ellipticity, component by component, that a fit by the config allows."""
+    fitted = priors["source"].get(config.model.source, {})
+    wide = {"low": -np.inf, "high": np.inf}
+    found = {name: wide | dict(fitted[name]) for name in ("e1", "e2") if name in fitted}
+    return {name: (prior["low"], prior["high"]) for name, prior in found.items()}
+
+
+def _within(
+    galaxies: Callable[[int], Galaxy], bounds: Mapping[str, tuple[float, float]], rng: np.random.Generator
+) -> Galaxy:
+    """A galaxy that the priors allow: no fit could find another one. ValueError where none is drawn."""
+    for _ in range(TRIES):
+        galaxy = galaxies(int(rng.integers(2**31)))
+        if all(low < getattr(galaxy, name) < high for name, (low, high) in bounds.items()):
+            return galaxy
+    raise ValueError(f"priors: none of {TRIES} galaxies has an ellipticity that the source's prior allows: widen it")
+
+
 def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Generator) -> float:
     """Flux of lens light over that of the arcs."""
     if recipe is not None:
@@ -231,6 +251,7 @@ def _images(
     values: dict[str, Array],
     instrument: Simulate,
     galaxies: Callable[[int], Galaxy],
+    bounds: Mapping[str, tuple[float, float]],
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, Galaxy | None]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
@@ -241,7 +262,7 @@ def _images(
     grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
     source, galaxy = system.source, None
     if instrument.source == "galaxies":
-        galaxy = galaxies(int(rng.integers(2**31)))
+        galaxy = _within(galaxies, bounds, rng)
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
     size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)

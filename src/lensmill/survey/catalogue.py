@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ BEARING = (
     "weights",
     "mask_flags",
     "leave_flags",
+    "mask_use",
+    "zeros",
 )  # columns that bear on a cutout's arrays
 NOT_SAID = (
     "path",
@@ -34,9 +37,12 @@ NOT_SAID = (
     "where",
     "meta",
     "problems",
+    "notes",
     "psf_files",
     "psf_between",
 )  # by a row of a lens, or not of the lens
+UNKNOWN = (-99.0, -999.0, -9999.0)  # what catalogues write for a redshift that is not known: no redshift can be that
+SEXAGESIMAL = re.compile(r"([+-]?\d{1,3})[:hd\s]\s*(\d{1,2})[:m\s]\s*(\d{1,2}(?:\.\d*)?)s?")
 NO_FILE = "(no file)"  # never the folder itself, which every file in it would seem to change
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
@@ -91,6 +97,9 @@ NUMBERS = {
     "gain": NumberColumn(
         "electrons of one unit of the image, where its header has no gain", "", 0, math.inf, open_ended=True
     ),
+    "mask_use": NumberColumn(
+        "the value of MASK in pixels that are used, where its header has no keyword MASKUSE", "", 0, 1, whole=True
+    ),
     "fit_radius": NumberColumn(
         "radius of the fitted region, in place of the config's `model.fit_radius`",
         "arcsec",
@@ -107,12 +116,12 @@ TEXTS = {
     "weights": "what a weight map holds, `ivar` (inverse variances) or `exposure` (times, s), where the file does not tell",
     "mask_flags": "names of flags that leave a pixel out, besides those that do by their meaning, with blanks in between",
     "leave_flags": "names of flags that leave no pixel out, or `all`",
+    "zeros": "`blank` or `data`: what pixels of exactly 0 are, where the header of SCI has no keyword ZEROS",
 }
-MASKINGS = ("auto", "given")
-WEIGHTS = ("ivar", "exposure")
-CHOICES = {
-    "masking": (MASKINGS, "leave the cell empty to do as the config says"),
-    "weights": (WEIGHTS, "leave the cell empty where there are none"),
+CHOICES = {  # of columns of words: which, and what to do where none of them fits
+    "masking": (("auto", "given"), "leave the cell empty to do as the config says"),
+    "weights": (("ivar", "exposure"), "leave the cell empty where there are none"),
+    "zeros": (("blank", "data"), "leave the cell empty where there is nothing to say"),
 }
 
 
@@ -139,15 +148,18 @@ class CatalogueRow:
     psf_fwhm: float | None = None
     fit_radius: float | None = None
     gain: float | None = None
+    mask_use: float | None = None
     masking: str = ""
     weights: str = ""
     mask_flags: str = ""
     leave_flags: str = ""
+    zeros: str = ""
     psf_files: Mapping[str, Path] = dataclasses.field(default_factory=dict)
     psf_between: str = "nearest"
     overrides: dict[str, float] = dataclasses.field(default_factory=dict)
     meta: dict[str, str] = dataclasses.field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -195,8 +207,9 @@ def read_catalogue(
         return [], problems
     problems = _id_problems(table)
     bad = {problem.where for problem in problems}
+    shared = _shared_files(table)
     rows = [
-        dataclasses.replace(_row(table, i), psf_files=dict(psf_files or {}), psf_between=psf_between)
+        dataclasses.replace(_row(table, i, shared), psf_files=dict(psf_files or {}), psf_between=psf_between)
         for i in range(len(table.rows))
     ]
     rows = [row for i, row in enumerate(rows) if table.where(i, row.lens_id, "lens_id") not in bad]
@@ -236,6 +249,7 @@ def _id_problems(table: TextTable) -> list[Problem]:
         return []
     problems: list[Problem] = []
     first: dict[str, int] = {}
+    folded: dict[str, int] = {}
     for i, row in enumerate(table.rows):
         lens_id = row[at]
         where = table.where(i, lens_id, "lens_id")
@@ -246,43 +260,55 @@ def _id_problems(table: TextTable) -> list[Problem]:
             hint = "every lens has its own files by its id: rename one"
             got = f"{lens_id} again, first in row {first[lens_id] + 1}"
             problems.append(Problem(where, "ids that are unique", got, hint))
+        elif lens_id.lower() in folded:
+            other = folded[lens_id.lower()]
+            got = f"{lens_id}, and {table.rows[other][at]} in row {other + 1}"
+            hint = "the ids name files, and some file systems know no case: rename one"
+            problems.append(Problem(where, "ids that differ by more than upper and lower case", got, hint))
         first.setdefault(lens_id, i)
+        folded.setdefault(lens_id.lower(), i)
     return problems
 
 
-def _row(table: TextTable, i: int) -> CatalogueRow:
+def _shared_files(table: TextTable) -> dict[str, list[int]]:
+    """The rows that name a file, by the file, for files that more rows than one name."""
+    at = table.names.index("file")
+    rows: dict[str, list[int]] = {}
+    for i, row in enumerate(table.rows):
+        if row[at]:
+            rows.setdefault(os.path.normpath(row[at]), []).append(i + 1)
+    return {file: named for file, named in rows.items() if len(named) > 1}
+
+
+def _row(table: TextTable, i: int, shared: Mapping[str, list[int]]) -> CatalogueRow:
     cells = dict(zip(table.names, table.rows[i], strict=True))
-    lens_id = cells["lens_id"]
-    numbers, problems = _numbers(table, i, cells)
+    lens_id, file = cells["lens_id"], cells["file"]
+    numbers, problems, notes = _numbers(table, i, cells)
     overrides = {name.removeprefix(OVERRIDE): numbers.pop(name) for name in list(numbers) if name.startswith(OVERRIDE)}
-    file = cells["file"]
-    if not file:
-        where = table.where(i, lens_id, "file")
-        problems.append(Problem(where, "the name of a FITS file", "nothing", lens_id=lens_id))
-    texts = {name: _said(cells.get(name, "")) for name in ("masking", "weights", "mask_flags", "leave_flags")}
-    for name, (choices, hint) in CHOICES.items():
-        if texts[name] and texts[name] not in choices:
-            where = table.where(i, lens_id, name)
-            problems.append(Problem(where, " or ".join(choices), shown(texts[name]), hint, lens_id))
+    problems += _file_problems(table, i, cells)
+    chosen, doubtful = _choices(table, i, cells)
     z_lens, z_source = numbers.get("z_lens"), numbers.get("z_source")
     if z_lens is not None and z_source is not None and z_source <= z_lens:
         where = table.where(i, lens_id, "z_source")
         hint = "the source lies behind the lens: are the columns exchanged?"
         problems.append(Problem(where, f"z_source > z_lens = {z_lens:g}", f"{z_source:g}", hint, lens_id))
-    meta = {name.removeprefix(META): cell for name, cell in cells.items() if name.startswith(META)}
+    if len(named := shared.get(os.path.normpath(file), [])) > 1:
+        notes.append(f"rows {_listed(named)} of the catalogue name this file")
     return CatalogueRow(
         lens_id=lens_id,
-        path=table.path.parent / (file or NO_FILE),
+        path=table.path.parent / (NO_FILE if not file or "\0" in file else file),
         row=i + 1,
         where=table.where(i, lens_id),
         band=cells.get("band", ""),
-        masking=texts["masking"],
-        weights=texts["weights"],
-        mask_flags=texts["mask_flags"],
-        leave_flags=texts["leave_flags"],
+        mask_flags=_said(cells.get("mask_flags", "")),
+        leave_flags=_said(cells.get("leave_flags", "")),
+        masking=chosen["masking"],
+        weights=chosen["weights"],
+        zeros=chosen["zeros"],
         overrides=overrides,
-        meta=meta,
-        problems=tuple(problems),
+        meta={name.removeprefix(META): cell for name, cell in cells.items() if name.startswith(META)},
+        problems=(*problems, *doubtful),
+        notes=tuple(notes),
         **numbers,
     )
 
@@ -291,9 +317,38 @@ def _said(cell: str) -> str:
     return "" if cell.lower() in MISSING else cell
 
 
-def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+def _file_problems(table: TextTable, i: int, cells: dict[str, str]) -> list[Problem]:
+    lens_id, file = cells["lens_id"], cells["file"]
+    where = table.where(i, lens_id, "file")
+    if not file:
+        return [Problem(where, "the name of a FITS file", "nothing", lens_id=lens_id)]
+    if "\0" in file:
+        return [Problem(where, "the name of a FITS file", f"a NUL character in {shown(file)}", lens_id=lens_id)]
+    return []
+
+
+def _choices(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """The cells of columns that hold one of a few words."""
+    chosen, problems = {}, []
+    for name, (words, hint) in CHOICES.items():
+        cell = _said(cells.get(name, ""))
+        chosen[name] = cell if cell in words else ""
+        if cell and cell not in words:
+            where = table.where(i, cells["lens_id"], name)
+            problems.append(Problem(where, " or ".join(words), shown(cell), hint, cells["lens_id"]))
+    return chosen, problems
+
+
+def _listed(rows: Sequence[int], most: int = 5) -> str:
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return ", ".join(map(str, rows[:most])) + more
+
+
+def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str, Any], list[Problem], list[str]]:
+    """The numbers of a row by column, the problems of those that are none, and notes of what was taken as not known."""
     numbers: dict[str, Any] = {}
-    problems = []
+    problems: list[Problem] = []
+    notes: list[str] = []
     for name, cell in cells.items():
         column = NUMBERS.get(name)
         if (column is None and not name.startswith(OVERRIDE)) or cell.lower() in MISSING:
@@ -302,10 +357,29 @@ def _numbers(table: TextTable, i: int, cells: dict[str, str]) -> tuple[dict[str,
         if value is not None and (column is None or column.holds(value)):
             numbers[name] = value
             continue
+        if value in UNKNOWN and name in ("z_lens", "z_source"):
+            notes.append(f"{name} = {cell} is taken as not known")
+            continue
         expected = column.expected if column else "a finite number"
         hint = "leave the cell empty where it is not known" if column else "leave the cell empty to keep the prior"
+        hint = f"{advice}; {hint}" if (advice := _angle_advice(name, cell, value)) else hint
         problems.append(Problem(table.where(i, cells["lens_id"], name), expected, cell, hint, cells["lens_id"]))
-    return numbers, problems
+    return numbers, problems, notes
+
+
+def _angle_advice(name: str, cell: str, value: float | None) -> str:
+    """What a right ascension or declination in another form would be in degrees, for a hint; empty where it is none."""
+    if name not in ("ra", "dec"):
+        return ""
+    if name == "ra" and value is not None and -180 <= value < 0:
+        return f"right ascensions run from 0 to 360 degrees: is it {value + 360:g}?"
+    found = SEXAGESIMAL.fullmatch(cell)
+    if found is None:
+        return ""
+    sign = -1 if cell.startswith("-") else 1
+    degrees = sign * (abs(float(found[1])) + float(found[2]) / 60 + float(found[3]) / 3600)
+    asked = f"{degrees * 15:.6f} if {cell} are hours, {degrees:.6f} if degrees" if name == "ra" else f"{degrees:.6f}"
+    return f"convert to decimal degrees: {asked}"
 
 
 def _number(cell: str) -> float | None:

@@ -7,19 +7,17 @@ import numpy as np
 
 from lensmill.config.models import FINEST_PSF
 from lensmill.survey.catalogue import CatalogueRow
-from lensmill.survey.extensions import Extension
+from lensmill.survey.extensions import LARGEST_SIDE, SMALLEST_SIDE, Extension
 from lensmill.survey.findings import Findings
-from lensmill.survey.noise import noise_rms, note_scatter
+from lensmill.survey.noise import compare_scatter, noise_rms
 from lensmill.survey.products import OWN, read_lens
 from lensmill.survey.psf import checked_psf, psf_sampling, stamp_fwhm
 from lensmill.survey.psf_model import instrument_fwhm, moffat_stamp
-from lensmill.survey.sky import SkyFrame, sky_frame
+from lensmill.survey.sky import SkyFrame, compare_place, sky_frame
+from lensmill.survey.used import check_pixels, empty_pixels, used_by_mask
 
-SMALLEST_SIDE, LARGEST_SIDE = 8, 2048  # pixels
-LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
-CORE = 40  # pixels from the PSF's middle: its half maximum lies within
+BRIGHT, CORE = 0.25, 4  # of the peak, and pixels around what is brighter: the half maximum lies within
 UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
-MOST_BAD = 0.2  # of the used pixels: with more of them bad, the file is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +63,7 @@ def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
 
     With `masking` "auto", from the row or else as given here, pixels that hold nothing are masked; else they are a problem.
     """
-    findings = Findings(str(row.path), row.lens_id, list(row.problems))
+    findings = Findings(str(row.path), row.lens_id, list(row.problems), list(row.notes))
     found = read_lens(row, findings)
     extensions = found.extensions
     if "SCI" not in extensions:
@@ -73,18 +71,23 @@ def read_cutout(row: CatalogueRow, masking: str = "given") -> Cutout:
     digest, row = row.cutout_digest(found.digest), dataclasses.replace(row, band=row.band or found.band)
     image, header = extensions["SCI"].data, extensions["SCI"].header
     unit = str(header.get("BUNIT", "")).strip()
-    mask, rms = _mask(extensions, findings), noise_rms(extensions, row, unit, findings)
+    use = row.mask_use if found.read_as == OWN else 1  # an archive's flags are made a mask of 1 (use) and 0 by now
+    mask, rms = used_by_mask(extensions, use, findings), noise_rms(extensions, row, unit, findings)
     bad = np.zeros_like(mask)
     if _same_shapes(extensions, findings) and rms is not None:
-        bad = _bad_pixels(image, rms, mask, findings) if (row.masking or masking) == "auto" else bad
+        bad = empty_pixels(extensions, rms, mask, row, row.masking or masking, findings)
         mask = mask & ~bad
-        _check_pixels(image, rms, mask, findings)
+        check_pixels(image, rms, mask, findings)
     frame = sky_frame(header, image.shape, row.pixel_scale, findings)
+    if frame is not None:
+        compare_place(frame, row, image.shape, findings)
     sampling, psf = _psf(extensions, frame, row, findings)
     model = "" if "PSF" in extensions else _model_psf(extensions, row)[1]
     if findings.problems or frame is None or sampling is None or psf is None or rms is None:
         findings.stop()
-    note_scatter(image, rms, mask, findings)
+    compare_scatter(image, rms, mask, findings)
+    if findings.problems:
+        findings.stop()
     return Cutout(
         lens_id=row.lens_id,
         image=np.where(mask | np.isfinite(image), image, 0.0),
@@ -122,28 +125,35 @@ def _psf(
         findings.note(f"no PSF: a Moffat profile {fwhm:.3g} arcsec wide stands in, by {origin}")
         return 1, moffat_stamp(fwhm, frame.pixel_scale, extensions["SCI"].data.shape)
     header, shape = extensions["PSF"].header, extensions["SCI"].data.shape
-    sampling = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings) if frame else None
+    sampling, stated = None, False
+    if frame is not None:
+        sampling, stated = psf_sampling(header, frame.pixel_scale, row.psf_supersampling, findings)
     finer = sampling or FINEST_PSF
     psf = checked_psf(extensions["PSF"].data, (finer * shape[0], finer * shape[1]), findings)
     if sampling is not None and psf is not None and frame is not None:
-        _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), extensions["SCI"], row, findings)
+        expected = instrument_fwhm(extensions["SCI"].header, row.band)
+        if expected is not None:
+            _compare_width(psf_fwhm(psf, sampling, frame.pixel_scale), stated, expected, findings)
     return sampling, psf
 
 
 def psf_fwhm(psf: np.ndarray, supersampling: int, pixel_scale: float) -> float:
     """Full width at half maximum, arcsec, of a PSF on pixels `supersampling` times finer than those of `pixel_scale` arcsec."""
-    middle = [slice(max(n // 2 - CORE, 0), n // 2 + CORE + 1) for n in psf.shape]
-    return stamp_fwhm(psf[tuple(middle)]) / supersampling * pixel_scale
+    bright = np.argwhere(psf > BRIGHT * psf.max())
+    core = [slice(max(low - CORE, 0), high + CORE + 1) for low, high in zip(bright.min(0), bright.max(0), strict=True)]
+    return stamp_fwhm(psf[tuple(core)]) / supersampling * pixel_scale
 
 
-def _compare_width(fwhm: float, sci: Extension, row: CatalogueRow, findings: Findings) -> None:
-    """Note a PSF that is far from as wide as its instrument's: its pixels are not what they are taken for."""
-    expected = instrument_fwhm(sci.header, row.band)
-    if expected is not None and not 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
-        findings.note(
-            f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}: where the stamp's pixels "
-            "are finer than the image's, its header says so by PIXELSCL, or the catalogue by psf_supersampling"
-        )
+def _compare_width(fwhm: float, stated: bool, expected: tuple[float, str], findings: Findings) -> None:
+    """Hold a PSF's width (arcsec) against its instrument's: a problem where it is far off and nothing states the sampling."""
+    if 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
+        return
+    if stated:
+        findings.note(f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}")
+        return
+    got = f"{fwhm:.2g} arcsec (FWHM), if its pixels are the image's"
+    hint = "say how fine they are: PIXELSCL (arcsec) in the header of PSF, or the catalogue's psf_supersampling (1: the image's)"
+    findings.problem("PSF", f"about {expected[0]:.2g} arcsec, as {expected[1]} has it", got, hint)
 
 
 def _model_psf(extensions: dict[str, Extension], row: CatalogueRow) -> tuple[float, str]:
@@ -165,50 +175,3 @@ def _same_shapes(extensions: dict[str, Extension], findings: Findings) -> bool:
             expected = f"the shape of SCI, {shape[0]} rows x {shape[1]} columns"
             findings.problem(name, expected, f"{rows} rows x {columns} columns")
     return len(findings.problems) == before
-
-
-def _mask(extensions: dict[str, Extension], findings: Findings) -> np.ndarray:
-    if "MASK" not in extensions:
-        return np.ones(extensions["SCI"].data.shape, bool)
-    values = extensions["MASK"].data
-    if not np.all((values == 0) | (values == 1)):
-        other = values[(values != 0) & (values != 1)]
-        hint = "turn data-quality flags into MASK = (flags == 0)"
-        findings.problem("MASK", "1 (use) or 0 in every pixel", f"{other.size} others, e.g. {other[0]:g}", hint)
-    return values == 1
-
-
-def _bad_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> np.ndarray:
-    """Used pixels that hold nothing: not finite, without an error, or 0 to the last bit in an image of fractions.
-
-    None where there are so many that the file is to blame.
-    """
-    values = image[mask & np.isfinite(image)]
-    empty = (image == 0) & ~np.all(values == np.round(values))
-    bad = mask & (~np.isfinite(image) | ~np.isfinite(rms) | (rms <= 0) | empty)
-    if not bad.any():
-        return bad
-    if bad.sum() > MOST_BAD * mask.sum():
-        return np.zeros_like(bad)
-    findings.note(f"{int(bad.sum())} pixels without a value or an error were masked")
-    return bad
-
-
-def _check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
-    used = int(mask.sum())
-    if used < LEAST_USED:
-        findings.problem("MASK", f"at least {LEAST_USED} used pixels", used, "1 means use, 0 means leave out")
-        return
-    _check_values("SCI", "finite values in used pixels", image, mask & ~np.isfinite(image), findings)
-    _check_values("RMS", "finite values > 0 in used pixels", rms, mask & ~(np.isfinite(rms) & (rms > 0)), findings)
-    values = image[mask]
-    if np.all(values == values[0]):
-        findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel", "was the cutout made off the frame?")
-
-
-def _check_values(name: str, expected: str, values: np.ndarray, bad: np.ndarray, findings: Findings) -> None:
-    if not bad.any():
-        return
-    y, x = np.argwhere(bad)[0]
-    got = f"{int(bad.sum())} others, e.g. {values[y, x]:g} at column {x + 1}, row {y + 1}"
-    findings.problem(name, expected, got, "set MASK to 0 there, or repair the pixels")

@@ -1,7 +1,6 @@
 """FITS bytes to images by extension name."""
 
 import dataclasses
-import gzip
 import io
 import warnings
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from astropy.io import fits
 
+from lensmill.files.reading import MEBI, CannotRead, read_regular, unzipped
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.findings import Findings
 from lensmill.survey.psf_model import KEYWORDS, KNOWN, instrument_fwhm
@@ -24,7 +24,9 @@ ALIASES = {
     "MASK": ("GOODPIX", "MSK"),
 }
 WEIGHTS = ("WHT", "WEIGHT", "IVM", "IVAR", "INVVAR", "VAR", "VARIANCE", "EXP")
-LARGEST_FILE = 512 * 2**20
+LARGEST_FILE = 512 * MEBI
+SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PSF = 8, 2048, 4096  # pixels
+MOST_UNITS = 1000
 OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
 WHOLE = "is the file whole? compare its size with the original's, or copy it again"
 
@@ -40,10 +42,10 @@ class Extension:
 def read_file(path: Path, findings: Findings) -> bytes | None:
     """The bytes of a cutout's file, or None after recording why there are none."""
     try:
-        if path.is_file() and path.stat().st_size > LARGEST_FILE:
-            findings.problem("", "a cutout of at most 512 MiB", f"{path.stat().st_size / 2**20:.0f} MiB", "cut it out")
-            return None
-        return path.read_bytes()
+        return read_regular(path, LARGEST_FILE)
+    except CannotRead as error:
+        findings.problem("", error.expected, error.got, "name the FITS file of one cutout")
+        return None
     except OSError as error:
         hint = "the column `file` is relative to the catalogue's folder"
         findings.problem("", "a readable FITS file", error.strerror or error, hint)
@@ -65,10 +67,13 @@ def within(content: bytes, findings: Findings, use: Callable[[fits.HDUList], T])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            content = unzipped(content, Path(findings.file), LARGEST_FILE)
             with fits.open(io.BytesIO(content), memmap=False) as units:
-                found = use(units)
+                found = use(units) if _countable(units, findings) else None
                 _check_end(units, content, findings)
+        except CannotRead as error:
+            findings.problem("", error.expected, error.got, WHOLE)
+            return None
         except Exception as error:  # noqa: BLE001 (astropy and its C code raise whatever a damaged file provokes)
             findings.problem("", "a whole FITS file", f"{type(error).__name__}: {error}", WHOLE)
             return None
@@ -76,6 +81,16 @@ def within(content: bytes, findings: Findings, use: Callable[[fits.HDUList], T])
         if "truncated" in str(warning.message):
             findings.problem("", "a whole FITS file", warning.message, WHOLE)
     return found
+
+
+def _countable(units: fits.HDUList, findings: Findings) -> bool:
+    """Whether a file has no more extensions than any archive's: each is a header to read."""
+    try:
+        _ = units[MOST_UNITS]
+    except IndexError:
+        return True
+    findings.problem("", f"at most {MOST_UNITS} extensions", "more", "cut out the images of one lens")
+    return False
 
 
 def _check_end(units: fits.HDUList, content: bytes, findings: Findings) -> None:
@@ -141,13 +156,22 @@ def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> E
     if not getattr(unit, "is_image", False):
         findings.problem(name, "an image", f"a {type(unit).__name__}", "")
         return None
-    data = unit.data
-    if data is None or data.size == 0:
+    shape = tuple(unit.shape)
+    if not shape or 0 in shape:
         findings.problem(name, "an image", "no pixels")
         return None
-    if data.ndim != 2:
-        shape = " x ".join(map(str, data.shape))
-        findings.problem(name, "2 dimensions", f"{data.ndim}: {shape}", "one cutout a band; drop axes of length 1")
+    if len(shape) != 2:
+        sides = " x ".join(map(str, shape))
+        findings.problem(name, "2 dimensions", f"{len(shape)}: {sides}", "one cutout a band; drop axes of length 1")
+        return None
+    most = LARGEST_PSF if name == "PSF" else LARGEST_SIDE
+    if max(shape) > most:  # by the header, before a pixel is read
+        got = f"{shape[0]} rows x {shape[1]} columns"
+        findings.problem(name, f"{SMALLEST_SIDE} to {most} pixels a side", got, "cut out the lens and its arcs")
+        return None
+    data = unit.data
+    if data is None or data.shape != shape:
+        findings.problem(name, "an image", "no pixels")
         return None
     return Extension(np.array(data, dtype=np.float64), readable_header(name, unit.header, findings))
 

@@ -7,7 +7,7 @@ from lensmill.survey.products.base import BEARING_CARDS, Adapter
 from lensmill.survey.products.flags import EXPOSURE_ONLY, HARMLESS, UNUSABLE, Dictionary
 from lensmill.survey.products.ground import DES_BITS, EUCLID_BITS, LEGACY_BITS
 from lensmill.survey.products.jwst import DQ
-from lensmill.survey.psf_scale import SCALES, STEP
+from lensmill.survey.psf_scale import SIDES
 
 DICTIONARIES = {"JWST": DQ, "DES": DES_BITS, "Euclid MER": EUCLID_BITS, "Legacy Surveys": LEGACY_BITS}
 INTRODUCTION = """\
@@ -38,9 +38,10 @@ MAGNITUDES = """\
 
 def products_page() -> str:
     """The page: what holds for all products, each product, every flag."""
-    finer = ", ".join(f"`{name}`" for name in SCALES)
+    finer = ", ".join(f"`{name}`" for name in SIDES)
     sampling = (
-        f"- **Sampling of the PSF.** By {finer} (arcsec), `{STEP}` (pixels of the image), or the stamp's own WCS."
+        f"- **Sampling of the PSF.** By {finer} (arcsec), `OVERSAMP`, `PSF_SAMP` (pixels of the image), or the stamp's own WCS; "
+        "all that are there have to agree."
     )
     cards = ", ".join(f"`{card}`" for card in BEARING_CARDS)
     named = f"- **Not used.** Planes and tables that a product does not read, and of these cards those that it does not: {cards}."

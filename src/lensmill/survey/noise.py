@@ -8,8 +8,9 @@ from lensmill.conventions.arrays import mad_sigma
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
+from lensmill.survey.units import difference, is_rate
 
-RATES = ("electron/s", "electrons/s", "e-/s", "e/s", "count/s", "counts/s", "ct/s", "cts/s", "electron s-1", "ct s-1")
+UNLIKE = 1e3  # rms: what scatters more has another unit, or another noise
 LOW_SCATTER, HIGH_SCATTER = 0.1, 10.0  # rms: noise correlated by resampling lowers it, a bright galaxy raises it
 MESHES = 6  # along a side, in each of which the background is measured
 SMALLEST_MESH = 8  # pixels
@@ -20,8 +21,8 @@ def noise_rms(extensions: dict[str, Extension], row: CatalogueRow, unit: str, fi
     if "RMS" not in extensions:
         return _derived(extensions, row, unit, findings)
     other = str(extensions["RMS"].header.get("BUNIT", "")).strip()
-    if other and unit and other.lower() != unit.lower():
-        findings.problem("RMS BUNIT", f"the unit of SCI, {unit}", other, "RMS is a standard deviation, not a variance")
+    if other and unit and (hint := difference(unit, other)):
+        findings.problem("RMS BUNIT", f"the unit of SCI, {unit}", other, hint)
     return extensions["RMS"].data
 
 
@@ -49,7 +50,7 @@ def _from_exposure(
 ) -> np.ndarray | None:
     sci = extensions["SCI"]
     exposure = _positive("exposure_time", "EXPTIME", row.exposure_time, sci.header, findings)
-    if unit.lower() not in RATES:
+    if not is_rate(unit):
         hint = "give an RMS extension, or an image in electron/s"
         findings.problem("SCI BUNIT", "electron/s, to derive the noise", unit or "nothing", hint)
     if _stated(row.background_rms, sci.header, "BKGRMS"):
@@ -87,9 +88,11 @@ def _stated(value: float | None, header: fits.Header, keyword: str) -> bool:
 
 
 def _positive(column: str, keyword: str, value: float | None, header: fits.Header, findings: Findings) -> float | None:
-    if value is not None:
-        return value
     found = header.get(keyword)
+    if value is not None:
+        if isinstance(found, int | float) and found != value:
+            findings.note(f"the catalogue's {column} of {value:g} is used, not the header's {keyword} of {found:g}")
+        return value
     if isinstance(found, int | float) and np.isfinite(found) and found > 0:
         return float(found)
     expected = f"an extension RMS, or the keyword {keyword} > 0 or the catalogue's column {column}"
@@ -97,13 +100,21 @@ def _positive(column: str, keyword: str, value: float | None, header: fits.Heade
     return None
 
 
-def note_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
-    """Compare RMS with the scatter between neighbouring pixels: a variance or a weight map passes every other check."""
+def compare_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
+    """Hold RMS against the scatter between neighbouring pixels: a variance or a weight map passes every other check.
+
+    Noted where they are unlike, and a problem where no noise can be as small as RMS says.
+    """
     pairs = mask[:, 1:] & mask[:, :-1]
     if not pairs.any():
         return
-    steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
     ratio = mad_sigma(steps, about=0.0)
+    if not ratio < UNLIKE:
+        got = f"neighbouring pixels that scatter by {ratio:.3g} rms"
+        findings.problem("RMS", "the standard deviation of the noise, in the unit of SCI", got)
+        return
     if not LOW_SCATTER < ratio < HIGH_SCATTER:
         findings.note(
             f"neighbouring pixels scatter by {ratio:.3g} rms: is RMS a standard deviation, in the unit of SCI?"

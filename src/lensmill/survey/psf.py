@@ -6,7 +6,7 @@ from scipy.ndimage import zoom
 
 from lensmill.config.models import FINEST_PSF
 from lensmill.survey.findings import Findings
-from lensmill.survey.psf_scale import stamp_scale
+from lensmill.survey.psf_scale import stated_samplings
 
 SUM = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
 NEGATIVE = 0.01  # of the peak: deeper negative pixels are no noise
@@ -14,27 +14,36 @@ OFF_CENTRE, NOTED = 0.75, 0.1  # pixels of the stamp: a centroid so far off is r
 AGREE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
 
 
-def psf_sampling(header: fits.Header, pixel_scale: float, stated: float | None, findings: Findings) -> int | None:
-    """How many times finer than the image's pixels (arcsec) the stamp's are; None after recording why it is unknown.
+def psf_sampling(
+    header: fits.Header, pixel_scale: float, stated: float | None, findings: Findings
+) -> tuple[int | None, bool]:
+    """How many times finer than the image's pixels (arcsec) the stamp's are, and whether anything states it.
 
-    By the pixel scale in the stamp's header, see `stamp_scale`, else as the catalogue has `stated` it, else 1.
+    None after recording why it is unknown. By what the stamp's header states, see `stated_samplings`, and as the catalogue has
+    `stated` it, which all have to agree; else 1.
     """
-    told = stamp_scale(header, pixel_scale)
-    if told is None:
-        return int(stated or 1)
-    keyword, scale = told
-    finer = pixel_scale / scale if isinstance(scale, int | float) and scale > 0 else 0.0
-    number = round(finer)
-    if not (1 <= number <= FINEST_PSF and abs(finer / number - 1) <= AGREE):
-        expected = f"the image's {pixel_scale:.5g} arcsec or a whole fraction, down to a {FINEST_PSF}th"
-        hint = "resample the stamp to such pixels, or correct the keyword"
-        findings.problem(f"PSF {keyword}", expected, scale, hint)
-        return None
-    if stated is not None and stated != number:
-        got = f"{stated:g} times finer than the image in the catalogue, {number} times by {keyword}"
-        findings.problem("PSF", "one sampling", got, "correct one of them, or leave the cell empty")
-        return None
-    return number
+    before = len(findings.problems)
+    found = {}
+    for name, (finer, value) in stated_samplings(header, pixel_scale).items():
+        found[f"by {name}"] = _whole(name, finer, value, pixel_scale, findings)
+    if stated is not None:
+        found["in the catalogue"] = int(stated)
+    if len(findings.problems) > before:
+        return None, True
+    if len(set(found.values())) > 1:
+        got = ", ".join(f"{number} times finer than the image {by}" for by, number in found.items())
+        findings.problem("PSF", "one sampling", got, "correct what is wrong, or leave it out")
+        return None, True
+    return next(iter(found.values()), 1), bool(found)
+
+
+def _whole(name: str, finer: float, value: object, pixel_scale: float, findings: Findings) -> int | None:
+    number = round(finer) if 0.5 < finer < FINEST_PSF + 1 else 0
+    if 1 <= number <= FINEST_PSF and abs(finer / number - 1) <= AGREE:
+        return number
+    expected = f"the image's {pixel_scale:.5g} arcsec or a whole fraction, down to a {FINEST_PSF}th"
+    findings.problem(f"PSF {name}", expected, value, "resample the stamp to such pixels, or correct the keyword")
+    return None
 
 
 def checked_psf(psf: np.ndarray, image_shape: tuple[int, int], findings: Findings) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from astropy.table import MaskedColumn, Row, Table
 from astropy.wcs import WCS
 
 from lensmill.errors import ConfigError, InvalidInput, Problem
-from lensmill.files.atomic import atomic_path, write_text
+from lensmill.files.atomic import atomic_path, write_bytes
 from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_ids
 from lensmill.survey.cutout import Cutout, read_cutout
 from lensmill.survey.products.files import FITS_SUFFIX, IMAGE, images_of, named, together
@@ -32,13 +32,15 @@ def safe_id(path: Path) -> str:
     return name[:LONGEST] or "lens"
 
 
-def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table:
+def survey_template(files: Sequence[Path], taken: Collection[str] = (), folder: Path | None = None) -> Table:
     """A row a FITS file: id (none of those `taken`), file, position and band where the header tells them; redshifts left open."""
     ids: list[str] = []
+    folded = {other.lower() for other in taken}
     for path in files:
-        ids.append(_unused(safe_id(path), [*taken, *ids]))
+        ids.append(_unused(safe_id(path), folded))
+        folded.add(ids[-1].lower())
     told = [_told(CatalogueRow(i, path, n, str(path))) for n, (i, path) in enumerate(zip(ids, files, strict=True))]
-    table = Table({"lens_id": ids, "file": [path.name for path in files]})
+    table = Table({"lens_id": ids, "file": [_named(path, folder) for path in files]})
     for name, values in zip(("ra", "dec"), np.transpose([place for place, _ in told]), strict=True):
         table[name] = _numbers(name, np.round(values, DIGITS))
     for name in OPEN:
@@ -47,6 +49,11 @@ def survey_template(files: Sequence[Path], taken: Collection[str] = ()) -> Table
     for name in table.colnames:
         table[name].description = table[name].description or TEXTS[name]
     return table
+
+
+def _named(path: Path, folder: Path | None) -> str:
+    """A file as a catalogue in `folder` (its own, where none is given) names it."""
+    return path.name if folder is None or path.parent.resolve() == folder.resolve() else str(path.resolve())
 
 
 def cutouts_of(folder: Path) -> list[Path]:
@@ -66,16 +73,18 @@ def begin_catalogue(folder: Path, catalogue: Path) -> int:
     files = cutouts_of(folder)
     if not catalogue.exists():
         with atomic_path(catalogue) as whole:
-            survey_template(files).write(whole, format="ascii.ecsv", overwrite=True)
+            survey_template(files, folder=catalogue.parent).write(whole, format="ascii.ecsv", overwrite=True)
         return len(files)
     known = read_ids(catalogue)
     there = {path.resolve() for _, path in known}
     added = [path for path in files if path.resolve() not in there]
     if added:
-        table = survey_template(added, [lens_id for lens_id, _ in known])
-        text, old = catalogue.read_text(encoding="utf-8"), read_table(catalogue)
+        table = survey_template(added, [lens_id for lens_id, _ in known], catalogue.parent)
+        content, old = catalogue.read_bytes(), read_table(catalogue)
+        end = b"\r\n" if b"\r\n" in content else b"\n"
         lines = [old.delimiter.join(_cell(row, name, old.delimiter) for name in old.names) for row in table]
-        write_text(catalogue, "\n".join([text.rstrip("\n"), *lines]) + "\n")
+        new = [line.encode() + end for line in lines]
+        write_bytes(catalogue, b"".join([content, b"" if content.endswith((b"\n", b"\r")) else end, *new]))
     return len(added)
 
 
@@ -86,9 +95,10 @@ def _cell(row: Row, name: str, delimiter: str) -> str:
     return text if text and not set(text) & {delimiter, '"', " "} else '"' + text.replace('"', '""') + '"'
 
 
-def _unused(name: str, taken: Collection[str]) -> str:
+def _unused(name: str, folded: Collection[str]) -> str:
+    """The name, or one like it, that differs from others, `folded` to lower case, by more than its case."""
     number, found = 1, name
-    while found in taken:
+    while found.lower() in folded:
         number += 1
         found = f"{name[: LONGEST - 6]}_{number}"
     return found

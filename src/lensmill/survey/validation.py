@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from lensmill.config import Config, Priors, check_files, check_priors, load, load_priors, override_problems
 from lensmill.config.overrides import PREFIX, ParameterNames, unknown_override, unused_override
-from lensmill.errors import ConfigError, InvalidInput, Problem
+from lensmill.errors import ConfigError, DamagedResult, InvalidInput, Problem
 from lensmill.files.atomic import write_json
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.cutout import Cutout, psf_fwhm, read_cutout
@@ -80,8 +80,14 @@ def write_validation(path: str | Path, validation: Validation) -> None:
 
 
 def read_validation(path: str | Path) -> Validation:
-    """The content of validation.json."""
-    return Validation.model_validate_json(Path(path).read_bytes())
+    """The content of validation.json; DamagedResult says what is wrong with it."""
+    try:
+        return Validation.model_validate_json(Path(path).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        got = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        remedy = "Delete the file and run the workflow again"
+        raise DamagedResult(Path(path), "what the checks of the input found", got, remedy) from error
 
 
 def validate(

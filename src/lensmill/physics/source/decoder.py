@@ -161,13 +161,21 @@ def _unpack(path: pathlib.Path) -> dict[str, Any]:
 def load(path: str | os.PathLike[str]) -> tuple[DecoderConfig, Params, dict[str, Any]]:
     """(config, params, card) of a weights file, bit for bit as saved; WeightsError says what is wrong with it."""
     path = pathlib.Path(path)
-    content = _unpack(path)
-    stored = json.loads(content["config"])
-    config = DecoderConfig(**{**stored, "channels": tuple(stored["channels"])})
-    _, template = _abstract(config)
+    try:
+        content = _unpack(path)
+        stored = json.loads(content["config"])
+        config = DecoderConfig(**{**stored, "channels": tuple(stored["channels"])})
+        found = {name: (leaf.shape, leaf.dtype.kind) for name, leaf in content["params"].items()}
+        card = json.loads(content["card"])
+        _, template = _abstract(config)
+    except WeightsError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise WeightsError(f"{path}: not built as weights are ({type(error).__name__}: {error})") from error
     shapes = {name: leaf.shape for name, leaf in _named(template).items()}
-    found = {name: leaf.shape for name, leaf in content["params"].items()}
-    if found != shapes:
+    if found != {name: (shape, "f") for name, shape in shapes.items()}:
         raise WeightsError(f"{path}: the weights do not fit the architecture {config}")
+    if unsound := [name for name in shapes if not np.all(np.isfinite(content["params"][name]))]:
+        raise WeightsError(f"{path}: weights that are not finite, in {', '.join(unsound)}: train the network again")
     leaves = [jnp.asarray(content["params"][name]) for name in shapes]
-    return config, jax.tree.unflatten(jax.tree.structure(template), leaves), json.loads(content["card"])
+    return config, jax.tree.unflatten(jax.tree.structure(template), leaves), card

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lensmill.errors import Problem
 from lensmill.files.atomic import file_sha256, json_sha256
+from lensmill.files.reading import is_readable
 from lensmill.survey.catalogue import CatalogueRow
 
 FITS_SUFFIX = re.compile(r"\.(fits?|fts)(\.(gz|fz))?$", re.IGNORECASE)
@@ -72,12 +73,13 @@ def _grouped(folder: Path, changed: float) -> Mapping[str, dict[str, list[str]]]
 
 def parts(path: Path) -> dict[str, list[Path]]:
     """The files beside an image that hold its other planes, by the plane; none for a file that is a whole, or no image."""
-    if not path.parent.is_dir() or not FITS_SUFFIX.search(path.name):
-        return {}
     whole, role = named(path.name)
-    if role not in ("", IMAGE):
+    if not FITS_SUFFIX.search(path.name) or role not in ("", IMAGE):
         return {}
-    together = _listed(path.parent).get(whole, {})
+    try:
+        together = _listed(path.parent).get(whole, {})
+    except (OSError, ValueError):  # a folder that is not there, cannot be listed, or whose name no folder can have
+        return {}
     if len(together.get(IMAGE, [])) > 1:
         return {}  # two images of one name: whose the other planes are, the name does not tell
     return {name: [path.parent / file for file in files] for name, files in together.items() if name != IMAGE}
@@ -111,9 +113,9 @@ def lens_files(row: CatalogueRow) -> list[Path]:
 
 
 def hashed(path: Path) -> str | None:
-    """The SHA-256 of a file's bytes; None where it cannot be read."""
+    """The SHA-256 of a regular file's bytes; None where there is none, or it cannot be read."""
     try:
-        return file_sha256(path)
+        return file_sha256(path) if is_readable(path) else None
     except OSError:
         return None
 

@@ -4,12 +4,14 @@ import numpy as np
 from astropy.io import fits
 
 from lensmill.survey.catalogue import CatalogueRow
+from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
 from lensmill.survey.products.base import Adapter, Content, Flag, Product, number, pixels, whole_header
 from lensmill.survey.products.flags import by_name, dictionary_of, flags_of, no_data
 from lensmill.survey.products.noise import EXPOSURE, IVAR, from_weights, meaning_of_weights
 from lensmill.survey.products.photometry import CARDS, stated_zero_point
 from lensmill.survey.psf_model import KEYWORDS
+from lensmill.survey.used import meant_by_mask
 
 STANDARD, VARIANCE, INVERSE, WEIGHTS = (
     ("RMS", "ERR", "SIGMA"),
@@ -52,17 +54,18 @@ def _noise(
     return from_weights(found) if meaning == IVAR else None
 
 
-def _mask(content: Content, image: np.ndarray, findings: Findings) -> tuple[Flag, ...]:
-    """What MASK leaves out, 0 as in our own form."""
+def _mask(content: Content, image: np.ndarray, row: CatalogueRow, findings: Findings) -> tuple[Flag, ...]:
+    """What MASK leaves out, 0 as in our own form, or what it or the catalogue says."""
     mask = content.plane("MASK")
     values = None if mask is None else pixels(mask, image.shape, findings)
-    if values is None:
+    if mask is None or values is None:
         return ()
     if not ((values == 0) | (values == 1)).all():
         hint = "a file of bits is named _flag; give it a dictionary in cards MP_<name>, or name bits in mask_flags"
         findings.problem("MASK", "1 (use) or 0 in every pixel", "other numbers", hint)
         return ()
-    return (Flag("MASK", "0, not used", True, values == 0),)
+    left_out = ~meant_by_mask(Extension(values, mask.header), row.mask_use, findings)
+    return (Flag("MASK", "not used", True, left_out),)
 
 
 def _marks(content: Content, image: np.ndarray, row: CatalogueRow, findings: Findings) -> tuple[Flag, ...]:
@@ -85,7 +88,7 @@ def _read(content: Content, row: CatalogueRow, findings: Findings) -> Product | 
         return None
     header = whole_header(content, plane, HEADER)
     variance = _noise(content, header, image, row, findings)
-    flags = (*_mask(content, image, findings), *_marks(content, image, row, findings))
+    flags = (*_mask(content, image, row, findings), *_marks(content, image, row, findings))
     if len(findings.problems) > before:
         return None
     unit = str(header.get("BUNIT", "")).strip()

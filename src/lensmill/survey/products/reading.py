@@ -1,11 +1,13 @@
 """Files to planes: every part of a lens's file and of the files that are joined to it, whole or with the reason why not."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
+from lensmill.files.reading import MEBI
 from lensmill.survey.extensions import read_file, readable_header, within
 from lensmill.survey.findings import Findings
 from lensmill.survey.products.base import Content, Plane
@@ -13,6 +15,7 @@ from lensmill.survey.products.files import IMAGE, ROLES, named, parts
 
 KINDS = ("IMAGETYP", "IMTYPE", "EXTTYPE")  # cards that say what an extension without a name is
 PSF = "PSF"
+LARGEST = 256 * MEBI  # of all planes of a file: ten of the largest images
 NAMELESS = ("PRIMARY", "COMPRESSED_IMAGE")
 
 
@@ -28,7 +31,8 @@ def _plane(unit: fits.hdu.base.ExtensionHDU, file: str, findings: Findings) -> P
     header = readable_header(_name(unit) or "the first header", unit.header, findings)
     if isinstance(unit, fits.BinTableHDU) and not isinstance(unit, fits.CompImageHDU):
         return Plane(_name(unit), header, table=np.array(unit.data), file=file)
-    if not getattr(unit, "is_image", False) or unit.data is None or unit.data.size == 0:
+    shape = tuple(unit.shape) if getattr(unit, "is_image", False) else ()
+    if not shape or 0 in shape or unit.data is None:
         return Plane(_name(unit), header, file=file)
     data = np.array(unit.data)
     while data.ndim > 2 and data.shape[0] == 1:
@@ -38,7 +42,28 @@ def _plane(unit: fits.hdu.base.ExtensionHDU, file: str, findings: Findings) -> P
 
 def planes_in(content: bytes, file: str, findings: Findings) -> tuple[Plane, ...] | None:
     """The planes of a file's bytes; None after recording why they cannot be read."""
-    return within(content, findings, lambda units: tuple(_plane(unit, file, findings) for unit in units))
+    return within(content, findings, lambda units: _planes(units, file, findings))
+
+
+def _planes(units: fits.HDUList, file: str, findings: Findings) -> tuple[Plane, ...] | None:
+    """All planes; None after recording that they are more than those of a cutout, by their headers, before a pixel is read."""
+    size = sum(_size(unit) for unit in units)
+    if size > LARGEST:
+        findings.problem(
+            "", f"at most {LARGEST / MEBI:.0f} MiB of pixels", f"{size / MEBI:.0f} MiB", "cut out the lens"
+        )
+        return None
+    return tuple(_plane(unit, file, findings) for unit in units)
+
+
+def _size(unit: fits.hdu.base.ExtensionHDU) -> int:
+    """The bytes that the pixels or the table of an extension take in memory."""
+    if isinstance(unit, fits.BinTableHDU) and not isinstance(unit, fits.CompImageHDU):
+        return int(unit.header.get("NAXIS1", 0)) * int(unit.header.get("NAXIS2", 0))
+    scaled = any(key in unit.header for key in ("BSCALE", "BZERO", "BLANK"))
+    return math.prod(getattr(unit, "shape", None) or (0,)) * (
+        8 if scaled else abs(int(unit.header.get("BITPIX", 8))) // 8
+    )
 
 
 def planes_of_file(path: Path, findings: Findings) -> tuple[Plane, ...] | None:

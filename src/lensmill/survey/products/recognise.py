@@ -2,11 +2,9 @@
 
 import dataclasses
 import math
-import warnings
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from lensmill.files.atomic import json_sha256, sha256
 from lensmill.survey.catalogue import CatalogueRow
@@ -19,6 +17,7 @@ from lensmill.survey.products.flags import mask_of
 from lensmill.survey.products.photometry import stated_zero_point
 from lensmill.survey.products.psf import check_band, normalised, stamp_of, survey_psf
 from lensmill.survey.products.reading import PSF, content_of
+from lensmill.survey.sky import stated_centre
 
 OWN = "lensmill's own form"
 ARCHIVES: tuple[Adapter, ...] = (hst.HST, jwst.JWST, ground.EUCLID, afw.RUBIN, afw.HSC, ground.DES, ground.LEGACY)
@@ -92,18 +91,7 @@ def _place(row: CatalogueRow, header: fits.Header, shape: tuple[int, ...]) -> tu
     """Right ascension and declination of the lens, deg: the catalogue's, or those of the image's middle."""
     if row.ra is not None and row.dec is not None:
         return row.ra, row.dec
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            wcs = WCS(header, naxis=2)
-            ra, dec = (
-                wcs.all_pix2world([[(shape[1] - 1) / 2, (shape[0] - 1) / 2]], 0)[0]
-                if wcs.has_celestial
-                else (np.nan,) * 2
-            )
-    except (ValueError, TypeError, KeyError, AssertionError):
-        return None
-    return (float(ra), float(dec)) if np.isfinite(ra + dec) else None
+    return stated_centre(header, shape)
 
 
 def _psf(row: CatalogueRow, band: str, header: fits.Header, shape: tuple[int, ...], findings: Findings) -> Plane | None:
