@@ -62,9 +62,8 @@ def decide(wildcards):
         DECIDED.append(True)
         workflow.dag_settings.rerun_triggers = frozenset()
         workflow.dag_settings.force_incomplete = True
-        steps = {rule: rule for rule in STEPS} | {"all": None}
-        asked = [steps.get(name) for name in workflow.dag_settings.targets]
-        targets = ALL if not asked or None in asked else asked
+        asked = set(workflow.dag_settings.targets)
+        targets = asked if asked and asked <= set(STEPS) else ALL
         stale = stale_results(SCHEDULE, targets, CONFIG_FILE, keep=not workflow.dryrun)
         workflow.dag.forcefiles.update(str(path) for path in stale)
     return []

@@ -23,7 +23,5 @@ rule validate:
     resources:
         mem_mb=grown(2000),
         runtime=grown(60),
-    params:
-        config=CONFIG_FILE,
     script:
         "../scripts/validate.py"

@@ -8,7 +8,7 @@ from lensmill.planning.currency import record_run
 from lensmill.survey.validation import check_survey, write_validation
 
 if __name__ == "__main__":
-    config = load(snakemake.params.config)
+    config = load(snakemake.input.config)
     validation = check_survey(config, known_parameters(), jobs=snakemake.threads)
     if validation.problems:
         raise ConfigError(validation.problems)
