@@ -1,6 +1,6 @@
 # Everything runs in .venv, built from envs/lock*.txt. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs lock clean
+.PHONY: help install demo test soak check docs lock clean
 .DELETE_ON_ERROR:
 
 # Some systems forbid Python to keep bytecode; every process would compile its imports anew.
@@ -12,7 +12,7 @@ STAMP := .venv/.installed$(CUDA:%=-cuda%)
 
 # Processes that run tests.
 JOBS ?= 2
-PYTEST := pytest -n $(JOBS) --dist loadfile
+PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header $(UPGRADE)
 
@@ -28,10 +28,13 @@ $(STAMP): envs/install $(wildcard envs/lock*.txt) pyproject.toml
 demo: install ## simulate a small survey, fit it, write its report
 	snakemake --cores all --workflow-profile workflow/profiles/default --configfile config/demo.yaml
 
-test: check ## checks, then all tests: fast ones in float64, those on pixels in float32, slow ones
-	$(PYTEST) -m "not slow"
-	$(PYTEST) -m "precision and not slow" --precision float32
-	$(PYTEST) -m slow
+test: check ## checks, then tests: all but those of `soak`, then those on pixels in float32; ten minutes on two cores
+	$(PYTEST) -m "not soak"
+	$(PYTEST) -m "precision and not soak" --precision float32
+
+soak: install ## what takes long: every fault and kill, Slurm, the tutorial, training, samplers, the golden run
+	$(PYTEST) -m soak
+	$(PYTEST) -m "precision and soak" --precision float32
 
 check: install ## style, types, import order, workflow lint
 	ruff check

@@ -12,6 +12,27 @@ import yaml
 from lensmill.device import runtime
 
 PRECISIONS = ("float64", "float32")
+# a file is one process's, which compiles its programs once
+LONGEST_FILES = (
+    "workflow/test_essential.py",
+    "physics/contracts/test_mass.py",
+    "model/test_program.py",
+    "model/test_precision.py",
+    "fit/test_comoving.py",
+    "fit/test_search.py",
+    "physics/contracts/test_light.py",
+    "physics/test_lensing.py",
+    "physics/source/test_standard_frame.py",
+    "physics/imaging/test_render.py",
+    "oracle/test_lenstronomy.py",
+    "checks/test_plausible.py",
+    "physics/source/test_decoder.py",
+    "sourcenet/test_train.py",
+    "simulation/test_mocks.py",
+    "report/test_pages.py",
+    "report/test_browser.py",
+    "preparation/test_prepare.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,14 +52,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the fixtures they ask for, and put slow ones last."""
+    """Mark tests by the fixtures they ask for, and put files that take longest first: the processes then end together."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"dtype", "precision"}:
             item.add_marker("precision")
         if "chromium" in fixtures:
             item.add_marker("browser")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When the file of a test has its turn."""
+    name = item.path.relative_to(Path(__file__).parent).as_posix()
+    return LONGEST_FILES.index(name) if name in LONGEST_FILES else len(LONGEST_FILES)
 
 
 @pytest.fixture(scope="session")

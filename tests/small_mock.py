@@ -1,11 +1,14 @@
 """A small mock lens that several tests fit."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lensmill.fit.problem import ImageData
-from lensmill.model.likelihood import observe
-from lensmill.model.parameters import build_family
+from lensmill.model.likelihood import Observation, observe
+from lensmill.model.parameters import Family, build_family
 from lensmill.model.program import assemble
 from lensmill.physics.imaging import Sampling, render
 
@@ -24,6 +27,12 @@ def kernel() -> np.ndarray:
     return shape / shape.sum()
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def clean_image(family: Family, values: dict[str, jax.Array], frame: Observation) -> jax.Array:
+    """The image without noise of named parameter values, its pixels those of a frame."""
+    return render(assemble(family, values, None), frame.grid, frame.psf, family.sampling)
+
+
 def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> ImageData:
     family = build_family(
         ("epl", "shear"), ("sersic",), "sersic", True, priors, sampling=Sampling(3), precision="float64"
@@ -31,8 +40,7 @@ def mock(priors: dict, seed: int = 0, truth: dict[str, float] = TRUTH) -> ImageD
     blank = observe(
         np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), np.ones((SIDE, SIDE), bool), kernel(), SCALE, "float64"
     )
-    system = assemble(family, {k: jnp.asarray(v) for k, v in truth.items()}, None)
-    clean = np.asarray(render(system, blank.grid, blank.psf, Sampling(3)))
+    clean = np.asarray(clean_image(family, {k: jnp.asarray(v) for k, v in truth.items()}, blank))
     rms = np.sqrt(0.004**2 + np.maximum(clean, 0) / 4000)
     noisy = clean + rms * np.random.default_rng(seed).normal(size=clean.shape)
     return ImageData(noisy, rms, np.ones((SIDE, SIDE), bool), kernel(), SCALE)

@@ -58,7 +58,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.workflow
 def test_the_tutorial_runs_as_it_stands(clone: Path) -> None:
     found = blocks("tutorial.md")

@@ -32,6 +32,7 @@ def test_the_made_up_survey_has_a_page(request: pytest.FixtureRequest, tmp_path:
     assert len(list((tmp_path / "results" / "survey" / "report" / "lenses").glob("*.html"))) == 60
 
 
+@pytest.mark.soak
 def test_the_page_opens_fast(request: pytest.FixtureRequest, tmp_path: Path, chromium: str) -> None:
     script = runpy.run_module("benchmarks.workflow.report")
     found = script["measure"](tmp_path, 2000, chromium, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lensmill.checks.derived import magnitudes
+from lensmill.results.quantities import magnitudes
 
 
 def test_magnitudes_are_those_of_each_draw_s_flux() -> None:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from lensmill.config import Model
-from lensmill.fit.comoving import BRIGHT, MOVED, POINTS, Following, follow, from_base, to_base
+from lensmill.fit import comoving
+from lensmill.fit.comoving import BRIGHT, MOVED, POINTS, Following, follow, from_base
 from lensmill.fit.problem import ImageData, Problem, pose
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
@@ -19,6 +20,7 @@ from lensmill.physics.imaging import render_source
 from small_mock import TRUTH, mock
 
 SOURCES = ("sersic", "shapelets", "pixels")
+to_base = jax.jit(comoving.to_base, static_argnums=0)
 
 
 def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None) -> tuple[Problem, np.ndarray]:
@@ -61,7 +63,7 @@ def test_it_is_one_to_one_and_leaves_the_reference_and_the_mass_alone(known: tup
 def test_volumes_stay_as_they_are(known: tuple) -> None:
     problem, base, way = known
     there = functools.partial(to_base, problem.family, problem.target, way)
-    slope = jax.jacfwd(there)(jnp.asarray(base + 0.2))
+    slope = jax.jit(jax.jacfwd(there))(jnp.asarray(base + 0.2))
     sign, size = np.linalg.slogdet(np.asarray(slope))
     assert (sign, size) == (1, pytest.approx(0, abs=1e-9))
 
@@ -109,6 +111,7 @@ def test_rays_are_those_of_the_arcs(known: tuple) -> None:
     assert len(set(zip(way.x.tolist(), way.y.tolist(), strict=True))) > POINTS / 2
 
 
+@pytest.mark.soak
 def test_a_wide_posterior_has_fewer_narrow_places(priors: dict) -> None:
     """Over draws of the Gaussian at the maximum: the stiffest direction there is, which is what a sampler's step has to bear."""
     pixels = mock(priors, truth=TRUTH | {"source_center_x": 0.45, "source_center_y": 0.225, "source_size": 0.12})

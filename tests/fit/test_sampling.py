@@ -125,7 +125,7 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
         assert float(found.step_size[2]) == pytest.approx(0.3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_chain_stuck_in_a_side_basin_comes_back(problem: Problem) -> None:
     right = at(problem)
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
@@ -153,7 +153,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(steps, [[0.15, 0.05], [0.05, 0.05]])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Problem) -> None:
     maximum = find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
@@ -187,7 +187,7 @@ def at(problem: Problem, **wrong: float) -> Maximum:
     return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem) -> None:
     """A minimum of its own, hundreds of nats high, reached from a source on the other side of the lens."""
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
@@ -206,7 +206,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem
     np.testing.assert_array_equal(again[-1].draws.base, last.draws.base)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> None:
     maximum = at(problem)
     begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
@@ -217,7 +217,7 @@ def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> No
     np.testing.assert_allclose(last.chains.step_size, kept.chains.step_size.mean())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("nearly", [ladder.AGREEING_RHAT, 0.0], ids=["chains agree", "chains disagree"])
 def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
     problem: Problem, nearly: float, monkeypatch: pytest.MonkeyPatch
@@ -232,7 +232,7 @@ def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
         np.testing.assert_allclose(after, before.mean() / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
     """On a GPU lenses go abreast, and what they get of each other's calls are NumPy's arrays; one has a chain astray."""
     problems = [pose(mock(priors, seed=seed), MODEL, priors) for seed in (0, 1)]
@@ -261,6 +261,7 @@ def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
         assert other.std() == pytest.approx(one.std(), rel=0.4)
 
 
+@pytest.mark.soak
 def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
     problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ HARD = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", HARD)
 def test_the_search_ends_in_the_basin_of_the_truth(kind: str, priors: dict) -> None:
     truth = BRIGHT | HARD[kind]
@@ -78,7 +79,7 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
     return drawn
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
     priors: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

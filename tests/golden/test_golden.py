@@ -10,6 +10,6 @@ from golden import differences, run_all
 KEPT = Path(__file__).with_name("golden.json")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_three_mocks_come_out_as_they_did(tmp_path: Path) -> None:
     assert differences(run_all(tmp_path), json.loads(KEPT.read_text()), bits=False) == []

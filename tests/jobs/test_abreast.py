@@ -30,7 +30,7 @@ def simulated(folder: Path) -> batch.Survey:
     return batch.open_survey(config, None)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_lenses_abreast_come_out_as_they_do_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone, together = simulated(tmp_path / "alone"), simulated(tmp_path / "together")
     broken, *whole = together.rows

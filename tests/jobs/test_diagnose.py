@@ -27,7 +27,7 @@ def test_a_source_is_as_strange_as_its_latents_over_all_chains(priors: dict) -> 
     assert diagnose._strangeness(Problem(plain, None, None, None), posterior) is None
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_minimum_below_the_draws_is_that_of_the_best_of_them(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = pose(mock(priors), MODEL, priors)
     family, target = problem.family, problem.target

@@ -13,7 +13,7 @@ from lensmill.model.program import Target, assemble, residuals
 from lensmill.physics.imaging import Sampling, render
 
 SIDE, SCALE = 80, 0.08
-DRAWS = 40
+DRAWS = 20
 FLUX = 1000.0
 SIGNAL_TO_NOISE = 300.0  # of the brightest pixel
 BACKGROUND = 0.1  # of the noise in the brightest pixel: the rest of it is the Poisson noise of the light

@@ -14,16 +14,22 @@ from lensmill.fit.search import descend, fit_light_alone
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import whitening
 from lensmill.infer.whitening import straighten, to_base, to_whitened
+from lensmill.model import program
 from lensmill.model.likelihood import observe
 from lensmill.model.parameters import Family, believe, build_family, constrain, parameter_names, unconstrain
-from lensmill.model.program import Target, assemble, linearise, potential, residuals
-from lensmill.physics.imaging import Sampling, render
+from lensmill.model.program import Target
+from lensmill.physics.imaging import Sampling
 from lensmill.physics.light import PROFILES as LIGHT
 from lensmill.physics.mass import PROFILES as MASS
 from lensmill.physics.source import PROFILES as SOURCE
 from lensmill.physics.source import Network, neural
 from lensmill.physics.source.decoder import DecoderConfig, coefficients, init
-from small_mock import SCALE, SIDE, TRUTH, kernel, mock
+from small_mock import SCALE, SIDE, TRUTH, clean_image, kernel, mock
+
+# as every caller has them: compiled whole, and not operation by operation
+linearise, potential, residuals = (
+    jax.jit(function, static_argnums=0) for function in (program.linearise, program.potential, program.residuals)
+)
 
 
 def neural_target(priors: dict, precision: str) -> tuple:
@@ -65,20 +71,19 @@ def test_a_source_is_decoded_once_however_often_the_image_looks_at_it(
         return looking(self, *arguments)
 
     monkeypatch.setattr(neural.Drawing, "relative_brightness", watching)
-    jax.make_jaxpr(functools.partial(residuals, family, target))(jnp.zeros(family.size))
+    jax.make_jaxpr(functools.partial(program.residuals, family, target))(jnp.zeros(family.size))
     assert len(decoded) == 1
     assert len(looked) > 1
 
 
-@pytest.mark.parametrize("sampling", [Sampling(1), Sampling(2, arcs=6)])
-def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(
-    priors: dict, precision: str, sampling: Sampling
-) -> None:
+def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str) -> None:
     family, target = neural_target(priors, precision)
-    family = dataclasses.replace(family, sampling=sampling)
+    family = dataclasses.replace(family, sampling=Sampling(2, arcs=6))
     x = jnp.asarray(0.3 * np.random.default_rng(2).normal(size=family.size))
     quick = linearise(family, target, x)
-    plain = gauss_newton.linearise(functools.partial(residuals, family, target), x)
+    plain = jax.jit(lambda target, x: gauss_newton.linearise(functools.partial(residuals, family, target), x))(
+        target, x
+    )
     tolerance = 1e-9 if precision == "float64" else 1e-4
     np.testing.assert_allclose(quick.residuals, plain.residuals, atol=tolerance)
     np.testing.assert_allclose(quick.jacobian, plain.jacobian, atol=tolerance * float(np.abs(plain.jacobian).max()))
@@ -87,9 +92,9 @@ def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(
 def test_gradients_equal_finite_differences(priors: dict) -> None:
     family, target = neural_target(priors, "float64")
     x = jnp.asarray(0.2 * np.random.default_rng(3).normal(size=family.size))
-    slope = jax.grad(lambda base: potential(family, target, base))(x)
+    slope = jax.jit(jax.grad(lambda base: potential(family, target, base)))(x)
     for i in range(family.size):
-        step = 1e-6 * jnp.eye(family.size)[i]
+        step = 1e-6 * np.eye(family.size)[i]
         both = [float(potential(family, target, x + sign * step)) for sign in (1, -1)]
         assert float(slope[i]) == pytest.approx((both[0] - both[1]) / 2e-6, rel=2e-4, abs=2e-3)
 
@@ -169,7 +174,7 @@ def test_latents_are_the_last_vector(priors: dict) -> None:
     np.testing.assert_array_equal(values["latents"], base[-5:])
 
 
-@pytest.mark.parametrize("source", ["shapelets", "pixels"])
+@pytest.mark.parametrize("source", [pytest.param("shapelets", marks=pytest.mark.soak), "pixels"])
 def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision: str) -> None:
     """From the prior's middle, the program's own Jacobian leads down to the noise of a mock that the same model made."""
     family = vector_family(priors, source, precision=precision, sampling=Sampling(1, 4))
@@ -178,8 +183,7 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
     noise = np.random.default_rng(5).normal(size=(SIDE, SIDE))
     everywhere = np.ones((SIDE, SIDE), bool)
     blank = observe(np.zeros((SIDE, SIDE)), np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
-    system = assemble(family, constrain(family, beliefs, truth), None)
-    image = np.asarray(render(system, blank.grid, blank.psf, family.sampling), float) + 0.02 * noise
+    image = np.asarray(clean_image(family, constrain(family, beliefs, truth), blank), float) + 0.02 * noise
     observation = observe(image, np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
     target = Target(observation, beliefs, None)
     start = truth.at[len(family.names) :].set(0.0)
@@ -189,6 +193,7 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
     assert 2 * float(end.cost) / SIDE**2 < 1.2
 
 
+@pytest.mark.soak
 def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
     family = vector_family(priors, "shapelets", precision="float64")
     led_by = sampling.lens_parameters(family)
@@ -197,7 +202,7 @@ def test_a_mass_is_straightened_beside_vectors(priors: dict) -> None:
     observation = observe(image, image + 0.02, everywhere, kernel(), SCALE, "float64")
     target = Target(observation, believe(family, priors, 8.0, 0.01), None)
     base = jnp.asarray(0.3 * np.random.default_rng(4).normal(size=family.size))
-    jacobian = jax.jit(functools.partial(linearise, family))(target, base).jacobian
+    jacobian = linearise(family, target, base).jacobian
     frame = jax.jit(lambda at, scale: straighten(functools.partial(residuals, family, target), at, scale, led_by))(
         base, whitening(jacobian @ jacobian.T)
     )
@@ -213,15 +218,16 @@ def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:
 
 
 def test_two_profiles_of_one_kind_take_different_parts_of_the_lens_light(priors: dict) -> None:
-    family = build_family(("epl", "shear"), ("sersic", "sersic"), "sersic", False, priors, precision="float64")
+    family = build_family(
+        ("epl", "shear"), ("sersic", "sersic"), "sersic", False, priors, sampling=Sampling(1), precision="float64"
+    )
     truth = TRUTH | {
         f"light1_{name.removeprefix('light_')}": v for name, v in TRUTH.items() if name.startswith("light_")
     }
     truth |= {"source_flux": 0.0, "light_size": 0.3, "light1_size": 1.5, "light1_n": 1.0, "light1_flux": 30.0}
     everywhere = np.ones((SIDE, SIDE), bool)
     blank = observe(np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), everywhere, kernel(), SCALE, "float64")
-    system = assemble(family, {name: jnp.asarray(truth[name]) for name in family.names}, None)
-    image = np.asarray(render(system, blank.grid, blank.psf, Sampling(1)))
+    image = np.asarray(clean_image(family, {name: jnp.asarray(truth[name]) for name in family.names}, blank))
     rms = np.sqrt(0.004**2 + image / 4000)
     observation = observe(image, rms, everywhere, kernel(), SCALE, "float64")
     target = Target(observation, believe(family, priors, 50.0, 0.01), None)

@@ -32,7 +32,7 @@ def mocks(truth: dict, lenses: int, samples: int, seed: int) -> Evidence:
     return Evidence(tuple(f"m{i}" for i in range(lenses)), draws, log_prior, unbounded)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_200_mocks_give_their_population_back():
     tree = infer(mocks(KNOWN, 200, 200, 1), warmup=200, draws=300, chains=2)
     for name, truth in KNOWN.items():
@@ -47,7 +47,7 @@ def test_200_mocks_give_their_population_back():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_mean_of_the_posterior_medians_is_not_enough():
     """A prior that pulls every lens towards 2.0 does not pull the population once its draws are re-weighted."""
     truth = KNOWN | {"gamma_mean": 2.3, "gamma_scatter": 0.08}
@@ -59,7 +59,7 @@ def test_the_mean_of_the_posterior_medians_is_not_enough():
     assert abs(float(mean.mean()) - 2.3) < abs(naive - 2.3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ranks_of_the_truth_are_flat():
     """Twenty populations drawn from the prior of the program itself, each inferred from 40 lenses."""
     rng, ranks = np.random.default_rng(5), {name: [] for name in KNOWN}

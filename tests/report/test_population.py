@@ -33,7 +33,7 @@ def command(*arguments):
     return result.exit_code, result.output
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_population_of_a_run_has_a_page(run):
     code, output = command(run.run.root, "--json", "--draws", "50")
     found = json.loads(output)

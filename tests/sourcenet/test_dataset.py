@@ -35,7 +35,7 @@ def test_the_card_says_what_they_are(made: Dataset) -> None:
     assert made.card["statistics"]["peak_brightness"][2] == pytest.approx(np.median(peaks), abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_number_of_processes_changes_nothing() -> None:
     one, two = (generate(2 * dataset.CHUNK + 3, 8, jobs, quiet()) for jobs in (1, 2))
     np.testing.assert_array_equal(one[0], two[0])

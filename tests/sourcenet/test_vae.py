@@ -80,7 +80,7 @@ def test_the_objective_is_finite_and_moves_every_weight(params: dict) -> None:
     def loss(params: dict) -> jax.Array:
         return sum(vae.objective(params, stamps, jnp.full(4, SKY), jax.random.key(0), CONFIG))
 
-    slopes = jax.tree_util.tree_leaves_with_path(jax.grad(loss)(params))
+    slopes = jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params))
     still = [jax.tree_util.keystr(path) for path, slope in slopes if not np.any(np.asarray(slope))]
     assert all(np.all(np.isfinite(slope)) for _, slope in slopes)
     assert not still

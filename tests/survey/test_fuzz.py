@@ -20,7 +20,7 @@ from lensmill.survey.catalogue import CatalogueRow, read_catalogue, read_ids
 from lensmill.survey.cutout import read_cutout
 from lensmill.survey.validation import check_lens
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 SECONDS, PATIENCE, MEMORY = 10, 100, 1 << 30  # of CPU, and on the clock, for one file; bytes at the most
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]

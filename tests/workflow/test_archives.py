@@ -55,7 +55,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, priors: dict) -> tuple[RunF
     return RunFolder(run.folder), zero_points
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_product_is_fitted_as_our_own_form_is(fitted, product):
     folder, zero_points = fitted
@@ -73,7 +73,7 @@ def test_a_product_is_fitted_as_our_own_form_is(fitted, product):
             assert 23.9 - 2.5 * np.log10(density.median) == pytest.approx(magnitude.median, abs=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("product", [product for product in PRODUCTS if product != "separate files"])
 def test_the_light_of_the_whole_model_has_the_product_s_magnitude(fitted, priors, product):
     folder, zero_points = fitted
@@ -83,7 +83,7 @@ def test_the_light_of_the_whole_model_has_the_product_s_magnitude(fitted, priors
     assert found == pytest.approx(zero_points[name] - 2.5 * np.log10(mock(priors).image.sum()), abs=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_was_read_and_masked_is_on_the_lens_s_page_and_magnitudes_in_the_catalogue(fitted):
     from astropy.table import Table
 

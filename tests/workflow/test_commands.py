@@ -36,7 +36,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.workflow
 def test_one_lens_is_fitted_without_snakemake(config: Path, tmp_path: Path) -> None:
     assert run("simulate", config)[0] == 0
@@ -121,7 +121,7 @@ def test_a_run_that_has_not_begun_has_no_report(config: Path) -> None:
     assert "the run has not begun" in said
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_network_is_trained_and_its_galaxies_are_described(config: Path, tmp_path: Path) -> None:
     code, said = run("train", config)
     assert code == 0, said

@@ -22,7 +22,7 @@ from lensmill.planning.schedule import schedule
 from lensmill.planning.state import survey_state
 from lensmill.results.layout import RunFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow]
+pytestmark = [pytest.mark.soak, pytest.mark.workflow]
 
 
 @pytest.fixture(scope="module")

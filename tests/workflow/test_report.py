@@ -29,7 +29,7 @@ def test_every_caption_belongs_to_a_result() -> None:
     assert set(used) | {"workflow"} == written
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.workflow
 def test_a_finished_run_has_snakemake_s_report(tmp_path: Path, chromium: str) -> None:
     command, folder = survey(tmp_path, "told", lenses=3, batch_size=3)

@@ -22,7 +22,7 @@ QUICK = (
     "--max-jobs-per-timespan", "100/1s",
 )  # fmt: skip
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow]
+pytestmark = [pytest.mark.soak, pytest.mark.workflow]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from surveys import computed, draws, kill_once_there, run, stamps, survey
 
 from lensmill.results.layout import RunFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow]
+pytestmark = [pytest.mark.soak, pytest.mark.workflow]
 
 LENSES = [f"same-000{i}" for i in range(1, 6)]
 END = {"all", "validate", "catalogue", "report", "pages", "diagnose"}

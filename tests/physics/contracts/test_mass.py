@@ -23,6 +23,7 @@ from mass_contract import (
     nothing_is_infinite,
     points,
     positions_may_be_moved_turned_and_scaled,
+    second_derivatives_are_finite,
 )
 
 from lensmill.physics.lensing import convergence
@@ -33,8 +34,23 @@ def test_every_profile_has_a_row() -> None:
     assert {name: row.profile for name, row in ROWS.items()} == PROFILES
 
 
-@pytest.mark.parametrize("contract", CONTRACT, ids=lambda contract: contract.__name__)
-@pytest.mark.parametrize("name", ROWS)
+# the longest of all programs to compile
+LONGEST = ("epl_multipoles", second_derivatives_are_finite)
+
+
+@pytest.mark.parametrize(
+    ("name", "contract"),
+    [
+        pytest.param(
+            name,
+            contract,
+            id=f"{name}-{contract.__name__}",
+            marks=[pytest.mark.soak] if (name, contract) == LONGEST else [],
+        )
+        for name in ROWS
+        for contract in CONTRACT
+    ],
+)
 def test_contract(name: str, contract: Callable, dtype: jnp.dtype) -> None:
     contract(ROWS[name], dtype, {})
 
@@ -46,12 +62,22 @@ def corners(draw: st.DrawFn, row: Row) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_contract_in_the_corners(name: str, dtype: jnp.dtype) -> None:
-    row = ROWS[name]
+    hold(ROWS[name], [contract for contract in DRAWN if (name, contract) != LONGEST], dtype)
+
+
+@pytest.mark.soak
+def test_the_longest_contract_in_the_corners(dtype: jnp.dtype) -> None:
+    name, contract = LONGEST
+    hold(ROWS[name], [contract], dtype)
+
+
+def hold(row: Row, contracts: list[Callable], dtype: jnp.dtype) -> None:
+    """Hold a profile to contracts at random values of its parameters."""
 
     @settings(max_examples=15)
     @given(corners(row))
     def holds(values: dict[str, float]) -> None:
-        for contract in DRAWN:
+        for contract in contracts:
             contract(row, dtype, values)
 
     holds()

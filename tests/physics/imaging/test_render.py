@@ -7,14 +7,13 @@ import pytest
 import scipy.special
 
 from lensmill.conventions.shapes import HALF_LIGHT
+from lensmill.physics import imaging
 from lensmill.physics.grid import bin_pixels, centred_grid
 from lensmill.physics.imaging import (
     PSF,
     LensSystem,
     Sampling,
     kernel_transform,
-    render_lens_light,
-    render_source,
     sub_pixels,
     transform_shape,
 )
@@ -22,6 +21,9 @@ from lensmill.physics.light import Gaussian, LightModel, Sersic
 from lensmill.physics.mass import MassModel
 
 SHAPE, SCALE, WIDTH = (40, 48), 0.05, 1.1
+render_lens_light, render_source = (
+    jax.jit(how, static_argnums=3) for how in (imaging.render_lens_light, imaging.render_source)
+)
 
 
 def system(center_x: float, center_y: float, n: float) -> LensSystem:
@@ -109,7 +111,7 @@ def test_the_window_follows_the_light_and_stays_inside() -> None:
 
 def test_the_core_has_finite_slopes() -> None:
     grid, kernel = centred_grid(SHAPE, SCALE, jnp.float64), psf()
-    slope = jax.grad(lambda lens: jnp.sum(render_lens_light(lens, grid, kernel, Sampling(2, 8)) ** 2))
+    slope = jax.jit(jax.grad(lambda lens: jnp.sum(render_lens_light(lens, grid, kernel, Sampling(2, 8)) ** 2)))
     for leaf in jax.tree.leaves(slope(system(0.0, 0.0, 8.0))):
         assert np.all(np.isfinite(leaf))
 

@@ -11,8 +11,9 @@ import scipy.signal
 from flax import nnx, serialization
 
 from lensmill.physics.source import decoder
-from lensmill.physics.source.decoder import Convolution, DecoderConfig, WeightsError, coefficients, init, load, save
+from lensmill.physics.source.decoder import Convolution, DecoderConfig, WeightsError, load, save
 
+coefficients, init = jax.jit(decoder.coefficients, static_argnums=2), jax.jit(decoder.init, static_argnums=1)
 CONFIG = DecoderConfig(latents=6, nodes=16, channels=(8, 4))
 CARD = {"galaxies": {"seed": 1}, "note": "é"}
 
@@ -53,7 +54,7 @@ def test_float32_is_close_to_float64(params: dict) -> None:
 def test_coefficients_stay_within_the_bound(params: dict) -> None:
     far = coefficients(params, 1e4 * latents(3), CONFIG)
     assert float(jnp.abs(far).max()) <= CONFIG.bound
-    slope = jax.jacrev(lambda z: coefficients(params, z, CONFIG))(1e4 * latents(3))
+    slope = jax.jit(jax.jacrev(lambda z: coefficients(params, z, CONFIG)))(1e4 * latents(3))
     assert np.all(np.isfinite(slope))
 
 
@@ -80,6 +81,7 @@ def test_vmap_agrees_with_one_by_one(params: dict) -> None:
 def test_derivatives_are_smooth_along_any_direction(params: dict) -> None:
     z, direction, step = latents(6), latents(7), 1e-4
 
+    @jax.jit
     def slope(t: float) -> jax.Array:
         return jax.jvp(lambda t: coefficients(params, z + t * direction, CONFIG), (t,), (1.0,))[1]
 

@@ -11,6 +11,7 @@ from scipy.interpolate import BSpline
 from lensmill.physics.source import standard_frame
 
 NODES = 32
+brightness, read_spline = jax.jit(standard_frame.brightness), jax.jit(standard_frame.read_spline)
 
 
 def spline(seed: int, scale: float = 1.0, nodes: int = NODES, dtype: str = "float64") -> jax.Array:
@@ -34,23 +35,23 @@ def test_flux_over_the_plane_is_one(seed: int, scale: float, nodes: int) -> None
     t, turn = (np.arange(600) + 0.5) / 100, (np.arange(96) + 0.5) * 2 * np.pi / 96
     radius, ring = np.expm1(t) / 10, np.exp(t) / 10 / 100  # out to 40 half-light radii
     x, y = (jnp.asarray(radius[:, None] * turned(turn)) for turned in (np.cos, np.sin))
-    light = standard_frame.brightness(spline(seed, scale, nodes), x, y).mean(1)
+    light = brightness(spline(seed, scale, nodes), x, y).mean(1)
     total = float(jnp.sum(light * 2 * np.pi * radius * ring))
     assert total == pytest.approx(1.0, abs=4e-3)
 
 
 def test_the_base_alone_has_half_its_light_within_one() -> None:
     radius = jnp.linspace(0, 30, 60001)
-    density = standard_frame.brightness(jnp.zeros((NODES, NODES)), radius, 0 * radius) * 2 * jnp.pi * radius
+    density = brightness(jnp.zeros((NODES, NODES)), radius, 0 * radius) * 2 * jnp.pi * radius
     growth = np.cumsum(np.asarray(density)) * float(radius[1])
     assert np.interp(0.5, growth, radius) == pytest.approx(1.0, abs=0.05)
 
 
 def test_brightness_is_positive_and_decays() -> None:
     x, y = rays(0, 500, 4.0)
-    values = standard_frame.brightness(spline(0, 2.0), x, y)
+    values = brightness(spline(0, 2.0), x, y)
     assert np.all(np.asarray(values) > 0)
-    far = standard_frame.brightness(spline(0, 2.0), jnp.array([20.0, 40.0]), jnp.zeros(2))
+    far = brightness(spline(0, 2.0), jnp.array([20.0, 40.0]), jnp.zeros(2))
     assert far[0] < 1e-9
     assert far[1] < far[0]
 
@@ -97,13 +98,13 @@ def test_reading_agrees_with_scipy() -> None:
     along_u = BSpline.design_matrix(U * per_unit + middle, knots, 3).toarray()
     along_v = BSpline.design_matrix(V * per_unit + middle, knots, 3).toarray()
     expected = np.einsum("ri,ij,rj->r", along_v, np.asarray(c), along_u)
-    np.testing.assert_allclose(standard_frame.read_spline(c, jnp.asarray(U), jnp.asarray(V)), expected, atol=1e-12)
+    np.testing.assert_allclose(read_spline(c, jnp.asarray(U), jnp.asarray(V)), expected, atol=1e-12)
 
 
 def test_reading_is_continuous_to_the_second_derivative() -> None:
     c, step, v = spline(6), 1e-4, 0.3
     knots = (np.arange(2, NODES - 3) - (NODES - 1) / 2) * 2 * standard_frame.STRETCH / (NODES - 3)
-    slope = jax.vmap(jax.grad(lambda u: standard_frame.read_spline(c, u[None], jnp.full(1, v))[0]))
+    slope = jax.jit(jax.vmap(jax.grad(lambda u: read_spline(c, u[None], jnp.full(1, v))[0])))
     left, right = jnp.asarray(knots) - step, jnp.asarray(knots) + step
     bend_left = (slope(left) - slope(left - step)) / step
     bend_right = (slope(right + step) - slope(right)) / step
@@ -117,14 +118,14 @@ def test_gradients_agree_with_finite_differences() -> None:
     dc, dx, dy = spline(17, nodes=10), *rays(17, 12)
 
     def moved(t: float) -> jax.Array:
-        return standard_frame.brightness(c + t * dc, x + t * dx, y + t * dy)
+        return brightness(c + t * dc, x + t * dx, y + t * dy)
 
     step = 1e-5
     expected = (moved(step) - moved(-step)) / (2 * step)
-    _, forward = jax.jvp(standard_frame.brightness, (c, x, y), (dc, dx, dy))
+    _, forward = jax.jvp(brightness, (c, x, y), (dc, dx, dy))
     np.testing.assert_allclose(forward, expected, rtol=1e-6, atol=1e-8)
     weights = rays(27, 12)[0]
-    gc, gx, gy = jax.grad(lambda *at: jnp.sum(weights * standard_frame.brightness(*at)), (0, 1, 2))(c, x, y)
+    gc, gx, gy = jax.jit(jax.grad(lambda *at: jnp.sum(weights * brightness(*at)), (0, 1, 2)))(c, x, y)
     reverse = jnp.sum(gc * dc) + jnp.sum(gx * dx) + jnp.sum(gy * dy)
     assert float(reverse) == pytest.approx(float(jnp.sum(weights * expected)), rel=1e-6)
 
@@ -132,40 +133,46 @@ def test_gradients_agree_with_finite_differences() -> None:
 @pytest.mark.parametrize("argument", [0, 1, 2])
 def test_partial_derivatives_agree_with_the_whole(argument: int) -> None:
     arguments = (spline(8, nodes=12), *rays(8, 9))
-    whole = jax.jacrev(standard_frame.read_spline, (0, 1, 2))(*arguments)[argument]
-    np.testing.assert_allclose(jax.jacfwd(standard_frame.read_spline, argument)(*arguments), whole, atol=1e-12)
-    np.testing.assert_allclose(jax.jacrev(standard_frame.read_spline, argument)(*arguments), whole, atol=1e-12)
+    whole = jax.jit(jax.jacrev(read_spline, (0, 1, 2)))(*arguments)[argument]
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(read_spline, argument))(*arguments), whole, atol=1e-12)
+    np.testing.assert_allclose(jax.jit(jax.jacrev(read_spline, argument))(*arguments), whole, atol=1e-12)
 
 
 def test_channels_are_read_like_splines() -> None:
     many = jnp.stack([spline(seed, nodes=14) for seed in range(3)], -1)
     U, V = standard_frame.stretch(*rays(9, 30))
-    one_by_one = jnp.stack([standard_frame.read_spline(many[..., k], U, V) for k in range(3)], -1)
+    one_by_one = jnp.stack([read_spline(many[..., k], U, V) for k in range(3)], -1)
     np.testing.assert_allclose(standard_frame.read_channels(many, U, V), one_by_one, atol=1e-13)
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (1e-30, 0.0), (1e5, -1e5), (1e30, 0.0), (np.inf, -np.inf)])
 @pytest.mark.parametrize("e1", [0.0, 0.999999, 1.0, 1.5])
 def test_no_nan_anywhere(dtype: jnp.dtype, place: tuple[float, float], e1: float) -> None:
-    c = spline(10, 2.0).astype(dtype)
+    arguments = (spline(10, 2.0).astype(dtype), *(jnp.asarray(p, dtype) for p in place), jnp.asarray(e1, dtype))
+    value, slopes = seen_and_slopes(*arguments)
+    assert np.isfinite(value)
+    for slope in slopes:
+        assert np.all(np.isfinite(slope))
+
+
+@jax.jit
+def seen_and_slopes(*arguments: jax.Array) -> tuple:
+    """The brightness at one place, the source's ellipticity being `e1`, and its derivative in every argument."""
 
     def value(c: jax.Array, x: jax.Array, y: jax.Array, e1: jax.Array) -> jax.Array:
-        zero = jnp.zeros((), dtype)
+        zero = jnp.zeros((), e1.dtype)
         X, Y = standard_frame.standardise(
             jnp.clip(x, -1e30, 1e30), jnp.clip(y, -1e30, 1e30), zero, zero, e1, zero, zero + 0.3
         )
-        return standard_frame.brightness(c, X[None], Y[None])[0]
+        return brightness(c, X[None], Y[None])[0]
 
-    arguments = (c, *(jnp.asarray(p, dtype) for p in place), jnp.asarray(e1, dtype))
-    assert np.isfinite(value(*arguments))
-    for slope in jax.grad(value, (0, 1, 2, 3))(*arguments):
-        assert np.all(np.isfinite(slope))
+    return jax.value_and_grad(value, (0, 1, 2, 3))(*arguments)
 
 
 def test_float32_is_close_to_float64() -> None:
     x, y = rays(11, 2000, 1.5)
-    wide = standard_frame.brightness(spline(11, 1.5), x, y)
-    narrow = standard_frame.brightness(spline(11, 1.5, dtype="float32"), x.astype("float32"), y.astype("float32"))
+    wide = brightness(spline(11, 1.5), x, y)
+    narrow = brightness(spline(11, 1.5, dtype="float32"), x.astype("float32"), y.astype("float32"))
     assert narrow.dtype == jnp.float32
     np.testing.assert_allclose(narrow, wide, rtol=3e-5)
 
@@ -175,9 +182,7 @@ def test_the_norm_takes_up_the_scale_of_the_light() -> None:
     flat = jnp.full((NODES, NODES), 3.0)
     ratio = float(standard_frame.norm(flat) / standard_frame.norm(0 * flat))
     assert ratio == pytest.approx(float(standard_frame.lift(jnp.asarray(3.0))), rel=1e-12)
-    np.testing.assert_allclose(
-        standard_frame.brightness(flat, x, y), standard_frame.brightness(0 * flat, x, y), rtol=1e-12
-    )
+    np.testing.assert_allclose(brightness(flat, x, y), brightness(0 * flat, x, y), rtol=1e-12)
 
 
 def test_lift_is_one_at_zero_positive_and_straight_where_it_is_bright() -> None:
