@@ -12,6 +12,15 @@
   }
   addEventListener("keydown", (event) => {
     const link = event.key in links && document.getElementById(links[event.key][0]);
-    if (link && !link.hidden && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.target === document.body) link.click();
+    if (
+      link &&
+      !link.hidden &&
+      !event.altKey &&
+      !event.ctrlKey &&
+      !event.metaKey &&
+      !event.shiftKey &&
+      event.target === document.body
+    )
+      link.click();
   });
 }

@@ -1,17 +1,25 @@
 // Small plots on a canvas: histograms and scatter plots of the lenses that pass the filter.
-const HEIGHT = 230, MARGIN = { left: 46, right: 10, top: 20, bottom: 34 }, RADIUS = 6;
-const paint = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+const HEIGHT = 230,
+  MARGIN = { left: 46, right: 10, top: 20, bottom: 34 },
+  RADIUS = 6;
+const paint = (name) =>
+  getComputedStyle(document.documentElement)
+    .getPropertyValue("--" + name)
+    .trim();
 const finite = (value) => value !== null && value !== undefined;
 
 function niceStep(span, count) {
-  const raw = span / count, power = 10 ** Math.floor(Math.log10(raw));
+  const raw = span / count,
+    power = 10 ** Math.floor(Math.log10(raw));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= raw);
 }
 
 function linearTicks(low, high, count, least = 0) {
-  const step = Math.max(least, niceStep(high - low, count)), ticks = [];
+  const step = Math.max(least, niceStep(high - low, count)),
+    ticks = [];
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push([k * step, (k * step).toFixed(decimals).replace("-", "−")]);
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++)
+    ticks.push([k * step, (k * step).toFixed(decimals).replace("-", "−")]);
   return ticks;
 }
 
@@ -19,19 +27,22 @@ function logTicks(low, high) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
     for (const step of high / low > 30 ? [1] : [1, 2, 5])
-      if (step * 10 ** power >= low * 0.999 && step * 10 ** power <= high * 1.001) ticks.push([step * 10 ** power, String(Number((step * 10 ** power).toPrecision(2)))]);
+      if (step * 10 ** power >= low * 0.999 && step * 10 ** power <= high * 1.001)
+        ticks.push([step * 10 ** power, String(Number((step * 10 ** power).toPrecision(2)))]);
   return ticks;
 }
 
 function padded(values, log) {
-  let low = Math.min(...values), high = Math.max(...values);
+  let low = Math.min(...values),
+    high = Math.max(...values);
   if (log) return [low / 1.3, high * 1.3];
   const margin = 0.05 * (high - low) || Math.abs(high) * 0.05 || 1;
   return [low - margin, high + margin];
 }
 
 function quantile(sorted, share) {
-  const at = share * (sorted.length - 1), below = Math.floor(at);
+  const at = share * (sorted.length - 1),
+    below = Math.floor(at);
   return sorted[below] + (at - below) * ((sorted[below + 1] ?? sorted[below]) - sorted[below]);
 }
 
@@ -43,14 +54,19 @@ class Plot {
     const head = this.card.appendChild(document.createElement("header"));
     head.appendChild(document.createElement("h3")).textContent = title;
     const lists = head.appendChild(document.createElement("span"));
-    this.lists = choices.filter(({ names }) => names.length).map(({ label, names, value }) => {
-      const list = lists.appendChild(document.createElement("select"));
-      list.setAttribute("aria-label", `${title}: ${label}`);
-      for (const name of names) list.add(new Option(name, name));
-      list.value = names.includes(value) ? value : names[0];
-      list.addEventListener("change", () => { this.show(this.rows); told(this.picked); });
-      return list;
-    });
+    this.lists = choices
+      .filter(({ names }) => names.length)
+      .map(({ label, names, value }) => {
+        const list = lists.appendChild(document.createElement("select"));
+        list.setAttribute("aria-label", `${title}: ${label}`);
+        for (const name of names) list.add(new Option(name, name));
+        list.value = names.includes(value) ? value : names[0];
+        list.addEventListener("change", () => {
+          this.show(this.rows);
+          told(this.picked);
+        });
+        return list;
+      });
     this.canvas = this.card.appendChild(document.createElement("canvas"));
     this.canvas.setAttribute("role", "img");
     this.note = this.card.appendChild(document.createElement("p"));
@@ -61,20 +77,40 @@ class Plot {
     Object.assign(this, { title, draw, rows: [] });
     this.listenToDrags();
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    this.canvas.addEventListener("pointerleave", () => { this.tip.hidden = true; });
-    this.canvas.addEventListener("click", (event) => { if (this.dragged) { this.dragged = false; return; } this.point(event); this.found?.go?.(); });
+    this.canvas.addEventListener("pointerleave", () => {
+      this.tip.hidden = true;
+    });
+    this.canvas.addEventListener("click", (event) => {
+      if (this.dragged) {
+        this.dragged = false;
+        return;
+      }
+      this.point(event);
+      this.found?.go?.();
+    });
     host.append(this.card);
   }
 
-  get picked() { return this.lists.map((list) => list.value); }
+  get picked() {
+    return this.lists.map((list) => list.value);
+  }
 
-  pick(values) { this.lists.forEach((list, i) => { if ([...list.options].some(({ value }) => value === values[i])) list.value = values[i]; }); }
+  pick(values) {
+    this.lists.forEach((list, i) => {
+      if ([...list.options].some(({ value }) => value === values[i])) list.value = values[i];
+    });
+  }
 
   // A box drawn on a plot that has a `select` gives it the ranges of both axes.
   listenToDrags() {
     let from = null;
-    const place = (event) => { const box = this.canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-    this.canvas.addEventListener("pointerdown", (event) => { from = this.select ? place(event) : null; });
+    const place = (event) => {
+      const box = this.canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    this.canvas.addEventListener("pointerdown", (event) => {
+      from = this.select ? place(event) : null;
+    });
     addEventListener("pointerup", (event) => {
       const begun = from;
       from = null;
@@ -82,10 +118,14 @@ class Plot {
       const ended = place(event);
       if (Math.abs(ended[0] - begun[0]) < RADIUS || Math.abs(ended[1] - begun[1]) < RADIUS) return;
       this.dragged = true;
-      const [left, top, right, bottom] = this.box, [xs, ys] = this.ranges;
+      const [left, top, right, bottom] = this.box,
+        [xs, ys] = this.ranges;
       const across = (at) => xs[0] + ((Math.min(right, Math.max(left, at)) - left) / (right - left)) * (xs[1] - xs[0]);
       const up = (at) => ys[0] + ((bottom - Math.min(bottom, Math.max(top, at))) / (bottom - top)) * (ys[1] - ys[0]);
-      this.select([across(begun[0]), across(ended[0])].sort((a, b) => a - b), [up(begun[1]), up(ended[1])].sort((a, b) => a - b));
+      this.select(
+        [across(begun[0]), across(ended[0])].sort((a, b) => a - b),
+        [up(begun[1]), up(ended[1])].sort((a, b) => a - b),
+      );
     });
   }
 
@@ -94,7 +134,8 @@ class Plot {
     this.targets = [];
     this.found = this.select = null;
     this.tip.hidden = true;
-    const ratio = devicePixelRatio || 1, width = this.canvas.clientWidth;
+    const ratio = devicePixelRatio || 1,
+      width = this.canvas.clientWidth;
     this.width = width;
     this.canvas.width = width * ratio;
     this.canvas.height = HEIGHT * ratio;
@@ -114,9 +155,11 @@ class Plot {
   }
 
   frame(xRange, yRange, { xLabel = "", yLabel = "", xLog = false, yLog = false, whole = false } = {}) {
-    const { pen } = this, { left: start, right, top, bottom } = MARGIN;
+    const { pen } = this,
+      { left: start, right, top, bottom } = MARGIN;
     const place = (range, log, from, to) => {
-      const map = log ? Math.log : (v) => v, [low, high] = range.map(map);
+      const map = log ? Math.log : (v) => v,
+        [low, high] = range.map(map);
       return (value) => from + ((map(value) - low) / (high - low)) * (to - from);
     };
     this.ranges = [xRange, yRange];
@@ -149,26 +192,36 @@ class Plot {
   }
 
   guide(value, along) {
-    const { pen, box } = this, at = along === "x" ? this.x(value) : this.y(value);
+    const { pen, box } = this,
+      at = along === "x" ? this.x(value) : this.y(value);
     if (along === "x" ? at < box[0] || at > box[2] : at < box[1] || at > box[3]) return;
     pen.save();
     pen.strokeStyle = paint("ink");
     pen.setLineDash([4, 4]);
     pen.globalAlpha = 0.6;
     pen.beginPath();
-    if (along === "x") { pen.moveTo(at, box[1]); pen.lineTo(at, box[3]); } else { pen.moveTo(box[0], at); pen.lineTo(box[2], at); }
+    if (along === "x") {
+      pen.moveTo(at, box[1]);
+      pen.lineTo(at, box[3]);
+    } else {
+      pen.moveTo(box[0], at);
+      pen.lineTo(box[2], at);
+    }
     pen.stroke();
     pen.restore();
   }
 
   dot(x, y, kind, target) {
-    const { pen, box } = this, at = this.x(x), level = this.y(y);
+    const { pen, box } = this,
+      at = this.x(x),
+      level = this.y(y);
     if (at < box[0] || at > box[2] || level < box[1] || level > box[3]) return;
     pen.globalAlpha = this.small ? 0.6 : 1;
     pen.fillStyle = pen.strokeStyle = paint.cache[kind];
     pen.beginPath();
     pen.arc(at, level, this.small ? 1.6 : 3, 0, 7);
-    if (kind === "certified") pen.fill(); else pen.stroke();
+    if (kind === "certified") pen.fill();
+    else pen.stroke();
     pen.globalAlpha = 1;
     this.targets.push({ x: at, y: level, ...target });
   }
@@ -177,11 +230,17 @@ class Plot {
     const { pen } = this;
     stacks.forEach((stack, bin) => {
       let base = 0;
-      const left = this.x(edges[bin]), right = this.x(edges[bin + 1]);
+      const left = this.x(edges[bin]),
+        right = this.x(edges[bin + 1]);
       for (const [kind, count] of stack) {
         pen.fillStyle = paint.cache[kind];
         pen.globalAlpha = 0.75;
-        pen.fillRect(left + 0.5, this.y(base + count), Math.max(1, right - left - 1), this.y(base) - this.y(base + count));
+        pen.fillRect(
+          left + 0.5,
+          this.y(base + count),
+          Math.max(1, right - left - 1),
+          this.y(base) - this.y(base + count),
+        );
         base += count;
       }
       pen.globalAlpha = 1;
@@ -190,12 +249,22 @@ class Plot {
   }
 
   point(event) {
-    const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+    const box = this.canvas.getBoundingClientRect(),
+      x = event.clientX - box.left,
+      y = event.clientY - box.top;
     let best = RADIUS ** 2 * 4;
     this.found = null;
     for (const target of this.targets) {
-      const far = "left" in target ? (x >= target.left && x < target.right ? 0 : Infinity) : (target.x - x) ** 2 + (target.y - y) ** 2;
-      if (far < best) { best = far; this.found = target; }
+      const far =
+        "left" in target
+          ? x >= target.left && x < target.right
+            ? 0
+            : Infinity
+          : (target.x - x) ** 2 + (target.y - y) ** 2;
+      if (far < best) {
+        best = far;
+        this.found = target;
+      }
     }
     this.canvas.style.cursor = this.found ? "pointer" : "";
     this.tip.hidden = !this.found;
