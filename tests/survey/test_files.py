@@ -160,3 +160,32 @@ def test_tiles_larger_than_their_image(recipe, row_of, tmp_path, tile):
     except InvalidInput:
         image = None
     assert image is None or np.allclose(image, recipe.sci, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("NAXIS1", "0"),
+        ("NAXIS1", "-8"),
+        ("NAXIS2", "1000000000000"),
+        ("TFIELDS", "0"),
+        ("TFORM1", "'0PB(1)  '"),
+        ("TFORM1", "'x'"),
+    ],
+)
+def test_a_compressed_image_whose_table_is_none(recipe, tmp_path, keyword, value):
+    """In a process of its own, since a row of no bytes ends one."""
+    recipe.compressed = True
+    path = recipe.write(tmp_path / "lens.fits")
+    content = path.read_bytes()
+    at = content.index(keyword.ljust(8).encode() + b"=", content.index(b"ZIMAGE") - 2880)
+    path.write_bytes(content[:at] + f"{keyword:8s}= {value:>20s}".ljust(80).encode() + content[at + 80 :])
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from lensmill.survey.validation import check_lens\n"
+        "from lensmill.survey.catalogue import CatalogueRow\n"
+        "print(*check_lens(CatalogueRow('J1', Path(sys.argv[1]), 1, 'c.csv:2'), 'auto').problems, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(path) in done.stdout

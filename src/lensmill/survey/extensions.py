@@ -13,6 +13,7 @@ from astropy.io import fits
 from lensmill.files.reading import MEBI, CannotRead, read_regular, unzipped
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.findings import Findings
+from lensmill.survey.fits_tables import misshapen
 from lensmill.survey.psf_model import KEYWORDS, KNOWN, instrument_fwhm
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ LARGEST_FILE = 512 * MEBI
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PSF = 8, 2048, 4096  # pixels
 MOST_UNITS = 1000
 OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
+LAID_OUT = "a compressed image, laid out as its table says"
 WHOLE = "is the file whole? compare its size with the original's, or copy it again"
 
 
@@ -153,27 +155,44 @@ def _missing(name: str, names: list[str], findings: Findings) -> None:
 
 
 def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> Extension | None:
-    if not getattr(unit, "is_image", False):
-        findings.problem(name, "an image", f"a {type(unit).__name__}", "")
-        return None
-    shape = tuple(unit.shape)
-    if not shape or 0 in shape:
-        findings.problem(name, "an image", "no pixels")
-        return None
-    if len(shape) != 2:
-        sides = " x ".join(map(str, shape))
-        findings.problem(name, "2 dimensions", f"{len(shape)}: {sides}", "one cutout a band; drop axes of length 1")
-        return None
-    most = LARGEST_PSF if name == "PSF" else LARGEST_SIDE
-    if max(shape) > most:  # by the header, before a pixel is read
-        got = f"{shape[0]} rows x {shape[1]} columns"
-        findings.problem(name, f"{SMALLEST_SIDE} to {most} pixels a side", got, "cut out the lens and its arcs")
+    if fault := _fault(name, unit):
+        findings.problem(name, *fault)
         return None
     data = unit.data
-    if data is None or data.shape != shape:
+    if data is None or data.shape != tuple(unit.shape):
         findings.problem(name, "an image", "no pixels")
         return None
     return Extension(np.array(data, dtype=np.float64), readable_header(name, unit.header, findings))
+
+
+def _fault(name: str, unit: fits.hdu.base.ExtensionHDU) -> tuple[str, str, str] | None:
+    """What keeps an extension from being an image of ours, by its header, before a pixel is read: expected, got, hint."""
+    if not getattr(unit, "is_image", False):
+        return "an image", f"a {type(unit).__name__}", ""
+    if got := layout_fault(unit):
+        return LAID_OUT, got, WHOLE
+    shape = tuple(unit.shape)
+    if not shape or 0 in shape:
+        return "an image", "no pixels", ""
+    if len(shape) != 2:
+        sides = " x ".join(map(str, shape))
+        return "2 dimensions", f"{len(shape)}: {sides}", "one cutout a band; drop axes of length 1"
+    most = LARGEST_PSF if name == "PSF" else LARGEST_SIDE
+    if max(shape) > most:
+        got = f"{shape[0]} rows x {shape[1]} columns"
+        return f"{SMALLEST_SIDE} to {most} pixels a side", got, "cut out the lens and its arcs"
+    return None
+
+
+def layout_fault(unit: fits.hdu.base.ExtensionHDU) -> str:
+    """What is wrong with the layout of a table, or of that which holds a compressed image; empty where nothing is."""
+    if not isinstance(unit, fits.BinTableHDU | fits.CompImageHDU):
+        return ""
+    place = unit.fileinfo()
+    stream = place["file"]
+    stream.seek(place["hdrLoc"])
+    raw = stream.read(place["datLoc"] - place["hdrLoc"])
+    return misshapen(fits.Header.fromstring(raw.decode("ascii", "replace")), place["datSpan"])
 
 
 def readable_header(name: str, header: fits.Header, findings: Findings) -> fits.Header:

@@ -1,6 +1,7 @@
 """A FITS table as text: its size held against the file's before anything is read, so that a header cannot ask for more."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lensmill.errors import ConfigError, Problem
 from lensmill.files.reading import MEBI, CannotRead, unzipped
 
 LARGEST = 512 * MEBI
+FORM = re.compile(r"(?!0)\d*[LXBIJKAEDCM]\w*|1?[PQ][LXBIJKAEDCM]\w*(\(\d*\))?")
 MOST_UNITS = 1000
 EXPECTED = "a FITS file with a table in extension 1"
 WHOLE = "is the file whole? write or copy it again"
@@ -43,6 +45,22 @@ def read_fits_table(path: Path, content: bytes) -> tuple[list[str], list[list[st
     return names, rows, stated
 
 
+def misshapen(header: fits.Header, size: int) -> str:
+    """What makes the layout of a binary table, as its header states it, no layout; empty where nothing does.
+
+    A row or a cell of no bytes ends the whole process in NumPy, by a division, and not in an error.
+    """
+    width, rows, columns = (header.get(name) for name in ("NAXIS1", "NAXIS2", "TFIELDS"))
+    if not all(isinstance(n, int) and n >= 0 for n in (width, rows, columns)):
+        return f"NAXIS1 = {width!r}, NAXIS2 = {rows!r}, TFIELDS = {columns!r}"
+    if width == 0 or columns == 0 or width * rows > size or columns > MOST_UNITS:
+        return f"{rows} rows of {width} bytes and {columns} columns in a file of {size} bytes"
+    for column in range(1, columns + 1):
+        if not FORM.fullmatch(str(header.get(f"TFORM{column}", "")).strip()):
+            return f"TFORM{column} = {header.get(f'TFORM{column}')!r}"
+    return ""
+
+
 def _the_table(path: Path, units: fits.HDUList, size: int) -> Any:
     """The only table of a file, its rows all there."""
     tables = []
@@ -58,11 +76,9 @@ def _the_table(path: Path, units: fits.HDUList, size: int) -> Any:
         hint = "keep the table of the lenses alone in extension 1" if tables else ""
         raise ConfigError([Problem(str(path), EXPECTED, got, hint)])
     unit = tables[0][1]
-    width, rows = unit.header.get("NAXIS1"), unit.header.get("NAXIS2")
-    whole = all(isinstance(n, int) and n >= 0 for n in (width, rows))
-    if not whole or unit.fileinfo()["datLoc"] + width * rows > size:
-        got = f"NAXIS1 = {width}, NAXIS2 = {rows} in a file of {size} bytes"
-        raise ConfigError([Problem(f"{path}[1]", "a table no larger than its file", got, WHOLE)])
+    rest = size - unit.fileinfo()["datLoc"]
+    if isinstance(unit, fits.BinTableHDU) and (got := misshapen(unit.header, rest)):
+        raise ConfigError([Problem(f"{path}[1]", "a table that is laid out within its file", got, WHOLE)])
     return unit
 
 
