@@ -1,5 +1,6 @@
 """Parts of reading products: which files are one lens, flags, weights, and where a PSF is from."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +303,20 @@ def test_what_may_be_of_no_archive_stays_in_our_own_form(scene):
 )
 def test_zero_points_by_unit_and_cards(cards, unit, zero):
     assert stated_zero_point(fits.Header(cards), unit) == pytest.approx(zero, abs=1e-3, nan_ok=True)
+
+
+def test_a_joined_file_that_cannot_be_read_within_bounds_is_named(scene, tmp_path):
+    """A pipe in the place of a plane blocks nothing, and a plane is judged by its header before a pixel is read."""
+    path = split(scene).path
+    weights = path.with_name(path.name.replace("_sci", "_ivm").replace("_drz", "_ivm"))
+    (joined,) = parts(path)["IVAR"]
+    assert joined == weights
+    joined.unlink()
+    os.mkfifo(joined)
+    assert lens_digest(row_for(path)) is not None
+    with pytest.raises(InvalidInput, match=r"_ivm.fits\n *expected  a regular file\n *got       a named pipe"):
+        read_cutout(row_for(path))
+    joined.unlink()
+    fits.CompImageHDU(np.zeros((12000, 12000), np.float32), name="IVAR").writeto(joined)
+    with pytest.raises(InvalidInput, match=r"_ivm.fits\n *expected  at most 256 MiB of pixels"):
+        read_cutout(row_for(path))

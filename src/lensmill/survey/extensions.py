@@ -29,6 +29,7 @@ LARGEST_FILE = 512 * MEBI
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PSF = 8, 2048, 4096  # pixels
 MOST_UNITS = 1000
 OF_THE_FILE = (*KEYWORDS, "EXPTIME")  # keywords that many archives write into the first header only
+LAID_OUT = "a compressed image, laid out as its table says"
 WHOLE = "is the file whole? compare its size with the original's, or copy it again"
 
 
@@ -168,8 +169,8 @@ def _fault(name: str, unit: fits.hdu.base.ExtensionHDU) -> tuple[str, str, str] 
     """What keeps an extension from being an image of ours, by its header, before a pixel is read: expected, got, hint."""
     if not getattr(unit, "is_image", False):
         return "an image", f"a {type(unit).__name__}", ""
-    if isinstance(unit, fits.CompImageHDU) and (got := _tiles(unit)):
-        return "a compressed image, laid out as its table says", got, WHOLE
+    if got := layout_fault(unit):
+        return LAID_OUT, got, WHOLE
     shape = tuple(unit.shape)
     if not shape or 0 in shape:
         return "an image", "no pixels", ""
@@ -183,8 +184,10 @@ def _fault(name: str, unit: fits.hdu.base.ExtensionHDU) -> tuple[str, str, str] 
     return None
 
 
-def _tiles(unit: fits.CompImageHDU) -> str:
-    """What is wrong with the layout of the table that holds a compressed image; empty where nothing is."""
+def layout_fault(unit: fits.hdu.base.ExtensionHDU) -> str:
+    """What is wrong with the layout of a table, or of that which holds a compressed image; empty where nothing is."""
+    if not isinstance(unit, fits.BinTableHDU | fits.CompImageHDU):
+        return ""
     place = unit.fileinfo()
     stream = place["file"]
     stream.seek(place["hdrLoc"])

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from lensmill.files.reading import MEBI
-from lensmill.survey.extensions import read_file, readable_header, within
+from lensmill.survey.extensions import LAID_OUT, WHOLE, layout_fault, read_file, readable_header, within
 from lensmill.survey.findings import Findings
 from lensmill.survey.products.base import Content, Plane
 from lensmill.survey.products.files import IMAGE, ROLES, named, parts
@@ -29,7 +29,14 @@ def _name(unit: fits.hdu.base.ExtensionHDU) -> str:
 
 def _plane(unit: fits.hdu.base.ExtensionHDU, file: str, findings: Findings) -> Plane:
     header = readable_header(_name(unit) or "the first header", unit.header, findings)
-    if isinstance(unit, fits.BinTableHDU) and not isinstance(unit, fits.CompImageHDU):
+    of_table = isinstance(unit, fits.BinTableHDU) and not isinstance(unit, fits.CompImageHDU)
+    if got := layout_fault(unit):
+        if of_table:
+            findings.note(f"the table {_name(unit) or 'without a name'} cannot be read and was passed over: {got}")
+        else:
+            findings.problem(_name(unit), LAID_OUT, got, WHOLE)
+        return Plane(_name(unit), header, file=file)
+    if of_table:
         return Plane(_name(unit), header, table=np.array(unit.data), file=file)
     shape = tuple(unit.shape) if getattr(unit, "is_image", False) else ()
     if not shape or 0 in shape or unit.data is None:
