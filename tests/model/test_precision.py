@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import Family, believe, build_family, constrain
@@ -75,6 +76,7 @@ def lenses(priors: dict) -> Iterator[tuple]:
         yield (fine, target), (single, rounded), (truth, truth + 5 * width), width
 
 
+@pytest.mark.soak
 def test_float32_pixels_change_the_log_likelihood_by_less_than_what_matters(priors: dict) -> None:
     """Neither its value nor its slope, per posterior width in a random direction, where the signal-to-noise ratio is 300."""
     errors, slope_errors = [], []

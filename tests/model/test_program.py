@@ -76,6 +76,7 @@ def test_a_source_is_decoded_once_however_often_the_image_looks_at_it(
     assert len(looked) > 1
 
 
+@pytest.mark.soak
 def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str) -> None:
     family, target = neural_target(priors, precision)
     family = dataclasses.replace(family, sampling=Sampling(2, arcs=6))
@@ -174,7 +175,8 @@ def test_latents_are_the_last_vector(priors: dict) -> None:
     np.testing.assert_array_equal(values["latents"], base[-5:])
 
 
-@pytest.mark.parametrize("source", [pytest.param("shapelets", marks=pytest.mark.soak), "pixels"])
+@pytest.mark.soak
+@pytest.mark.parametrize("source", ["shapelets", "pixels"])
 def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision: str) -> None:
     """From the prior's middle, the program's own Jacobian leads down to the noise of a mock that the same model made."""
     family = vector_family(priors, source, precision=precision, sampling=Sampling(1, 4))
@@ -217,6 +219,7 @@ def test_every_profile_of_every_block_has_its_priors(priors: dict) -> None:
         }
 
 
+@pytest.mark.soak
 def test_two_profiles_of_one_kind_take_different_parts_of_the_lens_light(priors: dict) -> None:
     family = build_family(
         ("epl", "shear"), ("sersic", "sersic"), "sersic", False, priors, sampling=Sampling(1), precision="float64"
