@@ -85,7 +85,7 @@ def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figur
         missing_image=_largest(-maps.smooth_residual[lacking]) / noise,
         center_offset=center,
         shape_offset=shape,
-        source_size=float(system.source.half_light_radius),
+        source_size=float(system.source_radius),
         arc_chi2=_chi2_ratio(maps.residual, arcs, elsewhere),
         arc_correlation=_correlation_beyond(maps.residual, arcs, elsewhere),
     )

@@ -14,9 +14,8 @@ from lensmill.checks.misfit import Misfit, source_misfit
 from lensmill.model.likelihood import Observation
 from lensmill.model.parameters import Family
 from lensmill.model.program import Target, system_at
-from lensmill.physics.imaging import render, render_lens_light, render_source
+from lensmill.physics.imaging import LensSystem, render, render_lens_light, render_source
 from lensmill.physics.lensing import caustics, critical_curves
-from lensmill.physics.light import AbstractSource
 
 SOURCE_PIXELS = 100
 SHOWN_DRAWS = 6
@@ -104,7 +103,7 @@ def predict(
     mass = mass_at(family, target, jnp.asarray(best))
     critical = critical_curves(mass, half_width)
     caustic = caustics(mass, critical)
-    axes = _source_window(system_at(family, target, jnp.asarray(best)).source, caustic)
+    axes = _source_window(system_at(family, target, jnp.asarray(best)), caustic)
     x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
     sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
     frame = np.zeros(grid.shape)
@@ -127,10 +126,10 @@ def predict(
     )
 
 
-def _source_window(source: AbstractSource, caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _source_window(system: LensSystem, caustic: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Axes in arcsec of a square that holds the source out to four half-light radii, and the caustics near it."""
-    center = float(source.center_x), float(source.center_y)
-    half = 4 * float(source.half_light_radius)
+    center = float(system.source.center_x), float(system.source.center_y)
+    half = 4 * float(system.source_radius)
     if caustic:
         reach = max(float(np.abs(curve - np.array(center)).max()) for curve in caustic)
         half = float(np.clip(1.1 * reach, half, 2.5 * half))

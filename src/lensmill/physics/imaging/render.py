@@ -15,7 +15,7 @@ from lensmill.physics.grid import PixelGrid, bin_pixels
 from lensmill.physics.imaging.psf import convolve
 from lensmill.physics.lensing import ray_shoot
 from lensmill.physics.light import LightModel
-from lensmill.physics.light.base import AbstractSource
+from lensmill.physics.light.base import AbstractLightProfile, AbstractSource
 from lensmill.physics.mass import MassModel
 
 CORE = 8  # pixels along the side of the square around the lens light's centre that is integrated more finely,
@@ -30,8 +30,15 @@ class LensSystem(eqx.Module):
 
     mass: MassModel
     lens_light: LightModel
-    source: AbstractSource
+    source: AbstractLightProfile
     sky: Float[Array, ""]
+
+    @property
+    def source_radius(self) -> Float[Array, ""]:
+        """Half-light radius of the source, arcsec; TypeError where its profile declares none."""
+        if not isinstance(self.source, AbstractSource):
+            raise TypeError(f"{type(self.source).__name__}: expected a source that declares its half_light_radius")
+        return self.source.half_light_radius
 
 
 class Sampling(NamedTuple):

@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 from lensmill.conventions.shapes import HALF_LIGHT
 from lensmill.physics.ellipse import radius_squared
-from lensmill.physics.light.base import AbstractSource
+from lensmill.physics.light.base import AbstractLightProfile
 
 
-class Gaussian(AbstractSource):
+class Gaussian(AbstractLightProfile):
     """Gaussian: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), 1.177 sigma."""
 
     flux: Float[Array, ""]
@@ -24,11 +24,6 @@ class Gaussian(AbstractSource):
     def total_flux(self) -> Float[Array, ""]:
         """The flux itself, image unit."""
         return self.flux
-
-    @property
-    def half_light_radius(self) -> Float[Array, ""]:
-        """The size itself, arcsec."""
-        return self.size
 
     def surface_brightness(self, x: Float[Array, "*grid"], y: Float[Array, "*grid"]) -> Float[Array, "*grid"]:
         """flux / (2 pi sigma^2) exp(-r^2 / (2 sigma^2)), image unit per arcsec^2."""
