@@ -217,6 +217,7 @@ SPOILS = {
     "skewed": (_skewed, "[SCI]", "right angles", "degrees", "resample"),
     "absurd scale": (_header(CD1_1=-0.08, CD2_2=0.08), "[SCI]", "pixels of 0.001 to 2", "arcsec", "degrees a pixel"),
     "galactic": (_header(CTYPE1="GLON-TAN", CTYPE2="GLAT-TAN"), "[SCI]", "right ascension", "GLON-TAN", "equatorial"),
+    "a WCS of too many axes": (_header(WCSAXES=999999999), "[SCI WCSAXES]", "axes", "999999999", "repair the WCS"),
     "broken WCS": (_header(CTYPE1="RA---XYZ", CTYPE2="DEC--XYZ"), "[SCI]", "a valid WCS", "", "WCS keywords"),
     "no WCS": (_set(header=fits.Header()), "[SCI]", "a WCS", "none", "pixel_scale"),
     "rms by another name": (_set(names={"rms": "ERR"}), "[RMS]", "an extension RMS", "SCI, ERR", "header of ERR"),

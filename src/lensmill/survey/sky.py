@@ -32,9 +32,11 @@ NUMERIC = re.compile(
 )
 TEXTUAL = re.compile(r"(CTYPE|CUNIT)[12]|RADESYS")
 ORDER = re.compile(r"(A|B|AP|BP)_ORDER")
+AXES = re.compile(r"WCSAXES[A-Z]?")
 TABLED = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR[12]?")
-CONCERNED = re.compile("|".join(f"(?:{kind.pattern})" for kind in (NUMERIC, TEXTUAL, ORDER, TABLED)))
+CONCERNED = re.compile("|".join(f"(?:{kind.pattern})" for kind in (NUMERIC, TEXTUAL, ORDER, AXES, TABLED)))
 HIGHEST = 9  # order of SIP polynomials
+MOST_AXES = 9  # of a WCS: the library takes memory for all that are stated
 AGREE = 0.01  # largest relative difference of the catalogue's pixel scale from the image's
 
 
@@ -144,6 +146,8 @@ def _card_problems(header: fits.Header, findings: Findings) -> bool:
             findings.problem(
                 f"SCI {keyword}", f"the order of a polynomial, 0 to {HIGHEST}", repr(value), "repair the WCS"
             )
+        elif AXES.fullmatch(keyword) and not (_is_number(value) and 1 <= value <= MOST_AXES):
+            findings.problem(f"SCI {keyword}", f"a number of axes, 1 to {MOST_AXES}", repr(value), "repair the WCS")
         elif TABLED.fullmatch(keyword):
             hint = "resample the image (drizzle, reproject), or remove the distortion where it is slight"
             findings.problem(f"SCI {keyword}", "a WCS without tables of distortion", repr(value), hint)
