@@ -1,4 +1,5 @@
 # In: one config file. Out: SCHEDULE, the run as jobs (its config, the lenses of every batch), and RUN, its results folder.
+import sys
 from pathlib import Path
 
 from lensmill.errors import DamagedResult, InputError
@@ -14,6 +15,12 @@ if len(workflow.configfiles) != 1:
 if workflow.config_settings.config:
     raise WorkflowError(
         "lensmill: --config is not read: change a copy of the config file, so that it tells the whole run"
+    )
+
+if " " in sys.executable:
+    raise WorkflowError(
+        f"lensmill: {sys.executable} has a space in its path, and Snakemake cannot start jobs by it: make the environment "
+        "in a folder without one; the survey itself may lie anywhere"
     )
 
 CONFIG_FILE = str(workflow.configfiles[0])
