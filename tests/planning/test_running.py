@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from lensmill.files.atomic import CannotWrite
-from lensmill.planning.running import FolderInUse, hold
+from lensmill.planning.running import FolderInUse, clear_locks, hold
 
 HOLDER = """
 import sys
 from pathlib import Path
-from lensmill.planning.running import hold
+from lensmill.planning.running import clear_locks, hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 input()
@@ -66,3 +66,25 @@ def test_a_lock_that_fails_otherwise_is_an_error(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(fcntl, "lockf", refused)
     with pytest.raises(OSError, match="refused"):
         hold(tmp_path)
+
+
+def test_locks_that_a_killed_run_left_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, locks = tmp_path / "results" / "a", tmp_path / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (root / "state").mkdir(parents=True)
+    (root / "state" / "run.lock").touch()
+    own, other = locks / "0.output.lock", locks / "1.output.lock"
+    own.write_text(f"{root}/map/0000.json\n")
+    other.write_text(f"{tmp_path}/results/b/map/0000.json\n")
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EROFS, "refused")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "open", refused)
+        clear_locks(root, tmp_path / ".snakemake")
+    assert own.exists()  # `hold` refuses such a folder in words
+    clear_locks(root, tmp_path / ".snakemake")
+    assert (own.exists(), other.exists()) == (False, True)

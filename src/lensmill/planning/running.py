@@ -66,7 +66,10 @@ def clear_locks(root: Path, records: Path) -> None:
     """
     path = root / "state" / "run.lock"
     if path.exists():
-        handle = os.open(path, os.O_RDWR)
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:  # a folder that cannot be written to: `hold` refuses it in words before a job starts
+            return
         taken = _taken(handle)
         os.close(handle)
         if taken:
