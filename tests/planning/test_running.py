@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from lensmill.files.atomic import CannotWrite
-from lensmill.planning.running import FolderInUse, clear_locks, hold
+from lensmill.planning.running import FolderInUse, clear_locks, hold, refuse_unwritable
 
 HOLDER = """
 import sys
 from pathlib import Path
-from lensmill.planning.running import clear_locks, hold
+from lensmill.planning.running import clear_locks, refuse_unwritable, hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 input()
@@ -88,3 +88,13 @@ def test_locks_that_a_killed_run_left_are_removed_and_no_others(
     assert own.exists()  # `hold` refuses such a folder in words
     clear_locks(root, tmp_path / ".snakemake")
     assert (own.exists(), other.exists()) == (False, True)
+
+
+def test_a_results_folder_that_cannot_be_written_to_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_unwritable(tmp_path)
+    refuse_unwritable(tmp_path / "not there yet")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(CannotWrite, match="is not written"):
+        refuse_unwritable(tmp_path)

@@ -3,8 +3,9 @@ import sys
 from pathlib import Path
 
 from lensmill.errors import DamagedResult, InputError
+from lensmill.files.atomic import CannotWrite
 from lensmill.planning.currency import stale_results
-from lensmill.planning.running import clear_locks
+from lensmill.planning.running import clear_locks, refuse_unwritable
 from lensmill.planning.schedule import ending, schedule
 from lensmill.results.steps import ALL, STEPS
 
@@ -33,6 +34,10 @@ LOGS = f"{RUN.root}/logs"
 BENCHMARKS = f"{RUN.root}/benchmarks"
 DECIDED = []
 if workflow.is_main_process:
+    try:
+        refuse_unwritable(RUN.root)
+    except CannotWrite as error:
+        raise WorkflowError(f"lensmill: this survey cannot run\n{error}")
     clear_locks(RUN.root, Path(".snakemake"))
 
 

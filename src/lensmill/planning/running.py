@@ -59,6 +59,14 @@ def hold(root: Path) -> None:
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode())
 
 
+def refuse_unwritable(root: Path) -> None:
+    """`CannotWrite` where a results folder is there and cannot be written to."""
+    with writing(root / "state"):
+        if root.exists() and not os.access(root, os.W_OK):
+            code = errno.EROFS if os.statvfs(root).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(code, os.strerror(code))
+
+
 def clear_locks(root: Path, records: Path) -> None:
     """Remove what a killed run left of Snakemake's own locks on a results folder, below `records`, its `.snakemake`.
 
