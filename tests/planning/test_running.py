@@ -13,7 +13,7 @@ from lensmill.planning.running import FolderInUse, clear_locks, hold, refuse_unw
 HOLDER = """
 import sys
 from pathlib import Path
-from lensmill.planning.running import clear_locks, refuse_unwritable, hold
+from lensmill.planning.running import hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 input()
