@@ -63,7 +63,7 @@ PATHS = {
     "{a}.csv": "braces",
     "s3://bucket/c.csv": "address",
     "https://host/c.csv": "address",
-    "file:/tmp/c.csv": "address",
+    "file:/data/c.csv": "address",
     "a\\nb.csv": "control characters",
     "a" * 300 + ".csv": "255 bytes",
 }

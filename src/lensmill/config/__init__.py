@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from lensmill.config.fields import RUN_NAME
 from lensmill.config.models import (
     MOST_RAYS,
     RESOLVED,
-    RUN_NAME,
     SHIPPED,
     TRAINED,
     Certificate,

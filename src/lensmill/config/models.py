@@ -4,44 +4,27 @@ The skeleton config/config.yaml, its JSON schema and docs/configuration.md are g
 (`make docs`).
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from lensmill.config.fields import (
+    Count,
+    File,
+    Fraction,
+    NotNegative,
+    Positive,
+    ProfileName,
+    Rising,
+    RunName,
+    Side,
+    odd,
+)
 from lensmill.errors import Problem
 from lensmill.files.atomic import json_sha256
 from lensmill.files.shipped import PRIORS, WEIGHTS
-
-
-def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] >= bounds[1]:
-        raise PydanticCustomError("rising", "rising", {"expected": "[low, high] with low < high", "got": list(bounds)})
-    return bounds
-
-
-def _odd(number: int) -> int:
-    if number % 2 == 0:
-        raise PydanticCustomError("odd", "odd", {"expected": "an odd number", "got": number})
-    return number
-
-
-def _plain(path: Path) -> Path:
-    """A path that the workflow can hand on; else what is wrong with it."""
-    text = str(path)
-    wrong = {
-        "a path without braces, which Snakemake takes for a wildcard": bool(set("{}") & set(text)),
-        "a path of this machine, not an address": bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:/", text)),
-        "a path without control characters": not text.isprintable(),
-        "names of at most 255 bytes": any(len(part.encode(errors="replace")) > 255 for part in path.parts),
-    }
-    for expected, found in wrong.items():
-        if found:
-            raise PydanticCustomError("plain", "plain", {"expected": expected, "got": text[:100]})
-    return path
-
 
 SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file
 
@@ -49,17 +32,6 @@ RESOLVED = "config.resolved.yaml"  # what a run keeps of its config, in its resu
 MOST_RAYS = 10  # along a side of a pixel
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
 FINEST_PSF = 10  # times finer than the image
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=16, le=2048)]
-Rising = AfterValidator(_rising)
-ProfileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-File = Annotated[Path, AfterValidator(_plain)]
-RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-RunName = Annotated[str, Field(pattern=RUN_NAME)]
 
 
 class Section(BaseModel):
@@ -105,7 +77,7 @@ class Simulate(Section):
     pixel_scale: float = Field(default=0.08, gt=0.001, lt=2, description="side of a pixel, arcsec")
     psf_fwhm: Positive = Field(default=0.16, description="full width at half maximum of the PSF, arcsec")
     psf: Literal["gaussian", "moffat"] = Field(default="moffat", description="profile of the PSF")
-    psf_size: Annotated[int, AfterValidator(_odd)] = Field(
+    psf_size: Annotated[int, AfterValidator(odd)] = Field(
         default=21, ge=3, description="side of the PSF stamp, pixels of the image, odd"
     )
     psf_supersampling: int = Field(
