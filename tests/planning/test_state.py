@@ -209,6 +209,19 @@ def test_a_result_of_the_whole_run_that_is_no_longer_as_it_was_written_is_made_a
     assert anew(run) == {"catalogue.ecsv", "catalogue.parquet"}
 
 
+def test_a_lens_that_is_added_or_taken_out_concerns_its_batch_alone(run: Path) -> None:
+    plan = finish(run)
+    table = run.parent / "survey" / "catalogue.csv"
+    before = table.read_text()
+    shared = next(lenses for lenses in plan.batches.values() if len(lenses) > 1)
+    table.write_text("".join(row for row in before.splitlines(keepends=True) if not row.startswith(f"{shared[0]},")))
+    fewer = finish(run)
+    assert anew(run) == set()
+    table.write_text(before)
+    assert {batch for batch, lenses in plan.batches.items() if shared[0] in lenses} == manifests_anew(run, "map")
+    assert len(fewer.cutouts) == len(plan.cutouts) - 1
+
+
 @pytest.mark.parametrize("how", ["moved", "copied"])
 def test_a_run_in_another_place_is_judged_by_its_contents(run: Path, how: str) -> None:
     finish(run)
