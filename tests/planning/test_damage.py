@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from lensmill.cli import app
+from lensmill.config import load
 from lensmill.errors import DamagedResult
 from lensmill.planning import commands, currency
 from lensmill.planning.attempts import attempts_path, read_attempts
@@ -192,15 +193,28 @@ def test_printed_commands_work_as_printed(run, tmp_path, monkeypatch, name, insi
     assert Path(words[words.index("--configfile") + 1]).is_file()
     assert Path(words[words.index("--workflow-profile") + 1]).is_dir()
     assert inside or Path(words[words.index("--snakefile") + 1]).is_file()
-    again = commands.again(name if not inside else config, "lens-0")
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_commands_of_a_page_work_from_any_folder(run, tmp_path, monkeypatch, relative):
+    """With absolute paths in the config, they are the same wherever they were written: no page is stale for it."""
+    if relative:
+        run.write_text(run.read_text().replace(str(tmp_path / "survey"), "survey"))
+    said = []
+    for folder in (tmp_path, tmp_path / "survey") if not relative else (tmp_path,):
+        monkeypatch.chdir(folder)
+        said.append(commands.again(load(run), os.path.relpath(run), "lens-0"))
+    assert len(set(said)) == 1
+    assert ("cd " in said[0]) == relative
+    retry, workflow = said[0].rsplit(" && ", 1)
     done = subprocess.run(
-        ["/bin/sh", "-c", again.split(" && ")[0] + " && pwd"], cwd="/", capture_output=True, text=True, check=True
+        ["/bin/sh", "-c", retry], cwd="/", capture_output=True, text=True, check=False, env=os.environ
     )
-    assert done.stdout.strip() == str(Path.cwd())
-    retry = again.split(" && ")[1]
-    done = subprocess.run(["/bin/sh", "-c", retry], capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert "0 of 1 lenses queued again" in done.stdout
+    words = shlex.split(workflow)
+    assert Path(words[words.index("--snakefile") + 1]).is_file()
+    assert (tmp_path / words[words.index("--configfile") + 1]) == run
 
 
 def test_what_the_system_refuses_ends_a_command_in_words(run, tmp_path):

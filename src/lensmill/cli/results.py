@@ -41,7 +41,7 @@ def report(config: ConfigPath, as_json: AsJson = False) -> None:
 
         run = load(config)
         folder = RunFolder(run.folder)
-        counts = tally(write_report(run, lambda lens_id: again(config, lens_id)))
+        counts = tally(write_report(run, lambda lens_id: again(run, config, lens_id)))
     if as_json:
         typer.echo(json.dumps({"report": str(folder.report), "lenses": counts}, indent=1))
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from lensmill.config.fields import RUN_NAME
+from lensmill.config.files import check_files, means_the_same_everywhere
 from lensmill.config.models import (
     MOST_RAYS,
     RESOLVED,
@@ -18,7 +19,6 @@ from lensmill.config.models import (
     Realism,
     Simulate,
     SourceNetwork,
-    check_files,
 )
 from lensmill.config.overrides import check_priors, override_problems, prior_table
 from lensmill.config.priors import Prior, Priors
@@ -78,6 +78,7 @@ __all__ = [
     "dump",
     "load",
     "load_priors",
+    "means_the_same_everywhere",
     "override_problems",
     "parse",
     "prior_table",

@@ -22,7 +22,6 @@ from lensmill.config.fields import (
     Side,
     odd,
 )
-from lensmill.errors import Problem
 from lensmill.files.atomic import json_sha256
 from lensmill.files.shipped import PRIORS, WEIGHTS
 
@@ -377,19 +376,3 @@ class Config(Section):
         given = self.source_network.weights
         words = {SHIPPED: WEIGHTS, TRAINED: self.folder / "source" / "weights.msgpack"}
         return words.get(given, given)
-
-
-def check_files(config: Config) -> list[Problem]:
-    """The files that the config names and that are not there; priors and catalogue are reported when they are read."""
-    weights = config.source_network.weights
-    named = {
-        "source_network.weights": None if weights in (SHIPPED, TRAINED) else weights,
-        "source_network.galaxies.catalogue": config.source_network.galaxies.catalogue,
-        **{f"psf.files.{band}": path for band, path in config.psf.files.items()},
-    }
-    hint = "paths are relative to the working directory"
-    return [
-        Problem(key, "a file, or null", f"{path}: no such file", hint)
-        for key, path in named.items()
-        if path is not None and not path.is_file()
-    ]

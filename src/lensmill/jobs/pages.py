@@ -25,7 +25,7 @@ def run_pages(config: Config, config_file: str, diagnosed: Path, batch: str, log
     with progress("pages", len(rows), log) as report:
         made = []
         for row in rows:
-            truth, command = truths.get(row.lens_id), again(config_file, row.lens_id)
+            truth, command = truths.get(row.lens_id), again(config, config_file, row.lens_id)
             reused = row.status is Status.INVALID_INPUT or is_current(run, row.lens_id, truth=truth, command=command)
             if not reused:
                 write_lens_page(run, row.lens_id, truth=truth, command=command)

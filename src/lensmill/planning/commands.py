@@ -2,35 +2,43 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from lensmill.config import Config, means_the_same_everywhere
 from lensmill.files.shipped import project
 
-
-def program(name: str) -> str:
-    """A program of this environment, by its path: it is found whatever PATH is."""
-    return here(Path(sys.executable).with_name(name))
+Naming = Callable[[str | Path], str]
 
 
 def here(path: str | Path) -> str:
     """A path as it is named from the working directory: relative below it, else absolute."""
-    path = Path(path)
-    absolute = path if path.is_absolute() else Path.cwd() / path
-    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
+    path = Path.cwd() / path
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def run_command(config: str | Path) -> str:
+def everywhere(path: str | Path) -> str:
+    """A path as it is named from any folder."""
+    return str(Path(path).parent.resolve() / Path(path).name)
+
+
+def program(name: str, named: Naming = here) -> str:
+    """A program of this environment, by its path: it is found whatever PATH is."""
+    return named(Path(sys.executable).with_name(name))
+
+
+def run_command(config: str | Path, named: Naming = here) -> str:
     """The command that runs the workflow of a config, or what of it is left."""
-    words = [program("snakemake")]
-    if project() != Path.cwd():
-        words += ["--snakefile", here(project() / "Snakefile")]
-    profile = here(project() / "workflow" / "profiles" / "default")
-    return shlex.join([*words, "--workflow-profile", profile, "--configfile", here(config)])
+    snakefile = named(project() / "Snakefile")
+    found = [] if snakefile == "Snakefile" else ["--snakefile", snakefile]  # that of the working directory is found
+    profile = named(project() / "workflow" / "profiles" / "default")
+    words = [program("snakemake", named), *found, "--workflow-profile", profile, "--configfile", named(config)]
+    return shlex.join(words)
 
 
-def retry_command(config: str | Path, lens_id: str) -> str:
+def retry_command(config: str | Path, lens_id: str, named: Naming = here) -> str:
     """The command that queues a lens again."""
-    return shlex.join([program("lensmill"), "retry", here(config), "--lens", lens_id])
+    return shlex.join([program("lensmill", named), "retry", named(config), "--lens", lens_id])
 
 
 def clean_command(config: str | Path) -> str:
@@ -49,6 +57,12 @@ def from_here(command: str) -> str:
     return f"cd {shlex.quote(str(Path.cwd()))} && {command}"
 
 
-def again(config: str | Path, lens_id: str) -> str:
-    """The commands that compute a lens of a run anew, with another seed, from any folder."""
-    return from_here(f"{retry_command(config, lens_id)} && {run_command(config)}")
+def again(config: Config, file: str | Path, lens_id: str) -> str:
+    """The commands that compute a lens of the run of a config file anew, with another seed, from any folder.
+
+    They go to the working directory first only where the config has a path that is relative to it. The page of a lens shows
+    them, and is not written anew where the workflow is run from another folder.
+    """
+    if means_the_same_everywhere(config):
+        return f"{retry_command(file, lens_id, everywhere)} && {run_command(file, everywhere)}"
+    return from_here(f"{retry_command(file, lens_id)} && {run_command(file)}")

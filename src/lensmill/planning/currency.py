@@ -170,7 +170,7 @@ def _pages_current(evidence: Evidence, batch: str, config_file: str | Path) -> b
         if row.status is Status.INVALID_INPUT:
             continue
         certificate = evidence.hashes.sha256(plan.folder.certificate(lens_id)) or ""
-        now = provenance.page_key(certificate, truths.get(lens_id, {}), again(config_file, lens_id))
+        now = provenance.page_key(certificate, truths.get(lens_id, {}), again(plan.config, config_file, lens_id))
         page = plan.folder.page(lens_id)
         if row.extra.get("page") != now or missing_result(plan.folder, "pages", row) or not page.exists():
             return False
