@@ -36,14 +36,14 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
         "lensmill.physics.imaging": ("LensSystem", "PSF", "Sampling", "render", "render_source", "render_lens_light"),
     },
     "Fitting": {
-        "lensmill.fit.problem": ("ImageData", "Effort", "Problem", "pose"),
+        "lensmill.fit.problem": ("ImageData", "Effort", "Problem", "build_problem"),
         "lensmill.fit.search": ("Basin", "Maximum", "NoMaximum", "find_maximum"),
         "lensmill.fit.chains": ("Block", "Tried", "named_draws"),
         "lensmill.fit.sampling": ("begin_sampling", "sample"),
         "lensmill.fit.ladder": ("climb",),
         "lensmill.model.likelihood": ("Observation", "observe", "whitened_residuals"),
-        "lensmill.model.parameters": ("Family", "Beliefs", "constrain", "unconstrain"),
-        "lensmill.model.program": ("Target", "lens_program", "potential", "residuals", "system_at"),
+        "lensmill.model.parameters": ("Family", "PriorTable", "tabulate_priors", "constrain", "unconstrain"),
+        "lensmill.model.program": ("Posterior", "lens_program"),
     },
     "Other packages' conventions": {
         "lensmill.conventions": ("Domain", "position_angle"),

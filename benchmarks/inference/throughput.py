@@ -89,7 +89,7 @@ class Bench:
     def fit(self, i: int) -> None:
         """One lens, from its pixels to its draws."""
         from lensmill.fit.chains import base_draws, named_draws
-        from lensmill.fit.problem import ImageData, pose
+        from lensmill.fit.problem import ImageData, build_problem
         from lensmill.fit.sampling import begin_sampling, sample
         from lensmill.fit.search import find_maximum
 
@@ -97,7 +97,7 @@ class Bench:
         pixels = ImageData(
             image, rms, mask, self.stored["psf"], self.about["pixel_scale"], self.about["psf_supersampling"]
         )
-        problem = pose(pixels, self.model, self.about["priors"], self.network)
+        problem = build_problem([pixels], self.model, self.about["priors"], self.network)
         maximum = find_maximum(problem, starts=self.effort.starts, seed=self.about["seeds"][i])
         found = self.clock()
         block = begin_sampling(problem, maximum, chains=self.effort.chains, seed=self.about["seeds"][i])
@@ -105,14 +105,14 @@ class Bench:
             block = newer
             if self.clock() > 60 * self.minutes:
                 break
-        mass = [site.name for site in problem.family.sites if site.component[0] == "mass"]
-        chi2 = 2 * maximum.cost / float(np.sum(problem.target.observation.mask))
+        mass = [site.name for site in problem.posterior.family.sites if site.component[0] == "mass"]
+        chi2 = 2 * maximum.cost / float(np.sum(problem.posterior.reference.mask))
         self.fits[i] = {
             "finished": block.finished, "divergent": block.divergent, "rung": block.rung, "leapfrogs": block.leapfrogs,
             "found_after": found, "seconds": self.clock(), "chi2": chi2, "mass": mass,
         }  # fmt: skip
         if block.draws is not None:
-            values = named_draws(problem.family, problem.target.beliefs, base_draws(problem, block))
+            values = named_draws(problem.posterior, base_draws(problem, block))
             shape = block.draws.base.shape[:2]
             self.draws[str(i)] = np.stack([values[n].reshape(shape) for n in mass], -1).astype(np.float32)
         print(
@@ -182,7 +182,7 @@ def account(made: list[Any]) -> list[dict[str, Any]]:
 
 def lock_step(made: list[Any], fits: list[dict[str, Any]], chains: int) -> dict[str, float]:
     """Of the lanes that sampled, the share that lenses filled; gradients that lenses used, a lens."""
-    sampled = [one for one in made if one.function == "_run_chains"]
+    sampled = [one for one in made if one.function == "run_chains"]
     return {
         "lanes_filled": sum(one.lenses for one in sampled) / max(1, sum(one.width for one in sampled)),
         "leapfrogs_a_chain_and_lens": float(np.mean([one["leapfrogs"] for one in fits])) / chains,

@@ -33,7 +33,6 @@ from lensmill.files.atomic import write_json
 from lensmill.fit.problem import crop
 from lensmill.fit.search import find_maximum
 from lensmill.jobs.lens import Survey, Work, open_survey
-from lensmill.model.program import system_at
 from lensmill.results.certificate import ParameterSummary
 from lensmill.results.provenance import versions
 from lensmill.results.quantities import derived_draws
@@ -78,9 +77,9 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
     problem = work.problem
     found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
-    prediction = predict(problem.family, problem.target, found.base[None], found.base)
+    prediction = predict(problem.posterior, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
-    system = system_at(problem.family, problem.target, jnp.asarray(found.base))
+    system = problem.posterior.system_at(jnp.asarray(found.base))
     looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)

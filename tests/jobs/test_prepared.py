@@ -43,7 +43,7 @@ def test_by_default_the_arcs_are_fitted_and_a_neighbour_is_not(work: Callable[..
     lens = work("model: {source: sersic}")
     assert lens.model.fit_radius == pytest.approx(1.6)
     assert not lens.pixels.mask.all()
-    shape = lens.problem.target.observation.image.shape
+    shape = lens.problem.posterior.reference.image.shape
     assert max(shape) < len(LIGHT)
 
 
@@ -80,6 +80,6 @@ def test_the_mass_follows_the_light_where_that_is_asked_for_and_a_row_has_the_la
     assert lens.priors["mass"]["epl"]["e2"]["mean"] == pytest.approx(-0.05, abs=0.03)
     assert lens.priors["mass"]["epl"]["center_x"]["mean"] == pytest.approx(0.02, abs=0.01)
     assert lens.priors["mass"]["epl"]["e1"]["sd"] == 0.1
-    assert lens.site_priors(lens.problem.family)["e1"]["sd"] == 0.1
+    assert lens.site_priors(lens.problem.posterior.family)["e1"]["sd"] == 0.1
     own = work(*follow, **{"override.mass.epl.e1.mean": 0.3})
     assert own.priors["mass"]["epl"]["e1"]["mean"] == 0.3

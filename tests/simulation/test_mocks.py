@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from lensmill.config import Config, load_priors, models, prior_table
-from lensmill.fit.problem import ImageData, pose
-from lensmill.model.parameters import unconstrain
-from lensmill.model.program import residuals
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.simulation.mocks import _ellipticities, _within, held_out, write_survey
 from lensmill.survey.catalogue import read_catalogue
 from lensmill.survey.cutout import Cutout, read_cutout
@@ -27,11 +25,11 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
 def reduced_chi2(config: Config, cutout: Cutout, truth: dict[str, float], psf_supersampling: int) -> float:
     """Of the true lens, its PSF's pixels taken to be so many times finer than the image's."""
     pixels = ImageData(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, psf_supersampling)
-    problem = pose(pixels, config.model, prior_table(load_priors(config.priors_file)))
+    problem = build_problem([pixels], config.model, prior_table(load_priors(config.priors_file)))
     values = {name: jnp.asarray(value) for name, value in (truth | {"sky_level": 0.0}).items()}
-    base = unconstrain(problem.family, problem.target.beliefs, values)
-    found = residuals(problem.family, problem.target, base)[: -problem.family.size]
-    return float(np.sum(found**2)) / int(problem.target.observation.mask.sum())
+    base = problem.posterior.unconstrain(values)
+    found = problem.posterior.residuals(base)[: -problem.posterior.family.size]
+    return float(np.sum(found**2)) / problem.posterior.pixels
 
 
 def test_a_finer_psf_goes_from_the_mock_through_the_door_into_the_likelihood(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +11,8 @@ import numpy as np
 from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
 from lensmill.conventions.arrays import pixel_axis
 from lensmill.model.likelihood import Observation, observe
-from lensmill.model.parameters import Family, believe, build_family
-from lensmill.model.program import Target
+from lensmill.model.parameters import build_family, tabulate_priors
+from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling
 from lensmill.physics.imaging.coarse import coarsen, coarsen_kernel
 
@@ -26,7 +26,7 @@ class Effort(Inference, Certificate):
 class ImageData(NamedTuple):
     """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
 
-    The PSF's pixels are `psf_supersampling` times finer than the image's.
+    The PSF's pixels are `psf_supersampling` times finer than the image's. `band` names the image among those of a lens.
     """
 
     image: np.ndarray
@@ -35,6 +35,7 @@ class ImageData(NamedTuple):
     psf: np.ndarray
     pixel_scale: float
     psf_supersampling: int = 1
+    band: str = ""
 
 
 def crop(pixels: ImageData, radius: float | None) -> ImageData:
@@ -69,24 +70,23 @@ def scales(pixels: ImageData) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One lens ready to be fitted: the full model's family and target, and the search's on the coarse image."""
+    """One lens ready to be fitted: its posterior, and that of the search, which looks at the first image made coarse."""
 
-    family: Family
-    target: Target
-    search_family: Family
-    coarse: Target
+    posterior: Posterior
+    coarse: Posterior
 
 
-def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) -> Problem:
-    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior).
+def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> Problem:
+    """The fitting problem of a lens's images under `model` and `priors` (block -> profile -> parameter -> prior).
 
-    ValueError where `model.fit_radius` is "auto": preparation chooses the radius.
+    The first image is the reference: relative fluxes are in its units, and the search looks at it alone. ValueError where
+    `model.fit_radius` is "auto": preparation chooses the radius.
     """
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
     if isinstance(model.fit_radius, str):
         raise ValueError(f"fit_radius: expected a radius in arcsec or None, got {model.fit_radius!r}")
-    cut = crop(pixels, model.fit_radius)
+    cuts = [crop(pixels, model.fit_radius) for pixels in images]
     latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
@@ -94,13 +94,16 @@ def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) 
     sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
     family = build(model.source, sampling=sampling, latents=latents)
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
-    flux, level = scales(cut)
-    beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
-    observation = observe(
-        cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, model.precision, cut.psf_supersampling
+    units = scales(cuts[0])
+    seen = tuple(_observation(cut, model.precision) for cut in cuts)
+    return Problem(
+        Posterior(family, seen, tabulate_priors(family, priors, *units), network),
+        Posterior(seek, (_coarse(cuts[0], model.precision),), tabulate_priors(seek, priors, *units), None),
     )
-    coarse = Target(_coarse(cut, model.precision), search_beliefs, None)
-    return Problem(family, Target(observation, beliefs, network), seek, coarse)
+
+
+def _observation(cut: ImageData, precision: str) -> Observation:
+    return observe(cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, precision, cut.psf_supersampling)
 
 
 def _coarse(cut: ImageData, precision: str) -> Observation:

@@ -119,7 +119,7 @@ def minimise(
     return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(position))
 
 
-@compiled()
+@compiled
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
     """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
     lower = jnp.linalg.cholesky(curvature)

@@ -126,7 +126,7 @@ def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
     return frame._replace(bend=frame.bend * shares[jnp.argmin(jax.lax.map(departure, shares))])
 
 
-@compiled()
+@compiled
 def refine(frame: Frame, draws: Float[Array, "draw parameter"]) -> Frame:
     """The frame widened where the posterior is wider than it says, from base-space draws of the warm-up.
 

@@ -9,7 +9,7 @@ from typing import Any
 from lensmill.config import Config, ConfigError, Model, Priors, load_priors, prior_table
 from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Effort, ImageData, Problem, pose
+from lensmill.fit.problem import Effort, ImageData, Problem, build_problem
 from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
@@ -99,7 +99,7 @@ class Work:
     @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        return pose(self.pixels, self.model, self.priors, self.survey.network)
+        return build_problem([self.pixels], self.model, self.priors, self.survey.network)
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
 from lensmill.conventions.shapes import moffat
-from lensmill.model.parameters import FLOAT, Beliefs, Family, believe, build_family, constrain
+from lensmill.model.parameters import FLOAT, Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
 from lensmill.physics.grid import bin_pixels, centred_grid
 from lensmill.physics.imaging import (
@@ -159,11 +159,11 @@ def simulate_lens(
         raise ValueError("simulate: expected a section `simulate` in the config, got none")
     rng = lens_rng(config.seed, lens_id)
     family = mock_family(config, recipe.source, priors, network)
-    beliefs = believe(family, priors, 1.0, 1.0)
+    table = tabulate_priors(family, priors, 1.0, 1.0)
     bounds = _ellipticities(config, priors)
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
-        values = _draw_values(family, beliefs, rng)
+        values = _draw_values(family, table, rng)
         if values.get("theta_E", 0) > ROOM * half_width:
             continue
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
@@ -241,8 +241,8 @@ def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Gene
     return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if system.lens_light.profiles else 0.0
 
 
-def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
-    values: dict[str, Array] = constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size)))
+def _draw_values(family: Family, table: PriorTable, rng: np.random.Generator) -> dict[str, Array]:
+    values: dict[str, Array] = constrain(family, table, jnp.asarray(rng.normal(size=family.size)))
     return values
 
 
