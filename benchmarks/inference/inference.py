@@ -94,7 +94,7 @@ def first_lens(folder: Path | None) -> ImageData:
 
 
 def first_problem(folder: Path | None) -> Problem:
-    changed = {"supersampling": 1, "sky": False, "fit_radius": None}
+    changed = {"supersampling": 1, "sky": False}
     return build_problem([first_lens(folder)], settings("sersic").model.model_copy(update=changed), PRIORS)
 
 
@@ -102,7 +102,7 @@ def mock_problem(name: str, source: Literal["sersic", "neural"], network: Networ
     config = settings(source)
     mock = simulate_lens(config, PRIORS, name, network)
     pixels = ImageData(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
-    return build_problem([pixels], config.model.model_copy(update={"fit_radius": None}), PRIORS, network)
+    return build_problem([pixels], config.model, PRIORS, network)
 
 
 def lenses(given: argparse.Namespace) -> Iterator[tuple[Lens, bool]]:

@@ -39,19 +39,18 @@ def pack(config_path: Path, target: Path, lenses: int | None) -> None:
     config = load(config_path)
     survey = open_survey(config, None)
     works = [Work(survey, read_cutout(row), {}) for row in list(survey.rows.values())[:lenses]]
-    pixels = [work.pixels for work in works]
+    pixels = [work.prepared.pixels for work in works]
     about = {
         "config": config_path.name, "lens_ids": [work.cutout.lens_id for work in works],
         "seeds": [work.seed for work in works], "priors": works[0].priors,
-        "model": works[0].model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
         "pixel_scale": pixels[0].pixel_scale, "psf_supersampling": pixels[0].psf_supersampling,
         "truths": [dict(survey.truths[work.cutout.lens_id]) for work in works],
     }  # fmt: skip
-    np.savez_compressed(
-        target, about=np.array(json.dumps(about)), psf=pixels[0].psf, mask=np.stack([p.mask for p in pixels]),
-        image=np.stack([p.image for p in pixels]).astype(np.float32),
-        rms=np.stack([p.rms for p in pixels]).astype(np.float32),
-    )  # fmt: skip
+    planes = {f"{name}{i}": getattr(one, name) for i, one in enumerate(pixels) for name in KINDS}
+    stored = {name: plane.astype(bool if name.startswith("mask") else np.float32) for name, plane in planes.items()}
+    about_all = {"about": np.array(json.dumps(about)), "psf": pixels[0].psf}
+    np.savez_compressed(target, allow_pickle=False, **about_all, **stored)
 
 
 class Telling(list):
@@ -93,7 +92,7 @@ class Bench:
         from lensmill.fit.sampling import begin_sampling, sample
         from lensmill.fit.search import find_maximum
 
-        image, rms, mask = (self.stored[name][i].astype(kind) for name, kind in KINDS.items())
+        image, rms, mask = (self.stored[f"{name}{i}"].astype(kind) for name, kind in KINDS.items())
         pixels = ImageData(
             image, rms, mask, self.stored["psf"], self.about["pixel_scale"], self.about["psf_supersampling"]
         )
@@ -150,7 +149,7 @@ def run(given: argparse.Namespace) -> None:
 
     batching.WIDTHS = tuple(given.widths)
     bench = Bench(given.pack, given.out, given.weights, given.minutes, json.loads(given.effort))
-    number = len(bench.stored["image"])
+    number = len(bench.about["lens_ids"])
     number = min(given.lenses or number, number)
 
     def out_of_time() -> None:

@@ -47,7 +47,7 @@ def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, s
     model = config.model.model_copy(update={"source": source})
     problem = build_problem(
         [pixels],
-        model.model_copy(update={"fit_radius": None}),
+        model,
         priors,
         network if source == "neural" else None,
     )

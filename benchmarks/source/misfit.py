@@ -157,7 +157,7 @@ def fit(config: Config, priors: dict, network: Network, name: str, make: Callabl
     mock = simulate_lens(config, priors, name, None, make)
     mask = np.ones(mock.image.shape, bool)
     pixels = ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
-    problem = build_problem([pixels], config.model.model_copy(update={"fit_radius": None}), priors, network)
+    problem = build_problem([pixels], config.model, priors, network)
     posterior = problem.posterior
     truth = mock.truth | {"sky_level": 0.0}
     ends = follow(posterior, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))

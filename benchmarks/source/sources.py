@@ -358,7 +358,7 @@ def gradients(setting: Setting) -> dict[str, float]:
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})
-            problem = build_problem([pixels], model.model_copy(update={"fit_radius": None}), setting.priors, network)
+            problem = build_problem([pixels], model, setting.priors, network)
             steps = walk(problem.posterior.potential)
             base = jnp.zeros(problem.posterior.family.size)
             found[f"posterior, {source}, arcs {arcs}"] = best_ms(functools.partial(steps, base)) / STEPS

@@ -30,7 +30,6 @@ from lensmill.checks.predict import Prediction, predict
 from lensmill.config import Config, load
 from lensmill.device import runtime
 from lensmill.files.atomic import write_json
-from lensmill.fit.problem import crop
 from lensmill.fit.search import find_maximum
 from lensmill.jobs.lens import Survey, Work, open_survey
 from lensmill.results.certificate import ParameterSummary
@@ -80,7 +79,7 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     prediction = predict(problem.posterior, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     system = problem.posterior.system_at(jnp.asarray(found.base))
-    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
+    looks = plausible.figures(problem.images[0], prediction, system)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)
     others = [

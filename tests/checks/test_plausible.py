@@ -9,13 +9,13 @@ import pytest
 from lensmill.checks import certify, plausible
 from lensmill.checks.predict import predict
 from lensmill.config import Certificate, Model
-from lensmill.fit.problem import ImageData, build_problem, crop
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.physics.mass import SIE, SIS, MassModel
 from lensmill.results.quantities import derived_draws
 from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 
-MODEL = Model(source="sersic", arc_supersampling=1, fit_radius=None, precision="float64")
+MODEL = Model(source="sersic", arc_supersampling=1, precision="float64")
 
 
 def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:
     base = np.asarray(problem.posterior.unconstrain({k: jnp.asarray(v) for k, v in values.items()}))
     prediction = predict(problem.posterior, base[None], base)
     system = problem.posterior.system_at(jnp.asarray(base))
-    found = plausible.figures(crop(pixels, None), prediction, system)
+    found = plausible.figures(pixels, prediction, system)
     draws = {name: np.array([value, value]) for name, value in values.items()}
     draws |= derived_draws(draws) | {name: np.array([v, v]) for name, v in prediction.derived_best.items()}
     summaries = {name: certify.summarise(two, two[0], float("nan")) for name, two in draws.items()}

@@ -22,9 +22,7 @@ to_base = jax.jit(from_comoving)
 
 def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None) -> tuple[Problem, np.ndarray]:
     """A mock lens with a model of its source, and the place of the truth in base space, vectors off their prior's median."""
-    model = Model(
-        source=source, supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None, precision="float64"
-    )
+    model = Model(source=source, supersampling=1, core_supersampling=4, arc_supersampling=1, precision="float64")
     problem = build_problem([mock(priors) if pixels is None else pixels], model, priors)
     posterior = problem.posterior
     middle = dict(posterior.constrain(jnp.full(posterior.family.size, 0.5)))

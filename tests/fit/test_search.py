@@ -16,7 +16,7 @@ from lensmill.fit.search import NoMaximum, find_maximum
 from lensmill.physics.source import Network
 from small_mock import TRUTH, mock
 
-MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1)
 BRIGHT = TRUTH | {"light_flux": 200.0, "light_size": 1.0, "light_n": 4.0, "source_flux": 20.0}
 HARD = {
     "elongated": {

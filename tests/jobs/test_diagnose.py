@@ -13,7 +13,7 @@ from lensmill.jobs import diagnose
 from lensmill.model.parameters import build_family
 from small_mock import TRUTH, mock
 
-MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1)
 
 
 def test_a_source_is_as_strange_as_its_latents_over_all_chains(priors: dict) -> None:

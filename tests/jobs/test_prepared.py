@@ -41,24 +41,25 @@ def work(tmp_path: Path) -> Callable[..., Work]:
 
 def test_by_default_the_arcs_are_fitted_and_a_neighbour_is_not(work: Callable[..., Work]) -> None:
     lens = work("model: {source: sersic}")
-    assert lens.model.fit_radius == pytest.approx(1.6)
-    assert not lens.pixels.mask.all()
-    shape = lens.problem.posterior.reference.image.shape
-    assert max(shape) < len(LIGHT)
+    assert lens.prepared.fit_radius == pytest.approx(1.6)
+    assert not lens.prepared.cutout.mask.all()
+    (window,) = lens.problem.images
+    assert max(window.image.shape) < len(LIGHT)
+    np.testing.assert_array_equal(window.mask, lens.prepared.pixels.mask)
 
 
 def test_the_config_may_leave_a_cutout_as_it_is(work: Callable[..., Work]) -> None:
     lens = work("model: {source: sersic, fit_radius: null}", "preparation: {masking: given}")
-    assert lens.model.fit_radius is None
-    assert lens.pixels.mask.all()
-    assert np.array_equal(lens.pixels.rms, lens.cutout.rms)
+    assert lens.prepared.fit_radius is None
+    assert lens.prepared.cutout.mask.all()
+    assert np.array_equal(lens.prepared.cutout.rms, lens.cutout.rms)
 
 
 def test_a_row_overrides_the_config_and_its_result_knows(work: Callable[..., Work]) -> None:
     plain = work("model: {source: sersic}")
     lens = work("model: {source: sersic}", masking="given", fit_radius=2.3)
-    assert lens.model.fit_radius == 2.3
-    assert lens.pixels.mask.all()
+    assert lens.prepared.fit_radius == 2.3
+    assert lens.prepared.cutout.mask.all()
     assert changed(lens.parts, plain.parts) == ("row",)
     other = work("model: {source: sersic}", "preparation: {masking: given}")
     assert changed(other.parts, plain.parts) == ("preparation",)

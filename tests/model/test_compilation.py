@@ -9,7 +9,7 @@ from lensmill.config import Model
 from lensmill.fit.problem import ImageData, build_problem
 from lensmill.model.program import Posterior
 
-MODEL = Model(source="sersic", fit_radius=None)
+MODEL = Model(source="sersic")
 
 
 def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> ImageData:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lensmill.fit import sampling
-from lensmill.fit.problem import ImageData, crop
 from lensmill.fit.search import descend, fit_light_alone
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import whitening
@@ -133,15 +132,6 @@ def test_masked_and_padded_pixels_do_not_count(priors: dict) -> None:
         observation = observe(image, pixels.rms, pixels.mask, kernel(), SCALE, "float64")
         values.append(float(potential(dataclasses.replace(posterior, observations=(observation,)), x)))
     assert values[0] == values[1]
-
-
-def test_cropping_keeps_the_centre_and_masks_the_outside() -> None:
-    image = np.arange(31 * 41, dtype=float).reshape(31, 41)
-    pixels = ImageData(image, np.ones_like(image), np.ones(image.shape, bool), np.ones((3, 3)) / 9, 0.1)
-    cut = crop(pixels, 0.5)
-    ny, nx = cut.image.shape
-    assert cut.image[ny // 2, nx // 2] == image[15, 20]
-    assert cut.mask.sum() == sum(np.hypot(x, y) <= 5 for x in range(-9, 10) for y in range(-9, 10))
 
 
 def test_only_the_ellipticities_of_the_model_s_masses_lengthen_the_series(priors: dict) -> None:

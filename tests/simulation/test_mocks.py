@@ -18,7 +18,7 @@ from lensmill.survey.truth import read_truth
 def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
     recipe = models.Simulate(lenses=1, source="sersic", psf_supersampling=2, psf_size=15, snr=(60.0, 61.0))
     priors = request.config.rootpath / "config" / "priors.yaml"
-    model = models.Model(lens_light=(), source="sersic", supersampling=4, fit_radius=None, precision="float64")
+    model = models.Model(lens_light=(), source="sersic", supersampling=4, precision="float64")
     return Config(run="m", catalogue=tmp_path / "c.ecsv", priors=priors, simulate=recipe, model=model)
 
 

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
-from lensmill.conventions.arrays import pixel_axis
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import build_family, tabulate_priors
 from lensmill.model.program import Posterior
@@ -24,7 +23,7 @@ class Effort(Inference, Certificate):
 
 
 class ImageData(NamedTuple):
-    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
+    """The window of a cutout that is fitted, as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), arcsec a pixel.
 
     The PSF's pixels are `psf_supersampling` times finer than the image's. `band` names the image among those of a lens.
     """
@@ -38,27 +37,6 @@ class ImageData(NamedTuple):
     band: str = ""
 
 
-def crop(pixels: ImageData, radius: float | None) -> ImageData:
-    """The square around the pixels within `radius` (arcsec) of the centre, which alone are used; or all. ValueError for none."""
-    if radius is not None:
-        pixels = _disc(pixels, radius)
-    if not pixels.mask.any():
-        raise ValueError(
-            f"no pixel to fit: {pixels.image.shape[0]} rows of {pixels.image.shape[1]} pixels are all masked, "
-            f"expected some that are not{'' if radius is None else f' within {radius:g} arcsec of the centre'}"
-        )
-    return pixels
-
-
-def _disc(pixels: ImageData, radius: float) -> ImageData:
-    ny, nx = pixels.image.shape
-    across, up = pixel_axis(nx), pixel_axis(ny)
-    inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
-    cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
-    window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
-    return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
-
-
 def scales(pixels: ImageData) -> tuple[float, float]:
     """The image's own units of flux (its total above the sky) and of sky level (its median rms), image unit."""
     used = pixels.mask
@@ -70,8 +48,9 @@ def scales(pixels: ImageData) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One lens ready to be fitted: its posterior, and that of the search, which looks at the first image made coarse."""
+    """One lens ready to be fitted: its images, its posterior, and that of the search, which sees the first image made coarse."""
 
+    images: tuple[ImageData, ...]
     posterior: Posterior
     coarse: Posterior
 
@@ -79,14 +58,10 @@ class Problem:
 def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> Problem:
     """The fitting problem of a lens's images under `model` and `priors` (block -> profile -> parameter -> prior).
 
-    The first image is the reference: relative fluxes are in its units, and the search looks at it alone. ValueError where
-    `model.fit_radius` is "auto": preparation chooses the radius.
+    The first image is the reference: relative fluxes are in its units, and the search looks at it alone.
     """
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
-    if isinstance(model.fit_radius, str):
-        raise ValueError(f"fit_radius: expected a radius in arcsec or None, got {model.fit_radius!r}")
-    cuts = [crop(pixels, model.fit_radius) for pixels in images]
     latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
@@ -94,20 +69,24 @@ def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, ne
     sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
     family = build(model.source, sampling=sampling, latents=latents)
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
-    units = scales(cuts[0])
-    seen = tuple(_observation(cut, model.precision) for cut in cuts)
+    units = scales(images[0])
+    seen = tuple(_observation(pixels, model.precision) for pixels in images)
     return Problem(
+        tuple(images),
         Posterior(family, seen, tabulate_priors(family, priors, *units), network),
-        Posterior(seek, (_coarse(cuts[0], model.precision),), tabulate_priors(seek, priors, *units), None),
+        Posterior(seek, (_coarse(images[0], model.precision),), tabulate_priors(seek, priors, *units), None),
     )
 
 
-def _observation(cut: ImageData, precision: str) -> Observation:
-    return observe(cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, precision, cut.psf_supersampling)
+def _observation(pixels: ImageData, precision: str) -> Observation:
+    plain = pixels.image, pixels.rms, pixels.mask, pixels.psf, pixels.pixel_scale
+    return observe(*plain, precision, pixels.psf_supersampling)
 
 
-def _coarse(cut: ImageData, precision: str) -> Observation:
+def _coarse(pixels: ImageData, precision: str) -> Observation:
     """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
-    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
-    kernel = coarsen_kernel(cut.psf, factor * cut.psf_supersampling)
-    return observe(*coarsen(cut.image, cut.rms, cut.mask, factor), kernel, cut.pixel_scale * factor, precision)
+    factor = max(1, -(-max(pixels.image.shape) // COARSE_SIDE))
+    kernel = coarsen_kernel(pixels.psf, factor * pixels.psf_supersampling)
+    return observe(
+        *coarsen(pixels.image, pixels.rms, pixels.mask, factor), kernel, pixels.pixel_scale * factor, precision
+    )

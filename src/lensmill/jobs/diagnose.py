@@ -16,7 +16,7 @@ from lensmill.config.priors import in_words
 from lensmill.conventions.arrays import evenly_spaced
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
-from lensmill.fit.problem import Problem, crop
+from lensmill.fit.problem import Problem
 from lensmill.fit.search import FULL, descend
 from lensmill.jobs.batch import EarlierFailure, run_batch
 from lensmill.jobs.images import lens_images
@@ -74,11 +74,8 @@ def _certify(work: Work) -> Certificate:
             f"{path}: its input or settings have changed since it was made: the next run makes it anew"
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
-    draws, shape = (
-        _thinned(problem, tree["posterior"].to_dataset()),
-        crop(work.pixels, work.prepared.fit_radius).image.shape,
-    )
-    prediction = predict(problem.posterior, draws, best, (shape[0], shape[1]))
+    draws, (ny, nx) = _thinned(problem, tree["posterior"].to_dataset()), problem.images[0].image.shape
+    prediction = predict(problem.posterior, draws, best, (ny, nx))
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     write_images(folder.images(lens_id), lens_images(work, problem, prediction))
     certificate = _certificate(work, problem, tree, best, prediction)
@@ -117,7 +114,7 @@ def _certificate(
     reach = _fitted_radius(work)
     limits = survey.config.certificate
     system = problem.posterior.system_at(jnp.asarray(base))
-    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
+    looks = plausible.figures(problem.images[0], prediction, system)
     misfit = prediction.source_misfit(problem.posterior.reference)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
@@ -179,8 +176,8 @@ def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -
 
 def _fitted_radius(work: Work) -> float:
     """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
-    pixels, radius = work.pixels, work.prepared.fit_radius
-    half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
+    cutout, radius = work.cutout, work.prepared.fit_radius
+    half_side = 0.5 * max(cutout.image.shape) * cutout.pixel_scale
     return half_side if radius is None else min(radius, half_side)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, ConfigError, Model, Priors, load_priors, prior_table
+from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Effort, ImageData, Problem, build_problem
+from lensmill.fit.problem import Effort, Problem, build_problem
 from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
@@ -67,16 +67,6 @@ class Work:
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
-    def pixels(self) -> ImageData:
-        """The prepared cutout as the core takes it."""
-        return ImageData(*(getattr(self.prepared.cutout, name) for name in ImageData._fields))
-
-    @property
-    def model(self) -> Model:
-        """The config's model, with the lens's own radius of the fitted pixels."""
-        return self.survey.config.model.model_copy(update={"fit_radius": self.prepared.fit_radius})
-
-    @property
     def priors(self) -> Mapping[str, Any]:
         """The lens's own priors, block -> profile -> parameter -> prior."""
         scatter = self.survey.config.preparation.mass_follows_light
@@ -99,7 +89,7 @@ class Work:
     @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        return build_problem([self.pixels], self.model, self.priors, self.survey.network)
+        return build_problem([self.prepared.pixels], self.survey.config.model, self.priors, self.survey.network)
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""
