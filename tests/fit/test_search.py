@@ -47,10 +47,10 @@ def test_softened_arcs_have_at_most_the_set_signal_to_noise(priors: dict) -> Non
     problem = build_problem([mock(priors, truth=BRIGHT)], MODEL, priors)
     _, excess = search.fit_light_alone(problem.coarse)
     rms = problem.coarse.reference.rms
-    soft = search.soften(problem.coarse, excess).observation.rms
+    soft = search.soften(problem.coarse, excess).reference.rms
     arcs = np.asarray(excess) > search.ARC_SIGNIFICANCE
     assert np.percentile(np.asarray(excess * rms / soft)[arcs], 99) == pytest.approx(search.SOFT, rel=1e-4)
-    np.testing.assert_array_equal(search.soften(problem.coarse, jnp.zeros_like(excess)).observation.rms, rms)
+    np.testing.assert_array_equal(search.soften(problem.coarse, jnp.zeros_like(excess)).reference.rms, rms)
 
 
 def test_a_search_that_fits_well_ends_at_once(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:

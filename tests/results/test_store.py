@@ -41,7 +41,7 @@ def images():
     planes = dict.fromkeys(("data", "rms", "model", "lens_light", "arcs", "residual"), (("y", "x"), data))
     planes["mask"] = (("y", "x"), data > -2)
     attributes = {"lens_id": "a", "pixel_scale": 0.1, "unit": "electron/s", "band": "g"}
-    return xr.Dataset(planes, {"x": np.arange(24.0), "y": np.arange(20.0)}, attributes)
+    return {"g": xr.Dataset(planes, {"x": np.arange(24.0), "y": np.arange(20.0)}, attributes)}
 
 
 def posterior():
@@ -78,11 +78,27 @@ def test_a_certificate_comes_back_with_its_missing_numbers(tmp_path):
 
 def test_images_come_back_in_single_precision(tmp_path):
     write_images(tmp_path / "i.nc", images())
-    found = read_images(tmp_path / "i.nc")
+    found = read_images(tmp_path / "i.nc")["g"]
     assert found["data"].dtype == np.float32
     assert found["mask"].dtype == bool
-    np.testing.assert_allclose(found["data"], images()["data"], rtol=1e-6)
+    np.testing.assert_allclose(found["data"], images()["g"]["data"], rtol=1e-6)
     assert found.attrs["unit"] == "electron/s"
+
+
+def test_images_of_several_bands_come_back_by_their_names_in_their_order(tmp_path):
+    (g,) = images().values()
+    bands = {band: (g + n).assign_attrs(g.attrs, band=band) for n, band in enumerate(("z/2", "", "F814W"))}
+    write_images(tmp_path / "i.nc", bands)
+    found = read_images(tmp_path / "i.nc")
+    assert list(found) == ["z/2", "", "F814W"]
+    for band, dataset in found.items():
+        np.testing.assert_allclose(dataset["data"], bands[band]["data"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("bands", "said"), [({}, "no band"), ({"r": images()["g"]}, "of band 'g' as band 'r'")])
+def test_images_are_stored_under_their_own_band(tmp_path, bands, said):
+    with pytest.raises(ValueError, match=said):
+        write_images(tmp_path / "i.nc", bands)
 
 
 def test_a_posterior_comes_back_exactly(tmp_path):
@@ -191,10 +207,12 @@ def test_a_lens_has_one_row_in_a_manifest():
     ],
 )
 def test_images_of_another_shape_are_neither_written_nor_read(tmp_path, spoil, said):
-    spoilt = spoil(images())
+    spoilt = spoil(images()["g"])
     with pytest.raises(ValueError, match=said):
-        write_images(tmp_path / "images.nc", spoilt)
-    spoilt.to_netcdf(tmp_path / "images.nc", engine="h5netcdf")
+        write_images(tmp_path / "images.nc", {"g": spoilt})
+    tree = xr.DataTree.from_dict({"/g": spoilt})
+    tree.attrs["bands"] = '["g"]'
+    tree.to_netcdf(tmp_path / "images.nc", engine="h5netcdf")
     seal(tmp_path / "images.nc")
     with pytest.raises(DamagedResult, match=said):
         read_images(tmp_path / "images.nc")

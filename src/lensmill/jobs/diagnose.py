@@ -74,13 +74,20 @@ def _certify(work: Work) -> Certificate:
             f"{path}: its input or settings have changed since it was made: the next run makes it anew"
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
-    draws, (ny, nx) = _thinned(problem, tree["posterior"].to_dataset()), problem.images[0].image.shape
-    prediction = predict(problem.posterior, draws, best, (ny, nx))
-    prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
-    write_images(folder.images(lens_id), lens_images(work, problem, prediction))
-    certificate = _certificate(work, problem, tree, best, prediction)
+    draws = _thinned(problem, tree["posterior"].to_dataset())
+    predictions = [_predicted(work, problem, number, draws, best) for number in range(len(problem.images))]
+    pairs = zip(problem.images, predictions, strict=True)
+    write_images(folder.images(lens_id), {cut.band: lens_images(work, cut, seen) for cut, seen in pairs})
+    certificate = _certificate(work, problem, tree, best, predictions[0])
     write_certificate(folder.certificate(lens_id), certificate)
     return certificate
+
+
+def _predicted(work: Work, problem: Problem, number: int, draws: np.ndarray, best: np.ndarray) -> Prediction:
+    """What draws (draw, parameter) and the maximum say of one of the lens's images."""
+    ny, nx = problem.images[number].image.shape
+    prediction = predict(problem.posterior.of_image(number), draws, best, (ny, nx))
+    return prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
 
 
 def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:

@@ -61,6 +61,10 @@ class Posterior(eqx.Module):
         """The image in which the arcs are looked for: the first."""
         return self.observations[0]
 
+    def of_image(self, number: int) -> "Posterior":
+        """The posterior of one of the images alone."""
+        return dataclasses.replace(self, observations=(self.observations[number],))
+
     @property
     def pixels(self) -> int:
         """Number of the pixels that count, in all images."""

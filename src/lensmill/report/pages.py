@@ -81,7 +81,8 @@ def _stored(run: RunFolder, certificate: Certificate) -> tuple[xr.Dataset | None
     """
     lens_id, status = certificate.lens_id, certificate.status
     certified, fitted = status is Status.CERTIFIED, status in FITTED
-    images = read_images(run.images(lens_id)) if certified or run.images(lens_id).exists() else None
+    bands = read_images(run.images(lens_id)) if certified or run.images(lens_id).exists() else {}
+    images = next(iter(bands.values()), None)  # the reference image
     if images is not None and "model" in images and not fitted:
         images = None
     has_draws = certified or (fitted and run.posterior(lens_id).exists())
