@@ -79,7 +79,8 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     prediction = predict(problem.posterior, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     system = problem.posterior.system_at(jnp.asarray(found.base))
-    looks = plausible.figures(problem.images[0], prediction, system)
+    measured = plausible.measured_light(work.prepared.figures)
+    looks = plausible.figures(problem.images[0], prediction, system, measured)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)
     others = [

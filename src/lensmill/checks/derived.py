@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lensmill.model.likelihood import light_outside_model
 from lensmill.model.program import Posterior
-from lensmill.physics.imaging import render_source
+from lensmill.physics.imaging import render, render_source
 from lensmill.physics.lensing import critical_curves, effective_einstein_radius
 from lensmill.physics.mass import MassModel
 
@@ -26,9 +27,13 @@ def fluxes_at(
 
     def one(base: Float[Array, " parameter"]) -> tuple[Array, Array, Array]:
         system = posterior.system_at(base)
-        lensed = jnp.sum(frame * render_source(system, seen.grid, seen.psf, posterior.family.sampling))
+        sampling = posterior.family.sampling
+        lensed = jnp.sum(frame * render_source(system, seen.grid, seen.psf, sampling))
         light = [profile.total_flux for profile in system.lens_light.profiles]
-        return lensed, system.source.total_flux, jnp.sum(jnp.asarray(light)) if light else jnp.zeros(())
+        if light:
+            return lensed, system.source.total_flux, jnp.sum(jnp.asarray(light))
+        subtracted = light_outside_model(render(system, seen.grid, seen.psf, sampling), seen)
+        return lensed, system.source.total_flux, jnp.sum(frame * subtracted)
 
     return jax.lax.map(one, bases)
 
@@ -79,6 +84,7 @@ FUNCTIONS: Mapping[str, Callable[[Draws], np.ndarray]] = {
 
 def derive(draws: Draws) -> dict[str, Float[np.ndarray, " draw"]]:
     """Every traced quantity of every draw that is no parameter itself."""
-    dark = () if draws.posterior.family.lens_light else ("lens_flux",)
-    absent = (*draws.posterior.family.names, *dark)
+    posterior = draws.posterior
+    dark = () if posterior.family.lens_light or posterior.reference.errors.spread.size else ("lens_flux",)
+    absent = (*posterior.family.names, *dark)
     return {name: function(draws) for name, function in FUNCTIONS.items() if name not in absent}

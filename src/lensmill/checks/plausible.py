@@ -66,17 +66,36 @@ class _Maps(NamedTuple):
     used: np.ndarray
 
 
-def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figures:
-    """Of the fitted window `cut`, what the posterior predicts of it, and the lens at the maximum a posteriori."""
+class LightShape(NamedTuple):
+    """Centre (arcsec) and ellipticity of the lens light."""
+
+    center_x: float
+    center_y: float
+    e1: float
+    e2: float
+
+
+def measured_light(preparation: Mapping[str, float]) -> LightShape | None:
+    """The shape that preparation found; None where it saw no lens light."""
+    shape = LightShape(*(preparation[f"light_{name}"] for name in LightShape._fields))
+    return shape if all(map(math.isfinite, shape)) else None
+
+
+def figures(cut: ImageData, prediction: Prediction, system: LensSystem, measured: LightShape | None = None) -> Figures:
+    """Of the fitted window `cut`, what the posterior predicts of it, and the lens at the maximum a posteriori.
+
+    `measured` is the shape of a lens light that is no part of the model.
+    """
     einstein = prediction.derived_best["effective_einstein_radius"]
-    maps = _maps(cut, prediction, _center(system))
+    light = _modelled_light(system) or measured
+    maps = _maps(cut, prediction, (light.center_x, light.center_y) if light else _mass_center(system))
     arcs = maps.used & (maps.predicted > SEEN)
     inner = maps.used & ~arcs & (maps.radius < INNER * einstein)
     elsewhere = maps.used & ~arcs & ~inner
     outside = elsewhere & (maps.radius > OUTER * einstein) & (maps.predicted < 1)
     noise = float(np.clip(_spread(maps.smooth_residual[elsewhere]), 1.0, SHARED))
     lacking = maps.used & (maps.predicted > CLEAR * noise) & (maps.seen < LACKING * maps.predicted)
-    center, shape = _mass_from_light(system)
+    center, shape = _mass_from_light(system, light)
     return Figures(
         light_outside=_largest(maps.smooth_residual[outside]) / noise,
         inner_chi2=_chi2_ratio(maps.residual, inner, elsewhere),
@@ -124,14 +143,18 @@ def _main(system: LensSystem) -> Any:
     return next(profile for profile in system.mass.profiles if hasattr(profile, "theta_E"))
 
 
-def _center(system: LensSystem) -> tuple[float, float]:
-    """Centre in arcsec of the lens light, or of the mass where there is none."""
+def _mass_center(system: LensSystem) -> tuple[float, float]:
+    """Centre in arcsec of the main mass profile."""
+    main = _main(system)
+    return float(main.center_x), float(main.center_y)
+
+
+def _modelled_light(system: LensSystem) -> LightShape | None:
+    """The shape of the lens light, weighted by the flux of its profiles; None without any."""
     light: tuple[Any, ...] = system.lens_light.profiles
     if not light:
-        main = _main(system)
-        return float(main.center_x), float(main.center_y)
-    x, y = (_flux_weighted(light, name) for name in ("center_x", "center_y"))
-    return x, y
+        return None
+    return LightShape(*(_flux_weighted(light, name) for name in LightShape._fields))
 
 
 def _flux_weighted(light: tuple[Any, ...], name: str) -> float:
@@ -139,16 +162,12 @@ def _flux_weighted(light: tuple[Any, ...], name: str) -> float:
     return float(np.dot(weights, [float(getattr(profile, name)) for profile in light]) / weights.sum())
 
 
-def _mass_from_light(system: LensSystem) -> tuple[float | None, float | None]:
+def _mass_from_light(system: LensSystem, light: LightShape | None) -> tuple[float | None, float | None]:
     """Distance in arcsec and difference of the complex ellipticities of the main mass profile and the lens light."""
-    light, mass = system.lens_light.profiles, _main(system)
-    if not light:
+    mass = _main(system)
+    if light is None:
         return None, None
-    apart = {
-        name: float(getattr(mass, name)) - _flux_weighted(light, name)
-        for name in ("center_x", "center_y", "e1", "e2")
-        if hasattr(mass, name)
-    }
+    apart = {name: float(getattr(mass, name)) - value for name, value in light._asdict().items() if hasattr(mass, name)}
     shape = math.hypot(apart["e1"], apart["e2"]) if "e1" in apart else None
     return math.hypot(apart["center_x"], apart["center_y"]), shape
 

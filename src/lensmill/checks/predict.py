@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from lensmill.checks.derived import Draws, derive, mass_at
 from lensmill.checks.misfit import Misfit, source_misfit
-from lensmill.model.likelihood import Observation
+from lensmill.model.likelihood import Observation, light_outside_model, whitened_residuals
 from lensmill.model.program import Posterior
 from lensmill.physics.imaging import LensSystem, render, render_lens_light, render_source
 from lensmill.physics.lensing import caustics, critical_curves
@@ -75,10 +75,11 @@ def images_at(posterior: Posterior, base: Float[Array, " parameter"]) -> Images:
     system, seen = posterior.system_at(base), posterior.reference
     rays = posterior.family.sampling
     model = render(system, seen.grid, seen.psf, rays)
-    residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
+    residual = whitened_residuals(model, seen).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)
-    light = render_lens_light(system, seen.grid, seen.psf, rays)
-    return Images(model, light, arcs, jnp.sum(residual**2))
+    subtracted = light_outside_model(model, seen)
+    light = render_lens_light(system, seen.grid, seen.psf, rays) + subtracted
+    return Images(model + subtracted, light, arcs, jnp.sum(residual**2))
 
 
 @jax.jit

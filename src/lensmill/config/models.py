@@ -156,6 +156,12 @@ class Preparation(Section):
         description="auto: besides what MASK leaves out, bad pixels and cosmic rays are not used, nor neighbours and "
         "stars farther out, or brighter, than any image of the source can be; given: MASK alone",
     )
+    lens_light: Literal["modelled", "subtracted"] = Field(
+        default="modelled",
+        description="modelled: by the profiles of `model.lens_light`, sampled with all other parameters; subtracted: measured before "
+        "the fit with the arcs left out, and its errors, a few hundredths of it that vary smoothly with radius and angle, are "
+        "integrated out; `model.lens_light` is then []",
+    )
     light_error: Fraction = Field(
         default=0.0,
         description="relative error of the model's lens light, of its profiles and of the PSF: that much of the lens light is "
@@ -357,6 +363,13 @@ class Config(Section):
     source_network: SourceNetwork = Field(default=SourceNetwork(), description="the network that draws the sources")
     inference: Inference = Field(default=Inference(), description="how a posterior is found and sampled")
     certificate: Certificate = Field(default=Certificate(), description="what a posterior must show to be certified")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.preparation.lens_light == "subtracted" and self.model.lens_light:
+            expected = "model.lens_light: [], since preparation.lens_light is subtracted"
+            raise PydanticCustomError("lens_light", "lens_light", {"expected": expected, "got": self.model.lens_light})
+        return self
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,7 @@ from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import build_family, tabulate_priors
 from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling
-from lensmill.physics.imaging.coarse import coarsen, coarsen_kernel
+from lensmill.physics.imaging.coarse import coarsen, coarsen_flux, coarsen_kernel
 
 COARSE_SIDE = 48
 
@@ -25,7 +25,9 @@ class Effort(Inference, Certificate):
 class ImageData(NamedTuple):
     """The window of a cutout that is fitted, as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), arcsec a pixel.
 
-    The PSF's pixels are `psf_supersampling` times finer than the image's. `band` names the image among those of a lens.
+    The PSF's pixels are `psf_supersampling` times finer than the image's. `band` names the image among those of a lens. `light`
+    is the lens light that is subtracted, and `light_modes`, (mode, ny, nx), its errors of one standard deviation each; None where
+    the lens light is part of the model.
     """
 
     image: np.ndarray
@@ -35,6 +37,14 @@ class ImageData(NamedTuple):
     pixel_scale: float
     psf_supersampling: int = 1
     band: str = ""
+    light: np.ndarray | None = None
+    light_modes: np.ndarray | None = None
+
+    def window(self, rows: slice, columns: slice) -> "ImageData":
+        """The same of some rows and columns."""
+        planes = ("image", "rms", "mask", "light", "light_modes")
+        cut = {name: plane[..., rows, columns] for name in planes if (plane := getattr(self, name)) is not None}
+        return self._replace(**cut)
 
 
 def scales(pixels: ImageData) -> tuple[float, float]:
@@ -80,13 +90,16 @@ def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, ne
 
 def _observation(pixels: ImageData, precision: str) -> Observation:
     plain = pixels.image, pixels.rms, pixels.mask, pixels.psf, pixels.pixel_scale
-    return observe(*plain, precision, pixels.psf_supersampling)
+    return observe(*plain, precision, pixels.psf_supersampling, pixels.light, pixels.light_modes)
 
 
 def _coarse(pixels: ImageData, precision: str) -> Observation:
     """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
     factor = max(1, -(-max(pixels.image.shape) // COARSE_SIDE))
     kernel = coarsen_kernel(pixels.psf, factor * pixels.psf_supersampling)
-    return observe(
-        *coarsen(pixels.image, pixels.rms, pixels.mask, factor), kernel, pixels.pixel_scale * factor, precision
+    image, rms, mask = coarsen(pixels.image, pixels.rms, pixels.mask, factor)
+    light, modes = (
+        None if planes is None else coarsen_flux(planes, pixels.mask, factor)
+        for planes in (pixels.light, pixels.light_modes)
     )
+    return observe(image, rms, mask, kernel, pixels.pixel_scale * factor, precision, 1, light, modes)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lensmill.device.batching import compiled, over, stopwatch
+from lensmill.fit.credible import looks_like_a_lens
 from lensmill.fit.problem import Problem
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Descent, minimise, whitening
@@ -24,6 +25,7 @@ SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in s
 # Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
 WARM, SHORT, LONG, FULL = 30, 20, 60, 120
 CONTINUED, KEPT = 8, 3
+ANOTHER_RADIUS = 0.04  # relative: minima whose Einstein radii differ by less lead to the same one in the full model
 GROUP = 8  # starts drawn at once where width pays
 SOFT = 8.0  # S/N that the brightest arcs have in the softened image
 POOR, AGAIN = 1.25, 2  # chi squared a pixel above which a minimum may be the wrong one, and rounds of starts then
@@ -56,7 +58,8 @@ def descend_some(
 
     end = minimise(lambda x: gauss_newton.linearise(some, x), base, iterations)
     shape = posterior.reference.image.shape
-    return end, -posterior.residuals(end.position)[: shape[0] * shape[1]].reshape(shape)
+    white = posterior.residuals(end.position)[: shape[0] * shape[1]].reshape(shape)
+    return end, -posterior.reference.errors.colour(white)
 
 
 def fit_light_alone(posterior: Posterior, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
@@ -68,10 +71,11 @@ def fit_light_alone(posterior: Posterior, rounds: int = 4) -> tuple[Array, Float
     place = jnp.asarray([_before_light(posterior.family, site) for site in posterior.family.coordinates])
     free, observation = light_sites(posterior.family), posterior.reference
     robust = posterior
-    for _ in range(rounds):
+    for _ in range(rounds if posterior.family.lens_light else 1):
         end, excess = descend_some(robust, place, free, 30)
         place, excess = end.position, excess * robust.reference.rms / observation.rms
-        robust = _inflated(posterior, excess)
+        if posterior.family.lens_light:
+            robust = _inflated(posterior, excess)
     return place, excess
 
 
@@ -94,9 +98,7 @@ def _inflated(posterior: Posterior, excess: Float[Array, "ny nx"]) -> Posterior:
 
 def _noisier(posterior: Posterior, factor: Array) -> Posterior:
     """The posterior of the reference image alone, its rms times `factor`."""
-    seen = posterior.reference
-    noisier = dataclasses.replace(seen, rms=(seen.rms * factor).astype(seen.rms.dtype))
-    return dataclasses.replace(posterior, observations=(noisier,))
+    return dataclasses.replace(posterior, observations=(posterior.reference.noisier(factor),))
 
 
 def light_sites(family: Family) -> Float[Array, " parameter"]:
@@ -124,7 +126,7 @@ def draw_starts(
     theta_E is drawn around the arcs' mean radius in every second start, and from its prior in the others.
     """
     values = posterior.constrain(light)
-    x0, y0 = (values.get(f"light_center_{axis}", jnp.zeros(())) for axis in "xy")
+    x0, y0 = (values.get(f"light_center_{axis}", values[f"center_{axis}"]) for axis in "xy")
     radius = arc_radius(excess, posterior, x0, y0)
 
     def one(key: Array, number: Array) -> Float[Array, " parameter"]:
@@ -175,6 +177,11 @@ def _by_cost(descents: list[Descent]) -> list[Descent]:
     return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
 
 
+def lenses_first(posterior: Posterior, descents: list[Descent]) -> list[Descent]:
+    """The minima that look like a lens, best first, then the others."""
+    return sorted(_by_cost(descents), key=lambda descent: not bool(looks_like_a_lens(posterior, descent.position)))
+
+
 @compiled
 def soften(posterior: Posterior, excess: Float[Array, "ny nx"]) -> Posterior:
     """The posterior with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
@@ -193,7 +200,14 @@ def search(coarse: Posterior, *, starts: int, seed: int) -> list[Basin]:
     found = _descend_all(coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
         found = distinct([*found, *_descend_all(coarse, light, excess, rounds[1:])], KEPT)
-    return [Basin(float(end.cost), named(coarse, end.position)) for end in found]
+    return [Basin(float(end.cost), named(coarse, end.position)) for end in lenses_first(coarse, found)]
+
+
+def to_follow(basins: list[Basin]) -> list[Basin]:
+    """The best basin, and the next that has another Einstein radius."""
+    first = float(basins[0].values["theta_E"])
+    others = [basin for basin in basins if abs(float(basin.values["theta_E"]) / first - 1) > ANOTHER_RADIUS]
+    return [basins[0], *others[:1]]
 
 
 def follow(posterior: Posterior, basin: Basin) -> list[Descent]:
@@ -240,13 +254,11 @@ def carry_over(values: Mapping[str, np.ndarray], family: Family) -> dict[str, An
     return {name: values[name] for name in names}
 
 
-FOLLOWED = 2  # basins of the search, into the full model
-
-
 class Maximum(NamedTuple):
     """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
 
-    `basins` are those of the search, best first; `followed` is where the first of them led to in the full model.
+    `basins` are those of the search, best first; `followed` is where those that were followed led to in the full model. What does
+    not look like a lens comes last.
     """
 
     base: np.ndarray
@@ -269,11 +281,11 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
     begin = stopwatch()
     basins = search(problem.coarse, starts=starts, seed=seed)
     posterior = problem.posterior
-    every = [end for basin in basins[:FOLLOWED] for end in follow(posterior, basin)]
-    ends = [end for end in every if np.isfinite(end.cost)]
+    every = [end for basin in to_follow(basins) for end in follow(posterior, basin)] if basins else []
+    ends = lenses_first(posterior, every)
     if not ends:
         raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
-    best = min(ends, key=lambda end: float(end.cost))
+    best = ends[0]
     followed = [Basin(float(end.cost), named(posterior, end.position)) for end in ends]
     return Maximum(
         np.asarray(best.position),

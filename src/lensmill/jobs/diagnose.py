@@ -121,7 +121,8 @@ def _certificate(
     reach = _fitted_radius(work)
     limits = survey.config.certificate
     system = problem.posterior.system_at(jnp.asarray(base))
-    looks = plausible.figures(problem.images[0], prediction, system)
+    measured = plausible.measured_light(work.prepared.figures)
+    looks = plausible.figures(problem.images[0], prediction, system, measured)
     misfit = prediction.source_misfit(problem.posterior.reference)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]

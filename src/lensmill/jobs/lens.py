@@ -14,7 +14,7 @@ from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
 from lensmill.planning.dependencies import Dependencies, key
-from lensmill.preparation import Expected, Prepared, follow_light, prepare
+from lensmill.preparation import Expected, Prepared, follow_light, follow_sky, prepare
 from lensmill.results.layout import RunFolder
 from lensmill.results.steps import StepName
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
@@ -69,13 +69,12 @@ class Work:
     @property
     def priors(self) -> Mapping[str, Any]:
         """The lens's own priors, block -> profile -> parameter -> prior."""
-        scatter = self.survey.config.preparation.mass_follows_light
-        following = (
-            follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
-            if scatter
-            else {}
-        )
-        return prior_table(self.survey.priors, following | self.cutout.overrides, self.cutout.lens_id)
+        settings, found = self.survey.config.preparation, dict[str, float]()
+        if scatter := settings.mass_follows_light:
+            found |= follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
+        if settings.lens_light == "subtracted" and self.survey.config.model.sky:
+            found |= follow_sky(self._stated["sky"], self.prepared.light.sky / self.prepared.level)
+        return prior_table(self.survey.priors, found | self.cutout.overrides, self.cutout.lens_id)
 
     @property
     def _stated(self) -> Mapping[str, Any]:

@@ -23,5 +23,4 @@ def _disc(pixels: ImageData, radius: float) -> ImageData:
     across, up = pixel_axis(nx), pixel_axis(ny)
     inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
     cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
-    window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
-    return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
+    return pixels._replace(mask=pixels.mask & inside).window(slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))

@@ -138,7 +138,8 @@ QUANTITIES: Mapping[str, Quantity] = _table((
         Symbol(r"$f_{\nu,\mathrm{source}}$", "<i>f</i><sub>ν,source</sub>"), photometric=True,
     ),
     Quantity(
-        "lens_flux", IMAGE_UNIT, "total flux of the lens galaxy's light, that of all its profiles out to infinity",
+        "lens_flux", IMAGE_UNIT,
+        "flux of the lens galaxy's light: of all its profiles out to infinity; where it was subtracted, within the frame",
         Symbol(r"$F_\mathrm{lens}$", "<i>F</i><sub>lens</sub>"), traced=True, photometric=True,
     ),
     Quantity(
