@@ -1,10 +1,13 @@
-"""Derived quantities against closed forms and brute force."""
+"""Derived quantities and images against closed forms and brute force."""
+
+import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lensmill.checks.derived import FUNCTIONS, Draws, derive, fluxes_at
+from lensmill.checks.predict import images_at, predict
 from lensmill.model.likelihood import observe
 from lensmill.model.parameters import build_family, tabulate_priors
 from lensmill.model.program import Posterior, assemble
@@ -74,3 +77,19 @@ def test_a_source_without_a_flux_of_its_own_has_one_derived(priors, source, name
     np.testing.assert_allclose(found["source_flux"], [whole, whole], rtol=1e-4)
     lensed, flux, _ = fluxes_at(posterior, jnp.asarray(base[None]), WHOLE)
     np.testing.assert_allclose(found["magnification"][0], float(lensed[0] / flux[0]))
+
+
+def test_a_subtracted_lens_light_is_shown_with_its_expected_error(priors):
+    """Model, lens light and flux are those of the whole lens, and what was subtracted wrongly is put right."""
+    posterior, base, _ = posed(priors, "sersic")
+    arcs = np.asarray(images_at(posterior, jnp.asarray(base)).arcs)
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    light, noise = 50 * np.exp(-np.hypot(x, y) / 6), np.full((SIDE, SIDE), 0.01)
+    wrong = light * (1 + 0.03 * np.cos(2 * np.arctan2(y, x)))
+    modes = np.stack([0.02 * light * np.cos(2 * np.arctan2(y, x)), 0.02 * light * np.sin(2 * np.arctan2(y, x))])
+    seen = observe(arcs + light, noise, noise > 0, KERNEL, SCALE, "float64", 1, wrong, modes)
+    prediction = predict(dataclasses.replace(posterior, observations=(seen,)), base[None], base)
+    np.testing.assert_allclose(prediction.lens_light, light, atol=1e-3)
+    np.testing.assert_allclose(prediction.model, arcs + light, atol=1e-3)
+    np.testing.assert_allclose(prediction.derived["lens_flux"], light.sum(), rtol=1e-4)
+    assert prediction.chi2_reduced * SIDE**2 == pytest.approx((0.03 / 0.02) ** 2, rel=0.01)

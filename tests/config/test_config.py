@@ -140,6 +140,13 @@ MISTAKES = {
         "30",
         "",
     ),
+    "lens light in two ways": (
+        "preparation: {lens_light: subtracted}",
+        "1",
+        "preparation.lens_light: modelled, or model.lens_light: []",
+        "preparation.lens_light: subtracted, model.lens_light: [sersic]",
+        "",
+    ),
     "no channels": ("source_network:\n  channels: []", "4 source_network.channels", "at least 1", "[]", ""),
     "unsafe run": ("results: r\nrun: a/b", "4 run", "every key once", "run a second time", "line 1"),
     "null": ("seed: null", "3 seed", "a whole number", "null", ""),

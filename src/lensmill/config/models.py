@@ -158,9 +158,9 @@ class Preparation(Section):
     )
     lens_light: Literal["modelled", "subtracted"] = Field(
         default="modelled",
-        description="modelled: by the profiles of `model.lens_light`, sampled with all other parameters; subtracted: measured before "
-        "the fit with the arcs left out, and its errors, a few hundredths of it that vary smoothly with radius and angle, are "
-        "integrated out; `model.lens_light` is then []",
+        description="modelled: by the profiles of `model.lens_light`, sampled with all other parameters; subtracted: measured "
+        "before the fit with the arcs left out, and its errors, a few hundredths of it that vary smoothly with radius and angle, "
+        "are integrated out; `model.lens_light` is then []",
     )
     light_error: Fraction = Field(
         default=0.0,
@@ -367,8 +367,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.preparation.lens_light == "subtracted" and self.model.lens_light:
-            expected = "model.lens_light: [], since preparation.lens_light is subtracted"
-            raise PydanticCustomError("lens_light", "lens_light", {"expected": expected, "got": self.model.lens_light})
+            expected = "preparation.lens_light: modelled, or model.lens_light: []"
+            got = f"preparation.lens_light: subtracted, model.lens_light: [{', '.join(self.model.lens_light)}]"
+            raise PydanticCustomError("lens_light", "lens_light", {"expected": expected, "got": got})
         return self
 
     @property
