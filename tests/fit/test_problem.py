@@ -26,5 +26,7 @@ def test_the_first_of_several_images_is_the_reference(priors: dict) -> None:
     np.testing.assert_array_equal(both.posterior.priors.scale, alone.posterior.priors.scale)
     assert scales(red)[0] in both.posterior.priors.scale.tolist()
     np.testing.assert_array_equal(both.posterior.of_image(1).reference.image, both.posterior.observations[1].image)
+    with pytest.raises(ValueError, match="expected a band of its own for each, got 'F814W', 'F814W'"):
+        build_problem([red, red], MODEL, priors)
     (coarse,) = both.coarse.observations
     assert int(coarse.mask.sum()) == 30**2 < COARSE_SIDE**2
