@@ -68,10 +68,14 @@ class Problem:
 def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> Problem:
     """The fitting problem of a lens's images under `model` and `priors` (block -> profile -> parameter -> prior).
 
-    The first image is the reference: relative fluxes are in its units, and the search looks at it alone.
+    The first image is the reference: relative fluxes are in its units, and the search looks at it alone. ValueError where two
+    images are of one band: results are kept by band.
     """
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
+    bands = [pixels.band for pixels in images]
+    if len(set(bands)) < len(bands):
+        raise ValueError(f"images of a lens: expected a band of its own for each, got {', '.join(map(repr, bands))}")
     latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
