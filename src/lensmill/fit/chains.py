@@ -14,6 +14,7 @@ from lensmill.fit.comoving import Following, follow, to_base
 from lensmill.fit.problem import Problem
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
+from lensmill.infer.samplers import SAMPLERS
 from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_whitened
 from lensmill.model.parameters import Beliefs, Family, constrain
 from lensmill.model.program import Target, potential, residuals
@@ -81,7 +82,7 @@ def _start_chains(family: Family, target: Target, way: Following, frame: Frame, 
     return over(lambda key: nuts.start_chain(density, frame, key), keys)
 
 
-@compiled(0, 6, 8)
+@compiled(0, 6, 8, 9)
 def run_chains(
     family: Family,
     target: Target,
@@ -92,11 +93,12 @@ def run_chains(
     draws: int,
     target_accept: Array,
     max_tree_depth: int,
+    sampler: str,
 ) -> tuple[nuts.Chain, nuts.Draws]:
-    """The next `draws` draws of every chain; the step size adapts where `adapting` is true."""
+    """The next `draws` draws of every chain by the `sampler`; the step size adapts where `adapting` is true."""
     density = _density(family, target, way)
     run = functools.partial(
-        nuts.run_block,
+        SAMPLERS[sampler],
         density,
         frame,
         adapting=adapting,

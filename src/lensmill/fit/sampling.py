@@ -62,6 +62,7 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
             effort.round,
             jnp.asarray(effort.target_accept),
             _depth(block, effort.max_tree_depth),
+            effort.sampler,
         )
         block = _extend(problem.family, block, chains, taken, warming, effort)
         if warming and block.warmed >= effort.warmup:

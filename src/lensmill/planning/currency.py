@@ -27,7 +27,7 @@ from lensmill.status import Status
 from lensmill.survey.truth import read_truth
 
 FINAL = (State.FAILED, State.INVALID)  # states in which a job has nothing left to do for a lens
-OWN = ("catalogue", "report", "validate", "calibration", "population")  # steps whose files nobody else changes
+SHARED = ("simulate", "galaxies", "train")  # steps whose files others may change
 
 
 class Made(BaseModel):
@@ -110,7 +110,7 @@ def record(plan: Schedule, step: str) -> None:
     """Keep what the results of a step were made of; called when they have been written."""
     evidence = gather(plan, FileHashes(plan.folder.hashes))
     files = {}
-    if step in OWN:
+    if step not in SHARED:
         root = plan.folder.root
         files = {path.relative_to(root).as_posix(): file_sha256(path) for path in results_of(plan, step)}
     made = Made(key=run_key(evidence, step), files=files)

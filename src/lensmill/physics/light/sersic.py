@@ -15,7 +15,7 @@ SOFTENING = 1e-10  # of (r / size)^2: keeps gradients finite at the centre, chan
 
 
 class Sersic(AbstractSource):
-    """Sersic profile: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), index `n`."""
+    """Sersic profile of total `flux` (image unit), half-light radius `size` on the intermediate axis (arcsec) and index `n`."""
 
     flux: Float[Array, ""]
     size: Float[Array, ""]

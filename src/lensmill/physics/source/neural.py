@@ -83,10 +83,11 @@ class LinearNetwork(AbstractNetwork):
 
 
 class NeuralSource(AbstractSource):
-    """Galaxy of latents z ~ N(0, I) decoded by a CNN (after Chianese et al. 2020, arXiv:1910.06157), in the source plane.
+    """Galaxy drawn by the source network, a CNN that decodes its latents (after Chianese et al. 2020, arXiv:1910.06157).
 
-    `flux` is the unlensed total (image unit), `size` the circularised half-light radius (arcsec); ellipticity and
-    position act on the decoder's standard frame (see `source.frame`).
+    The latents are z ~ N(0, I) and need no prior. `flux` is the unlensed total (image unit), `size` the circularised
+    half-light radius (arcsec); ellipticity and position act on the decoder's standard frame (see
+    `source.standard_frame`).
     """
 
     flux: Float[Array, ""]
