@@ -4,7 +4,6 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from lensmill.errors import DamagedResult, Problem
@@ -16,15 +15,13 @@ from lensmill.results.certificate import ManifestRow
 from lensmill.results.layout import missing_result
 from lensmill.results.steps import SAMPLED_STEPS, StepName
 from lensmill.results.store import read_manifest
-from lensmill.status import Status
+from lensmill.status import Status, Worded
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.products.files import lens_digest
 
 
-class State(StrEnum):
-    """Where a lens stands; `sentence` says it in words."""
-
-    sentence: str
+class State(Worded):
+    """Where a lens stands."""
 
     DONE = "done", "Certificate written, and everything that made it is unchanged."
     RUNNING = "running", "A job that is alive has this lens."
@@ -32,13 +29,6 @@ class State(StrEnum):
     INVALID = "invalid", "The catalogue row or the cutout is unusable."
     STALE = "stale", "Something that a result was made of has changed: the next run makes it anew."
     WAITING = "waiting", "Not computed yet: the next run does it."
-
-    def __new__(cls, value: str, sentence: str) -> "State":
-        """A member that is its value and carries its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
 
 @dataclasses.dataclass(frozen=True)

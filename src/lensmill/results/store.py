@@ -108,7 +108,7 @@ def read_arrays(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarra
 
 
 def _stored(dataset: "xr.Dataset", dtype: str | None = None) -> dict[str, dict[str, Any]]:
-    """How the variables of a dataset are stored: compressed. The file's seal is its checksum, and deflate has one of each chunk."""
+    """How the variables of a dataset are stored: compressed; the file's seal is its checksum."""
     stored: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.data_vars.items():
         codec = {"zlib": True, "complevel": 4, "shuffle": True} if variable.ndim else {}
