@@ -1,4 +1,4 @@
-"""What can become of a lens, and the stage at which it went wrong: one member, one plain sentence."""
+"""The outcomes of a lens, and the stages at which it can fail, each with a sentence for people."""
 
 from enum import StrEnum
 from typing import Self

@@ -144,7 +144,7 @@ def test_a_chain_starts_where_it_can_walk() -> None:
         for potential in (lambda x: 0.5 * x @ x, walled)
     )
     for far, near in zip(free, inside, strict=True):
-        assert float(near.potential) < nuts.POSSIBLE * size
+        assert float(near.potential) < nuts.MAX_START_POTENTIAL * size
         share = np.asarray(near.position / far.position)
         np.testing.assert_allclose(share, share[0])
         assert share[0] in (1, 0.5, 0.25)

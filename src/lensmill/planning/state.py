@@ -1,4 +1,4 @@
-"""Where every lens of a run stands, and why: from manifests and hashes alone, so quickly; and lenses queued again."""
+"""The state of every lens of a run, and the reason, from manifests and hashes alone."""
 
 import dataclasses
 import re
@@ -115,7 +115,7 @@ def survey_state(plan: Schedule) -> SurveyState:
 
 
 def _records(plan: Schedule, step: StepName) -> tuple[dict[str, ManifestRow], list[str]]:
-    """The last word of a step on every lens; that of the batch it is in now, where two have one."""
+    """The manifest row of every lens for a step. Where two batches have one, that of the lens's present batch counts."""
     found: dict[str, ManifestRow] = {}
     problems = []
     now = {plan.folder.manifest(step, batch) for batch in plan.batches}
@@ -155,7 +155,7 @@ def _lens_state(
 
 
 def unfinished(evidence: Evidence, step: StepName, row: CatalogueRow, record: ManifestRow | None) -> LensState | None:
-    """Where a lens stands if it comes no further than this step, by what its manifest says of it; None where it does."""
+    """The state of a lens that this step has not finished, by its manifest row; None where the step is finished."""
     lens_id = row.lens_id
     if record is None:
         return LensState(lens_id, State.WAITING, step, reason=f"{step} has not been run")

@@ -40,7 +40,7 @@ from lensmill.survey.truth import mock_cutouts
 
 SAMPLING = Sampling(8, 20)  # everywhere what a fit by default has where light is steepest, or more
 MULTIPLY_IMAGED = 3.0
-ROOM = 0.7  # of the cutout's half width: a larger Einstein radius would leave the arcs no room
+MAX_EINSTEIN_RADIUS = 0.7  # of the cutout's half width, so that the arcs are inside
 LIGHT_RATIO = 4.0
 MOFFAT_BETA = 3.0
 TRIES = 1000
@@ -151,7 +151,7 @@ def simulate_lens(
     """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
 
     `galaxies` draws the source of a seed where the config asks for galaxies.
-    Drawn again are lenses that the survey would not hold: sources magnified less than threefold, which are not strongly
+    A lens that a survey would not contain is drawn again: sources magnified less than threefold, which are not strongly
     lensed, and Einstein radii beyond 0.7 of the cutout's half width.
     """
     recipe = config.simulate
@@ -164,7 +164,7 @@ def simulate_lens(
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
         values = _draw_values(family, beliefs, rng)
-        if values.get("theta_E", 0) > ROOM * half_width:
+        if values.get("theta_E", 0) > MAX_EINSTEIN_RADIUS * half_width:
             continue
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
         arcs, light, source = _images(system, values, recipe, galaxies, bounds, rng)

@@ -24,7 +24,7 @@ class AbstractNetwork(eqx.Module):
         """lift(f) / norm at stretched positions."""
 
     def drawn(self, latents: Float[Array, " latent"]) -> "AbstractNetwork":
-        """The network with whatever depends on the latents alone computed: who looks several times decodes once."""
+        """The galaxy of these latents. It is decoded once, however often its brightness is read afterwards."""
         return self
 
 
