@@ -38,7 +38,7 @@ TRACED = 64  # points of the source whose images are counted
 
 
 class Figures(NamedTuple):
-    """What `checks` judges; None where the model has no such thing, NaN where the image shows none.
+    """The figures that `checks` compares with limits; None where the model has no such component, NaN where the image shows none.
 
     `light_outside` and `missing_image` in sigma of a PSF-sized patch, `center_offset` and `source_size`, the half-light radius,
     in arcsec, the rest dimensionless.
@@ -57,7 +57,7 @@ class Figures(NamedTuple):
 
 
 class _Maps(NamedTuple):
-    """Residual and arcs (data without lens light and sky; as predicted) in units of the noise, smoothed by the PSF or not."""
+    """Residuals and arcs (of the data without lens light and sky; of the model) in units of noise, smoothed by the PSF or not."""
 
     residual: np.ndarray
     smooth_residual: np.ndarray
@@ -197,7 +197,7 @@ def _arcs_radius(maps: _Maps, noise: float) -> float:
 
 
 def _chi2_ratio(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Mean squared residual of some pixels over that of others, at its lower bound; 0 without pixels, over 1 without others."""
+    """Lower bound of the mean squared residual of some pixels over that of others; 0 without pixels, over 1 without others."""
     if not here.any():
         return 0.0
     others = float(np.mean(residual[elsewhere] ** 2)) if elsewhere.any() else 1.0
@@ -206,7 +206,7 @@ def _chi2_ratio(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -
 
 
 def _correlation_beyond(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Correlation of neighbouring pixels' residuals beyond that elsewhere, at its lower bound."""
+    """Lower bound of the correlation of neighbouring pixels' residuals, less that elsewhere."""
     (inside, pairs), (outside, others) = (_correlation(residual, region) for region in (here, elsewhere))
     return inside - outside - BOUND_SIGMA * math.sqrt(1 / max(pairs, 1) + 1 / max(others, 1))
 

@@ -158,7 +158,7 @@ def bounds(prior: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def law(prior: Mapping[str, Any]) -> Any:
-    """A prior given as a mapping as SciPy's frozen distribution, with its quantiles and its density."""
+    """SciPy's frozen distribution of a prior that is given as a mapping."""
     return PRIORS[prior["distribution"]].law(*arguments_of(prior))
 
 
@@ -177,7 +177,7 @@ class Priors(Section):
     sky: dict[str, Prior] = Field(default_factory=dict, description="the sky")
 
     def digest(self) -> str:
-        """The SHA-256 of the distributions: what is said of why changes no result."""
+        """The SHA-256 of the distributions; their reasons (`why`) change no result and are left out."""
         return json_sha256(_without_why(self.model_dump(mode="json")))
 
 

@@ -64,7 +64,7 @@ def start(threads: int | None = None, minutes: float | None = None) -> None:
         limit(60 * minutes)
     if threads is not None:
         os.environ["NPROC"] = str(threads)
-    # Jobs share GPUs and nodes: take memory as it is needed. JAX reads this when it first meets a device.
+    # Jobs share GPUs and nodes, so memory is taken as it is needed. JAX reads this when it first uses a device.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     _expect_gpu()
     jax.config.update("jax_enable_x64", True)

@@ -46,5 +46,5 @@ def population_program(draws: Draws, log_prior: Float[Array, "lens sample"], bou
 
 
 def effective_draws(log_weight: Float[Array, "lens sample"]) -> Float[Array, " lens"]:
-    """How many draws of each lens carry the weight: (sum w)^2 / sum w^2; Kish (1965)."""
+    """The effective number of each lens's weighted draws: (sum w)^2 / sum w^2; Kish (1965)."""
     return jnp.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1))

@@ -127,7 +127,7 @@ def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
 def mock_family(config: Config, kind: str, priors: Mapping, network: Network | None = None) -> Family:
     """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for.
 
-    Lens light that resembles a real galaxy's is not of the config's profiles, and not of the family.
+    Lens light that resembles a real galaxy's is of other profiles than the config's, and is not part of the family.
     """
     source = "neural" if kind == "neural" else "sersic"
     latents = network.config.latents if network is not None else 0
@@ -226,7 +226,7 @@ def _ellipticities(config: Config, priors: Mapping) -> dict[str, tuple[float, fl
 def _within(
     galaxies: Callable[[int], Galaxy], bounds: Mapping[str, tuple[float, float]], rng: np.random.Generator
 ) -> Galaxy:
-    """A galaxy that the priors allow: no fit could find another one. ValueError where none is drawn."""
+    """A galaxy whose parameters the priors allow, so that a fit can find them. ValueError where none is drawn."""
     for _ in range(TRIES):
         galaxy = galaxies(int(rng.integers(2**31)))
         if all(low < getattr(galaxy, name) < high for name, (low, high) in bounds.items()):

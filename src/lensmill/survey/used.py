@@ -1,6 +1,6 @@
-"""Which pixels of a cutout are used: what MASK means by 1, what an exact 0 is, what holds nothing.
+"""The used pixels of a cutout: the meaning of 1 in MASK, of exact zeros, and of pixels without a value.
 
-None of it is guessed: where the file could be meant in two ways, it or the catalogue has to say which.
+Nothing is guessed: where a file has two possible meanings, a keyword or the catalogue has to choose one.
 """
 
 import numpy as np
