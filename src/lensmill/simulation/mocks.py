@@ -277,7 +277,7 @@ def _images(
 
 @functools.partial(jax.jit, static_argnums=3)
 def _shoot(system: Any, x: Array, y: Array, rays: int) -> tuple[Array, Array, Array]:
-    """Positions in the source plane, and the area there that each ray speaks for."""
+    """Positions of the rays in the source plane, and the area of each ray's cell there."""
     beta = ray_shoot(system.mass, x, y)
     ny, nx = (side // rays for side in x.shape)
     pixels = (b.reshape(ny, rays, nx, rays).transpose(1, 3, 0, 2) for b in beta)

@@ -1,4 +1,4 @@
-"""The PSF stamp as the program needs it: sum one, odd sides, light centred on the middle pixel."""
+"""The PSF stamp in the form of the model: sum one, odd sides, light centred on the middle pixel."""
 
 import numpy as np
 from astropy.io import fits

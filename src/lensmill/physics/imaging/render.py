@@ -1,4 +1,4 @@
-"""From the physical state of a lens to the image that a telescope would take of it, without noise."""
+"""The noise-free image of a lens system as a telescope records it."""
 
 import functools
 import math
@@ -145,7 +145,7 @@ def _finer_arcs(
 
 
 def cell_area(x: Float[Array, "m m *pixel"], y: Float[Array, "m m *pixel"]) -> Float[Array, "*pixel"]:
-    """The area of the source plane that a ray speaks for, from the quadrangle of a pixel's outermost rays."""
+    """The area of the source plane for each ray, from the quadrangle of a pixel's outermost rays."""
     (along_x, across_x), (along_y, across_y) = ((b[-1, -1] - b[0, 0], b[-1, 0] - b[0, -1]) for b in (x, y))
     return 0.5 * jnp.abs(along_x * across_y - along_y * across_x) / (x.shape[0] - 1) ** 2
 

@@ -1,4 +1,4 @@
-"""A source drawn by the trained network: the decoder's galaxy, placed, sized, sheared and lit by explicit parameters."""
+"""A source drawn by the trained network: the decoder's galaxy with explicit position, size, ellipticity and flux."""
 
 import abc
 from os import PathLike
@@ -56,7 +56,7 @@ class Network(AbstractNetwork):
 
 
 class Drawing(AbstractNetwork):
-    """One galaxy, decoded: other latents change nothing."""
+    """One decoded galaxy; it does not depend on the latents that are given."""
 
     spline: Float[Array, "node node"]
     norm: Float[Array, ""]
