@@ -32,7 +32,7 @@ from lensmill.model.program import assemble
 from lensmill.physics.grid import centred_grid
 from lensmill.physics.imaging import PSF, Sampling, convolve, kernel_transform, render_source, transform_shape
 from lensmill.physics.source import Network
-from lensmill.simulation.mocks import MULTIPLY_IMAGED, ROOM, psf_kernel
+from lensmill.simulation.mocks import MAX_EINSTEIN_RADIUS, MULTIPLY_IMAGED, psf_kernel
 
 SKY = Simulate()
 SNR = (30, 100, 300)
@@ -98,7 +98,7 @@ def lenses(source: str, network: Network | None, number: int, fixed: dict[str, f
             base[family.names.index(name)] = widths
         lens = Lens(family, table, network, jnp.asarray(base))
         values = constrain(family, table, lens.base)
-        fits = float(values["theta_E"]) <= ROOM * 0.5 * min(SKY.shape) * SKY.pixel_scale
+        fits = float(values["theta_E"]) <= MAX_EINSTEIN_RADIUS * 0.5 * min(SKY.shape) * SKY.pixel_scale
         if fits and lens.image(star, LOCAL).sum() / float(values["source_flux"]) >= MULTIPLY_IMAGED:
             number -= 1
             yield lens

@@ -66,6 +66,7 @@ DRAW, CLIMB, STOP = Decision
         (found(3, 1.5, 60, 0), 0, DRAW),  # no other rung: the rounds are used up
         # ESS
         (found(3, 1.1, 30, 0), 0, STOP),  # half-way, and three times as many would not be enough
+        (found(3, 1.1, 35, 0), 0, DRAW),  # three times as many would
         (found(2, 1.1, 10, 0), 0, DRAW),
         (found(8, 1.1, 50, 0, rung=1, inherited=200), 1, STOP),  # what was inherited has its share of the ESS
         (found(5, 1.1, 190, 0), 1, DRAW),

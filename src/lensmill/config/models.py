@@ -234,6 +234,7 @@ class Inference(Section):
     """How a posterior is found and sampled."""
 
     starts: Count = Field(default=48, description="starting points of the search for the posterior's maximum")
+    sampler: Literal["nuts"] = Field(default="nuts", description="the algorithm that draws from the posterior")
     chains: int = Field(default=4, ge=2, description="Markov chains a lens; convergence is judged by comparing them")
     warmup: Count = Field(default=100, description="adaptation steps a chain")
     round: int = Field(
@@ -247,7 +248,12 @@ class Inference(Section):
         description="times that sampling is begun again, up a ladder, where a first try of `max_rounds` rounds does not "
         "converge: with more care, or from a better maximum; then the lens is given up as uncertified (0: one try in all)",
     )
-    max_tree_depth: int = Field(default=7, ge=1, le=12, description="NUTS doubles a trajectory at most this many times")
+    max_tree_depth: int = Field(
+        default=7,
+        ge=1,
+        le=12,
+        description="a trajectory is doubled at most this many times (NUTS), which bounds its gradients",
+    )
     target_accept: float = Field(
         default=0.8, gt=0.5, lt=1, description="mean acceptance that the step size is adapted to"
     )

@@ -15,6 +15,7 @@ from lensmill.fit.comoving import Comoving, Coordinates, comoving_at, from_comov
 from lensmill.fit.problem import Problem
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
+from lensmill.infer.samplers import SAMPLERS
 from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_whitened
 from lensmill.model.parameters import Family
 from lensmill.model.program import Posterior
@@ -73,8 +74,9 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """What is fixed when a round of draws is compiled: its draws a chain, and the most doublings of a trajectory."""
+    """What is fixed when a round of draws is compiled: the sampler, draws a chain, and the most doublings of a trajectory."""
 
+    sampler: str
     draws: int
     max_tree_depth: int
 
@@ -101,7 +103,7 @@ def run_chains(
 ) -> tuple[nuts.Chain, nuts.Draws]:
     """The next round of draws of every chain; the step size adapts where `adapting` is true."""
     run = functools.partial(
-        nuts.run_block,
+        SAMPLERS[fixed.sampler],
         _density(posterior, coordinates.comoving),
         coordinates.frame,
         adapting=adapting,

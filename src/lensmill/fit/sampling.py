@@ -59,7 +59,7 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
             block.chains,
             jnp.asarray(warming and block.begun != MORE_CARE),
             jnp.asarray(effort.target_accept),
-            Round(effort.round, _depth(block, effort.max_tree_depth)),
+            Round(effort.sampler, effort.round, _depth(block, effort.max_tree_depth)),
         )
         block = _extend(problem.posterior.family, block, chains, taken, warming, effort)
         if warming and block.warmed >= effort.warmup:

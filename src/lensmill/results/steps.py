@@ -1,4 +1,4 @@
-"""The steps of a run: what each depends on, what it leaves, and which steps come before it. Nothing else says so.
+"""The steps of a run: what each depends on, which files it leaves, and which steps come before it.
 
 Keys of results, staleness, retries and the workflow's decisions derive from `STEPS`.
 """

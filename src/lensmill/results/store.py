@@ -110,10 +110,10 @@ def read_arrays(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarra
 
 
 def _stored(dataset: "xr.Dataset", dtype: str | None = None) -> dict[str, dict[str, Any]]:
-    """How the variables of a dataset are stored: compressed, with a checksum that finds flipped bits on reading."""
+    """How the variables of a dataset are stored: compressed; the file's seal is its checksum."""
     stored: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.data_vars.items():
-        codec = {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True} if variable.ndim else {}
+        codec = {"zlib": True, "complevel": 4, "shuffle": True} if variable.ndim else {}
         stored[str(name)] = codec | ({"dtype": dtype} if dtype and variable.dtype.kind == "f" else {})
     return stored
 

@@ -1,4 +1,4 @@
-"""A coarser view of a cutout, for the parts of the fit that look for the right basin."""
+"""Cutouts on larger pixels, on which the search for the right basin works."""
 
 import numpy as np
 
