@@ -1,7 +1,6 @@
 """The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
 
 import copy
-import dataclasses
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -94,10 +93,10 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
 
     monkeypatch.setattr(search, "descend_some", watched)
     parametric = build_problem([pixels], MODEL, priors)
-    assert len(search.follow(parametric.family, parametric.target, basin)) == 1
+    assert len(search.follow(parametric.posterior, basin)) == 1
     assert not alone
 
-    problem = build_problem([pixels], dataclasses.replace(MODEL, source="neural"), priors, network)
+    problem = build_problem([pixels], MODEL.model_copy(update={"source": "neural"}), priors, network)
     posterior = problem.posterior
     together, staged = search.follow(posterior, basin)
     ((free, start, first),) = alone
