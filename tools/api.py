@@ -4,15 +4,15 @@ python tools/api.py [--check]
 """
 
 import argparse
-import ast
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import griffe
+
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src"
 PAGE = ROOT / "docs" / "api.md"
 # title: modules, each with its public names; none: all that its __all__ names, or else all without underscore
 PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
@@ -36,14 +36,14 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
         "lensmill.physics.imaging": ("LensSystem", "PSF", "Sampling", "render", "render_source", "render_lens_light"),
     },
     "Fitting": {
-        "lensmill.fit.problem": ("ImageData", "Effort", "Problem", "pose"),
+        "lensmill.fit.problem": ("ImageData", "Effort", "Problem", "build_problem"),
         "lensmill.fit.search": ("Basin", "Maximum", "NoMaximum", "find_maximum"),
         "lensmill.fit.chains": ("Block", "Tried", "named_draws"),
         "lensmill.fit.sampling": ("begin_sampling", "sample"),
         "lensmill.fit.ladder": ("climb",),
         "lensmill.model.likelihood": ("Observation", "observe", "whitened_residuals"),
-        "lensmill.model.parameters": ("Family", "Beliefs", "constrain", "unconstrain"),
-        "lensmill.model.program": ("Target", "lens_program", "potential", "residuals", "system_at"),
+        "lensmill.model.parameters": ("Family", "PriorTable", "tabulate_priors", "constrain", "unconstrain"),
+        "lensmill.model.program": ("Posterior", "lens_program"),
     },
     "Other packages' conventions": {
         "lensmill.conventions": ("Domain", "position_angle"),
@@ -62,64 +62,31 @@ one of them is told in the [changelog](../CHANGELOG.md), of anything else it is 
 
 Shapes stand in the annotations, e.g. `Float[Array, "ny nx"]`; `Rays` is an array of any shape, `Scalar` one number.
 """
-Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
-def module(name: str) -> ast.Module:
-    """The source of a module or a package."""
-    path = SOURCE.joinpath(*name.split("."))
-    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
-
-
-def defined(tree: ast.Module) -> dict[str, Definition]:
-    """What a module itself defines, by name."""
-    found: dict[str, Definition] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            found[ast.unparse(target)] = node
-    return found
-
-
-def imported(tree: ast.Module) -> dict[str, str]:
-    """The modules from which a module imports names."""
-    froms = (node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module)
-    return {alias.asname or alias.name: str(node.module) for node in froms for alias in node.names}
-
-
-def find(name: str, within: str) -> Definition:
-    """Where a name is defined, through the packages that hand it on."""
-    tree = module(within)
-    here = defined(tree)
-    if name in here:
-        return here[name]
-    return find(name, imported(tree)[name])
-
-
-def public(name: str) -> tuple[str, ...]:
-    """The names of `__all__`, or those of functions and classes without an underscore."""
-    here = defined(module(name))
-    listed = here.get("__all__")
-    if isinstance(listed, ast.Assign):
-        return tuple(ast.literal_eval(listed.value))
-    return tuple(n for n, d in here.items() if isinstance(d, ast.FunctionDef | ast.ClassDef) and not n.startswith("_"))
-
-
-def documented(node: ast.Module | ast.FunctionDef | ast.ClassDef, name: str) -> str:
+def documented(node: griffe.Object | griffe.Alias) -> str:
     """A docstring as Markdown; SystemExit where there is none."""
-    text = ast.get_docstring(node)
-    if not text:
-        sys.exit(f"tools/api.py: {name} is public and has no docstring")
-    return text
+    if not node.docstring:
+        sys.exit(f"tools/api.py: {node.path} is public and has no docstring")
+    return node.docstring.value
 
 
-def signature(node: ast.FunctionDef) -> str:
+def public(node: griffe.Object | griffe.Alias) -> list[str]:
+    """The names of `__all__`, or those of functions and classes without an underscore."""
+    named = [name for name, one in node.members.items() if not one.is_alias and (one.is_function or one.is_class)]
+    return [str(name) for name in node.exports or ()] or [name for name in named if not name.startswith("_")]
+
+
+def signature(node: griffe.Function) -> str:
     """A function as it is called: annotations as the source has them, without self."""
-    arguments = ast.unparse(node.args).removeprefix("self, ").removeprefix("self")
-    answer = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{node.name}({arguments}){answer}"
+    return node.signature().replace("(self, ", "(").replace("(self)", "()")
+
+
+def defined(module: griffe.Module, name: str) -> griffe.Object:
+    """What a module's name stands for, through the packages that hand it on; not a submodule of the same name."""
+    found = module[name]
+    found = found[name] if found.is_module else found
+    return found.final_target if isinstance(found, griffe.Alias) else found
 
 
 def block(text: str) -> str:
@@ -127,73 +94,67 @@ def block(text: str) -> str:
     return f"```python\n{text}\n```\n"
 
 
-def fields(node: ast.ClassDef) -> Iterator[str]:
+def fields(node: griffe.Class) -> Iterator[str]:
     """The fields of a class, as its constructor takes them."""
-    for part in node.body:
-        if isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_"):
-            default = f" = {ast.unparse(part.value)}" if isinstance(part.value, ast.Constant) else ""
-            yield f"{ast.unparse(part.target)}: {ast.unparse(part.annotation)}{default}"
-        elif isinstance(part, ast.Assign):
-            yield ast.unparse(part)
-
-
-def members(node: ast.ClassDef, inherited: set[str]) -> Iterator[str]:
-    """Public methods and properties, but those that a base class on the page documents."""
-    for part in node.body:
-        if not isinstance(part, ast.FunctionDef) or part.name.startswith("_") or part.name in inherited:
+    for name, part in node.members.items():
+        if not isinstance(part, griffe.Attribute) or name.startswith("_") or "property" in part.labels:
             continue
-        decorators = {ast.unparse(one) for one in part.decorator_list}
-        is_property = bool(decorators & {"property", "functools.cached_property"})
-        shown = part.name if is_property else signature(part)
-        text = textwrap.indent(documented(part, f"{node.name}.{part.name}"), "  ").strip()
-        yield f"- `{shown}`: {text}"
+        plain = isinstance(part.value, str) or part.annotation is None
+        default = f" = {part.value}" if part.value is not None and plain else ""
+        yield f"{name}: {part.annotation}{default}" if part.annotation is not None else f"{name}{default}"
 
 
-def abstract(nodes: list[Definition]) -> set[str]:
-    """The methods of the base classes among these."""
-    bases = (node for node in nodes if isinstance(node, ast.ClassDef) and node.name.startswith("Abstract"))
-    return {part.name for node in bases for part in node.body if isinstance(part, ast.FunctionDef)}
+def members(node: griffe.Class, inherited: set[str]) -> Iterator[str]:
+    """Public methods and properties, but those that a base class on the page documents."""
+    for name, part in node.members.items():
+        if name.startswith("_") or name in inherited or not (part.is_function or "property" in part.labels):
+            continue
+        shown = signature(part) if isinstance(part, griffe.Function) else name
+        yield f"- `{shown}`: {textwrap.indent(documented(part), '  ').strip()}"
 
 
-def entry(name: str, node: Definition, inherited: set[str]) -> Iterator[str]:
+def entry(name: str, node: griffe.Object, inherited: set[str]) -> Iterator[str]:
     """One function, class or constant."""
     yield f"#### {name}\n"
-    if isinstance(node, ast.FunctionDef):
+    if isinstance(node, griffe.Function):
         yield block(f"def {signature(node)}: ...")
-        yield documented(node, name) + "\n"
-    elif isinstance(node, ast.ClassDef):
-        bases = ", ".join(base for base in map(ast.unparse, node.bases) if not base.startswith("_"))
+        yield documented(node) + "\n"
+    elif isinstance(node, griffe.Class):
+        bases = ", ".join(base for base in map(str, node.bases) if not base.startswith("_"))
         head = f"class {name}({bases}):" if bases else f"class {name}:"
         yield block("\n".join([head, *(f"    {field}" for field in list(fields(node)) or ["..."])]))
-        yield documented(node, name) + "\n"
-        own = inherited if "Abstract" in bases else set()
-        listed = list(members(node, own))
+        yield documented(node) + "\n"
+        listed = list(members(node, inherited if "Abstract" in bases else set()))
         if listed:
             yield "\n".join(listed) + "\n"
-    elif isinstance(node, ast.AnnAssign):
-        yield f"`{ast.unparse(node.annotation)}`\n"
-    elif isinstance(node.value, ast.Call):
-        yield f"A `{ast.unparse(node.value.func)}`.\n"
+    elif isinstance(node, griffe.Attribute) and node.annotation is not None:
+        yield f"`{node.annotation}`\n"
+    elif isinstance(node, griffe.Attribute) and isinstance(node.value, griffe.ExprCall):
+        yield f"A `{node.value.function}`.\n"
 
 
-def section(name: str, names: tuple[str, ...]) -> Iterator[str]:
+def section(package: griffe.Module, name: str, names: tuple[str, ...]) -> Iterator[str]:
     """One module."""
+    module = package[name.removeprefix("lensmill").removeprefix(".")] if name != "lensmill" else package
     yield f"### `{name}`\n"
-    yield documented(module(name), name) + "\n"
-    nodes = {one: find(one, name) for one in names or public(name)}
-    inherited = abstract(list(nodes.values()))
+    yield documented(module) + "\n"
+    nodes = {one: defined(module, one) for one in names or public(module)}
+    bases = (node for one, node in nodes.items() if one.startswith("Abstract"))
+    inherited = {name for base in bases for name, part in base.members.items() if not isinstance(part, griffe.Alias)}
     for one, node in nodes.items():
         yield from entry(one, node, inherited)
 
 
 def page() -> str:
     """The whole reference, its code laid out by the project's formatter."""
+    package = griffe.load("lensmill", search_paths=[ROOT / "src"], resolve_aliases=True, allow_inspection=False)
+    assert isinstance(package, griffe.Module)
     names = [name for modules in PUBLIC.values() for name in modules]
     parts = [INTRODUCTION, *(f"- [`{name}`](#{name.replace('.', '')})" for name in names), ""]
     for title, modules in PUBLIC.items():
         parts.append(f"## {title}\n")
         for name, listed in modules.items():
-            parts += section(name, listed)
+            parts += section(package, name, listed)
     ruff = [str(Path(sys.executable).with_name("ruff")), "format", "--stdin-filename", str(PAGE), "-"]
     return subprocess.run(ruff, input="\n".join(parts), capture_output=True, text=True, check=True, cwd=ROOT).stdout
 

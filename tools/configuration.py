@@ -1,4 +1,4 @@
-"""Files that are written from the models of the configuration: skeleton, JSON schemas, docs/configuration.md and products.md.
+"""Files written from the models and the profiles: skeleton, JSON schemas, docs/configuration.md, products.md, profiles.md.
 
 python tools/configuration.py [--write]     check them, or write them
 """
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import profiles
 import pydantic
 
 from lensmill.config.models import Config
@@ -29,6 +30,7 @@ def documents() -> dict[Path, str]:
         Path("config/priors.schema.json"): _schema(Priors),
         Path("docs/configuration.md"): manual(),
         Path("docs/products.md"): products_page(),
+        Path("docs/profiles.md"): profiles.page(),
     }
 
 

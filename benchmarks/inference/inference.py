@@ -40,11 +40,11 @@ from lensmill.config.models import Simulate
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.chains import named_draws
-from lensmill.fit.problem import ImageData, Problem, pose
+from lensmill.fit.problem import ImageData, Problem, build_problem
 from lensmill.fit.search import Maximum, find_maximum
 from lensmill.infer.convergence import convergence
 from lensmill.model.parameters import Family
-from lensmill.model.program import Target, potential
+from lensmill.model.program import Posterior
 from lensmill.physics.source import Network
 from lensmill.results.provenance import code_fingerprint, commit, key, versions
 from lensmill.simulation.mocks import simulate_lens
@@ -84,8 +84,8 @@ def first_lens(folder: Path | None) -> ImageData:
     """The lens of `core.py` in its 80x80 frame; with a folder of peers the very image that they fit."""
     n, scale, fwhm = core.FRAMES["80"]
     if folder is None:
-        _, target = core.pose("80", "ss1", "float64")
-        image, rms = (np.asarray(a, float)[:n, :n] for a in (target.observation.image, target.observation.rms))
+        posterior = core.posed("80", "ss1", "float64")
+        image, rms = (np.asarray(a, float)[:n, :n] for a in (posterior.reference.image, posterior.reference.rms))
     else:
         sys.path.append(str(folder))
         work = importlib.import_module("common").Work("80", "ss1", own=True)
@@ -94,15 +94,15 @@ def first_lens(folder: Path | None) -> ImageData:
 
 
 def first_problem(folder: Path | None) -> Problem:
-    changed = {"supersampling": 1, "sky": False, "fit_radius": None}
-    return pose(first_lens(folder), settings("sersic").model.model_copy(update=changed), PRIORS)
+    changed = {"supersampling": 1, "sky": False}
+    return build_problem([first_lens(folder)], settings("sersic").model.model_copy(update=changed), PRIORS)
 
 
 def mock_problem(name: str, source: Literal["sersic", "neural"], network: Network | None) -> Problem:
     config = settings(source)
     mock = simulate_lens(config, PRIORS, name, network)
     pixels = ImageData(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
-    return pose(pixels, config.model.model_copy(update={"fit_radius": None}), PRIORS, network)
+    return build_problem([pixels], config.model, PRIORS, network)
 
 
 def lenses(given: argparse.Namespace) -> Iterator[tuple[Lens, bool]]:
@@ -153,9 +153,9 @@ class Document:
         self.out.write_text(json.dumps(document | {"pieces": list(self.pieces.values())}, indent=1) + "\n")
 
 
-def seconds_a_gradient(family: Family, target: Target, base: jax.Array) -> float:
+def seconds_a_gradient(posterior: Posterior, base: jax.Array) -> float:
     """Median time of a value and gradient of the potential."""
-    both = jax.jit(jax.value_and_grad(functools.partial(potential, family, target)))
+    both = jax.jit(jax.value_and_grad(posterior.potential))
     jax.block_until_ready(both(base))
     spent = []
     for _ in range(100):
@@ -184,14 +184,14 @@ class Runner:
 
     def _start(self, lens: Lens) -> Start:
         problem, starts = lens.problem(), settings("sersic").inference.starts
-        if problem.family not in self.warm:
+        if problem.posterior.family not in self.warm:
             print(f"{lens.name}: compiling", flush=True)
             clock = time.perf_counter()
             maximum = find_maximum(problem, starts=starts, seed=SEED)
             METHODS[OWN](problem, maximum, 1.0)
-            self.warm[problem.family] = time.perf_counter() - clock
+            self.warm[problem.posterior.family] = time.perf_counter() - clock
         maximum = find_maximum(problem, starts=starts, seed=SEED)
-        return Start(problem, maximum, seconds_a_gradient(problem.family, problem.target, jnp.asarray(maximum.base)))
+        return Start(problem, maximum, seconds_a_gradient(problem.posterior, jnp.asarray(maximum.base)))
 
     def _run(self, lens: Lens, method: str, least: float) -> Run:
         problem, maximum, _ = self.start(lens)
@@ -200,20 +200,20 @@ class Runner:
     def record(self, lens: Lens, method: str, least: float, compared: bool) -> dict[str, Any]:
         """The figures of a method on a lens."""
         (problem, maximum, gradient_s), run = self.start(lens), self.run(lens, method, least)
-        found = figures(run, gradient_s, maximum.seconds) | {"parameters": problem.family.size}
+        found = figures(run, gradient_s, maximum.seconds) | {"parameters": problem.posterior.family.size}
         if method == OWN:
             found |= {
                 "ms_gradient": 1e3 * gradient_s,
                 "map_s": maximum.seconds,
                 "map_gradients": maximum.seconds / gradient_s,
-                "map_chi2": 2 * maximum.cost / float(problem.target.observation.mask.sum()),
+                "map_chi2": 2 * maximum.cost / float(problem.posterior.reference.mask.sum()),
                 **moments(problem, run),
             }
             if self.cold:
-                first_s = self.warm[problem.family]
+                first_s = self.warm[problem.posterior.family]
                 found |= {"first_s": first_s, "ess_per_s_cold": found["ess"] / (run.wall_s + maximum.seconds + first_s)}
         if compared and method != REFERENCE:
-            found |= agreement(problem.family, run, self.run(lens, REFERENCE, ESS).draws)
+            found |= agreement(problem.posterior.family, run, self.run(lens, REFERENCE, ESS).draws)
         return found
 
 
@@ -245,8 +245,8 @@ def figures(run: Run, gradient_s: float, map_s: float) -> dict[str, Any]:
 def moments(problem: Problem, run: Run) -> dict[str, dict[str, float]]:
     """Means and standard deviations of the parameters of the mass."""
     flat = np.asarray(run.draws.reshape(-1, run.draws.shape[-1]))
-    values = named_draws(problem.family, problem.target.beliefs, flat)
-    mass = [site.name for site in problem.family.sites if site.component[0] == "mass"]
+    values = named_draws(problem.posterior, flat)
+    mass = [site.name for site in problem.posterior.family.sites if site.component[0] == "mass"]
     return {
         "mean": {name: float(np.mean(values[name])) for name in mass},
         "sd": {name: float(np.std(values[name])) for name in mass},

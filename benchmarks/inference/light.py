@@ -45,7 +45,7 @@ def fitted(survey: Survey, lens_id: str) -> dict[str, Any]:
     ess, gradients = min(reached.ess_bulk, reached.ess_tail), int(np.sum(draws.leapfrogs))
     return {
         "theta_E": float(found.values["theta_E"]), "truth": float(survey.truths[lens_id]["theta_E"]),
-        "chi2": 2 * found.cost / int(problem.target.observation.mask.sum()), "parameters": problem.family.size,
+        "chi2": 2 * found.cost / problem.posterior.pixels, "parameters": problem.posterior.family.size,
         "step": float(np.mean(last.chains.step_size)), "leapfrogs": float(np.mean(draws.leapfrogs)),
         "draws": int(draws.potential.shape[1]), "divergent": float(np.mean(draws.diverging)),
         "rhat": reached.rhat, "ess": ess, "gradients": gradients,

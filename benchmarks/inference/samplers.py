@@ -17,17 +17,15 @@ import optax
 from arviz_stats.base import array_stats
 from numpyro.infer.hmc import hmc
 
-from lensmill.fit import comoving
 from lensmill.fit.chains import Block, base_draws
-from lensmill.fit.comoving import Following
+from lensmill.fit.comoving import Comoving, from_comoving
 from lensmill.fit.problem import Effort, Problem
 from lensmill.fit.sampling import begin_sampling, sample
 from lensmill.fit.search import Maximum
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
 from lensmill.infer.whitening import Frame, to_base, unbent
-from lensmill.model.parameters import Family
-from lensmill.model.program import Target, potential
+from lensmill.model.program import Posterior
 
 SEED = 2026
 CHAINS, ENSEMBLE = 4, 16
@@ -67,16 +65,17 @@ class Clock:
 
 
 @functools.cache
-def _compiled(function: Callable, family: Family) -> Callable:
-    """`function` of a family: a call gives its result and its seconds, compilation apart."""
+def _compiled(function: Callable) -> Callable:
+    """`function` compiled: a call gives its result and its seconds, compilation apart."""
     made: dict[Any, Any] = {}
 
     def call(*given: Any) -> tuple[Any, float, float]:
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(given))
-        if shapes not in made:
-            made[shapes] = jax.jit(functools.partial(function, family)).lower(*given).compile()
+        leaves, structure = jax.tree.flatten(given)
+        kind = structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        if kind not in made:
+            made[kind] = jax.jit(function).lower(*given).compile()
         clock = Clock()
-        found = jax.block_until_ready(made[shapes](*given))
+        found = jax.block_until_ready(made[kind](*given))
         return found, *clock.read()
 
     return call
@@ -106,9 +105,9 @@ def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool 
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
     frame_s, _ = clock.read()
     if not bent:
-        frame = block.frame._replace(bend=jnp.zeros_like(block.frame.bend))
-        posed = Posed(problem.target, block.following)
-        chains, _, _ = _compiled(_start, problem.family)(posed, frame, _keys(CHAINS))
+        frame = block.coordinates.frame._replace(bend=jnp.zeros_like(block.coordinates.frame.bend))
+        posed = Posed(problem.posterior, block.coordinates.comoving)
+        chains, _, _ = _compiled(_start)(posed, frame, _keys(CHAINS))
         block, clock, frame_s = block._replace(frame=frame, chains=chains), Clock(), 0.0
     while not block.finished and not _enough(block, least):
         block = next(sample(problem, block if refined else block._replace(recent=None), effort(LIMIT // ROUND)))
@@ -137,35 +136,39 @@ def _keys(number: int) -> jax.Array:
 
 
 class Posed(NamedTuple):
-    """A target, and what the source follows in the coordinates of a frame: nothing where these are base space's."""
+    """A posterior, and what makes the positions of a frame comoving: nothing where they are base space's."""
 
-    target: Target
-    following: Following | None = None
+    posterior: Posterior
+    comoving: Comoving | None = None
 
 
-def _base(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
+def _base(posed: Posed, position: jax.Array) -> jax.Array:
     """The base-space position."""
-    return position if posed.following is None else comoving.to_base(family, posed.target, posed.following, position)
+    return position if posed.comoving is None else from_comoving(posed.posterior, posed.comoving, position)
 
 
-def _height(family: Family, posed: Posed, position: jax.Array) -> jax.Array:
+def _height(posed: Posed, position: jax.Array) -> jax.Array:
     """The potential of a position in the coordinates of a frame."""
-    return potential(family, posed.target, _base(family, posed, position))
+    return posed.posterior.potential(_base(posed, position))
 
 
-def _start(family: Family, target: Posed, frame: Frame, keys: jax.Array) -> nuts.Chain:
-    density = functools.partial(_height, family, target)
+def _start(posed: Posed, frame: Frame, keys: jax.Array) -> nuts.Chain:
+    density = functools.partial(_height, posed)
     return jax.lax.map(lambda key: nuts.start_chain(density, frame, key), keys)
 
 
-def _numpyro(family: Family, target: Target, frame: Frame, keys: jax.Array, dense: bool) -> tuple[jax.Array, ...]:
+def _numpyro(posterior: Posterior, frame: Frame, keys: jax.Array, dense: bool) -> tuple[jax.Array, ...]:
     """NumPyro's NUTS in base space with its own adaptation of step and metric, from Laplace's or from none."""
-    init, advance = hmc(functools.partial(potential, family, target), algo="NUTS")
-    metric = frame.scale @ frame.scale.T if dense else jnp.ones(family.size)
+    init, advance = hmc(posterior.potential, algo="NUTS")
+    metric = frame.scale @ frame.scale.T if dense else jnp.ones(frame.center.size)
 
     def chain(key: jax.Array) -> tuple[jax.Array, ...]:
         place, later = jax.random.split(key)
-        y = nuts.OVERDISPERSION * jax.random.normal(place, (family.size,)) if dense else jnp.zeros(family.size)
+        y = (
+            nuts.OVERDISPERSION * jax.random.normal(place, frame.center.shape)
+            if dense
+            else jnp.zeros_like(frame.center)
+        )
         state = init(
             frame.center + frame.scale @ y,
             num_warmup=ADAPTING,
@@ -189,8 +192,8 @@ _DIAGONAL = functools.partial(_numpyro, dense=False)
 
 def adapted(problem: Problem, maximum: Maximum, least: float, *, dense: bool = True) -> Run:
     """NumPyro's NUTS, metric adapted: a dense one from Laplace's, or its default, a diagonal one."""
-    call = _compiled(_DENSE if dense else _DIAGONAL, problem.family)
-    found, wall, cpu = call(problem.target, _laplace(maximum), _keys(CHAINS))
+    call = _compiled(_DENSE if dense else _DIAGONAL)
+    found, wall, cpu = call(problem.posterior, _laplace(maximum), _keys(CHAINS))
     draws, steps, diverging = (np.asarray(a) for a in found)
     cost = int(steps[:, :ADAPTING].sum()), int(steps[:, ADAPTING:].sum())
     return Run(draws[:, ADAPTING:], *cost, int(diverging[:, ADAPTING:].sum()), wall, cpu)
@@ -204,17 +207,17 @@ def _frame(problem: Problem, maximum: Maximum) -> tuple[Posed, Frame, float]:
     """The straightened frame before any refinement, the coordinates that it is in, and what it took."""
     clock = Clock()
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
-    return Posed(problem.target, block.following), block.frame, clock.read()[0]
+    return Posed(problem.posterior, block.coordinates.comoving), block.coordinates.frame, clock.read()[0]
 
 
-def _chees(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, ...]:
+def _chees(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, ...]:
     """BlackJAX's ChEES-HMC (Hoffman, Radul & Sountsov 2021) of an ensemble of chains in the straightened space."""
     place, tune, later = jax.random.split(key, 3)
 
     def density(y: jax.Array) -> jax.Array:
-        return -_height(family, target, to_base(frame, y))
+        return -_height(posed, to_base(frame, y))
 
-    starts = jax.random.normal(place, (ENSEMBLE, family.size))
+    starts = jax.random.normal(place, (ENSEMBLE, frame.center.size))
     adaptation = blackjax.chees_adaptation(density, ENSEMBLE)
     (states, chosen), tuned = adaptation.run(tune, starts, 0.4, optax.adam(0.05), ENSEMBLE_ADAPTING)
     kernel = jax.vmap(blackjax.dynamic_hmc(density, **chosen).step)
@@ -222,7 +225,7 @@ def _chees(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple
     def step(states: Any, key: jax.Array) -> tuple[Any, tuple[jax.Array, ...]]:
         states, info = kernel(jax.random.split(key, ENSEMBLE), states)
         return states, (
-            jax.vmap(lambda y: _base(family, target, to_base(frame, y)))(states.position),
+            jax.vmap(lambda y: _base(posed, to_base(frame, y)))(states.position),
             info.num_integration_steps,
             info.is_divergent,
         )
@@ -234,22 +237,22 @@ def _chees(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple
 def chees(problem: Problem, maximum: Maximum, least: float) -> Run:
     """ChEES-HMC in the straightened space."""
     posed, frame, frame_s = _frame(problem, maximum)
-    (draws, *cost), wall, cpu = _compiled(_chees, problem.family)(posed, frame, jax.random.key(SEED))
+    (draws, *cost), wall, cpu = _compiled(_chees)(posed, frame, jax.random.key(SEED))
     before, after, divergent = (int(c) for c in cost)
     return Run(np.asarray(draws), before, after, divergent, wall + frame_s, cpu + frame_s, frame_s)
 
 
-def _microcanonical(family: Family, target: Posed, frame: Frame, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _microcanonical(posed: Posed, frame: Frame, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
     """BlackJAX's unadjusted MCLMC (Robnik et al. 2023) in the straightened space, each chain tuned for itself."""
 
     def density(y: jax.Array) -> jax.Array:
-        return -_height(family, target, to_base(frame, y))
+        return -_height(posed, to_base(frame, y))
 
     kernel = blackjax.mclmc.build_kernel()
 
     def chain(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         place, begin, tune, later = jax.random.split(key, 4)
-        state = blackjax.mclmc.init(jax.random.normal(place, (family.size,)), density, begin)
+        state = blackjax.mclmc.init(jax.random.normal(place, frame.center.shape), density, begin)
         state, chosen, spent = blackjax.mclmc_find_L_and_step_size(
             kernel,
             num_steps=MICROCANONICAL_TUNING,
@@ -264,7 +267,7 @@ def _microcanonical(family: Family, target: Posed, frame: Frame, keys: jax.Array
 
         def step(state: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             state, _ = jax.lax.scan(one, state, jax.random.split(key, THINNED))
-            return state, _base(family, target, to_base(frame, state.position))
+            return state, _base(posed, to_base(frame, state.position))
 
         _, draws = jax.lax.scan(step, state, jax.random.split(later, MICROCANONICAL_KEPT // THINNED))
         return draws, jnp.asarray(spent)
@@ -275,16 +278,16 @@ def _microcanonical(family: Family, target: Posed, frame: Frame, keys: jax.Array
 def microcanonical(problem: Problem, maximum: Maximum, least: float) -> Run:
     """MCLMC in the straightened space: two gradients a step, and no Metropolis test, so that its draws are biased."""
     posed, frame, frame_s = _frame(problem, maximum)
-    (draws, spent), wall, cpu = _compiled(_microcanonical, problem.family)(posed, frame, _keys(CHAINS))
+    (draws, spent), wall, cpu = _compiled(_microcanonical)(posed, frame, _keys(CHAINS))
     cost = 2 * int(np.sum(spent)), 2 * CHAINS * MICROCANONICAL_KEPT
     return Run(np.asarray(draws), *cost, 0, wall + frame_s, cpu + frame_s, frame_s)
 
 
-def _propose(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _propose(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Draws of the frame's unit Gaussian in base space, and their log weights."""
-    y = jax.random.normal(key, (PROPOSED, family.size))
-    base = jax.vmap(lambda one: _base(family, target, to_base(frame, one)))(y)
-    heights = jax.lax.map(functools.partial(potential, family, target.target), base)
+    y = jax.random.normal(key, (PROPOSED, frame.center.size))
+    base = jax.vmap(lambda one: _base(posed, to_base(frame, one)))(y)
+    heights = jax.lax.map(posed.posterior.potential, base)
     return base, 0.5 * jnp.sum(y * y, axis=1) - heights
 
 
@@ -292,7 +295,7 @@ def _weighted(
     problem: Problem, posed: Posed, frame: Frame, before: int, frame_s: float, spent: tuple[float, float]
 ) -> Run:
     """The frame's draws with Pareto-smoothed weights (Vehtari et al. 2024); a likelihood counts as a gradient."""
-    (base, log), wall, cpu = _compiled(_propose, problem.family)(posed, frame, jax.random.key(SEED))
+    (base, log), wall, cpu = _compiled(_propose)(posed, frame, jax.random.key(SEED))
     height = np.asarray(log) - np.nanmax(log)
     smoothed, k = array_stats.psislw(np.nan_to_num(height, nan=-np.inf, neginf=-1e6))
     weights = np.exp(smoothed - smoothed.max())
@@ -303,11 +306,11 @@ def _weighted(
 
 def importance(problem: Problem, maximum: Maximum, least: float, *, bent: bool) -> Run:
     """Laplace's draws, bent or not, resampled by their importance."""
-    posed, frame, frame_s = _frame(problem, maximum) if bent else (Posed(problem.target), _laplace(maximum), 0.0)
+    posed, frame, frame_s = _frame(problem, maximum) if bent else (Posed(problem.posterior), _laplace(maximum), 0.0)
     return _weighted(problem, posed, frame, 0, frame_s, (frame_s, frame_s))
 
 
-def _fit_gaussian(family: Family, target: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _fit_gaussian(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and triangular scale, in the frame, of the Gaussian nearest to the posterior (Kucukelbir et al. 2017).
 
     Gradients as in Roeder, Wu & Duvenaud (2017): none through the density of the Gaussian.
@@ -320,16 +323,16 @@ def _fit_gaussian(family: Family, target: Posed, frame: Frame, key: jax.Array) -
         at = shift + lower @ y
         still = jax.lax.stop_gradient((shift, lower))
         away = jax.scipy.linalg.solve_triangular(still[1], at - still[0], lower=True)
-        return _height(family, target, to_base(frame, at)) - 0.5 * away @ away
+        return _height(posed, to_base(frame, at)) - 0.5 * away @ away
 
     def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
         given, state = carry
-        each = jax.lax.map(lambda y: jax.grad(loss)(given, y), jax.random.normal(key, (many, family.size)))
+        each = jax.lax.map(lambda y: jax.grad(loss)(given, y), jax.random.normal(key, (many, frame.center.size)))
         mean = jax.tree.map(lambda g: jnp.nan_to_num(g).mean(0), each)
         change, state = optimiser.update(mean, state)
         return (optax.apply_updates(given, change), state), None
 
-    given = jnp.zeros(family.size), jnp.eye(family.size)
+    given = jnp.zeros(frame.center.size), jnp.eye(frame.center.size)
     (given, _), _ = jax.lax.scan(step, (given, optimiser.init(given)), jax.random.split(key, steps))
     return given[0], jnp.tril(given[1])
 
@@ -337,7 +340,7 @@ def _fit_gaussian(family: Family, target: Posed, frame: Frame, key: jax.Array) -
 def variational(problem: Problem, maximum: Maximum, least: float) -> Run:
     """The nearest Gaussian in the straightened space in place of Laplace's, its draws resampled by their importance."""
     posed, frame, frame_s = _frame(problem, maximum)
-    (shift, lower), wall, cpu = _compiled(_fit_gaussian, problem.family)(posed, frame, jax.random.key(SEED))
+    (shift, lower), wall, cpu = _compiled(_fit_gaussian)(posed, frame, jax.random.key(SEED))
     moved = frame._replace(shift=frame.shift + frame.stretch @ shift, stretch=frame.stretch @ lower)
     steps, many, _ = VARIATIONAL
     return _weighted(problem, posed, moved, steps * many, frame_s, (wall + frame_s, cpu + frame_s))

@@ -39,19 +39,18 @@ def pack(config_path: Path, target: Path, lenses: int | None) -> None:
     config = load(config_path)
     survey = open_survey(config, None)
     works = [Work(survey, read_cutout(row), {}) for row in list(survey.rows.values())[:lenses]]
-    pixels = [work.pixels for work in works]
+    pixels = [work.prepared.pixels for work in works]
     about = {
         "config": config_path.name, "lens_ids": [work.cutout.lens_id for work in works],
         "seeds": [work.seed for work in works], "priors": works[0].priors,
-        "model": works[0].model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
         "pixel_scale": pixels[0].pixel_scale, "psf_supersampling": pixels[0].psf_supersampling,
         "truths": [dict(survey.truths[work.cutout.lens_id]) for work in works],
     }  # fmt: skip
-    np.savez_compressed(
-        target, about=np.array(json.dumps(about)), psf=pixels[0].psf, mask=np.stack([p.mask for p in pixels]),
-        image=np.stack([p.image for p in pixels]).astype(np.float32),
-        rms=np.stack([p.rms for p in pixels]).astype(np.float32),
-    )  # fmt: skip
+    planes = {f"{name}{i}": getattr(one, name) for i, one in enumerate(pixels) for name in KINDS}
+    stored = {name: plane.astype(bool if name.startswith("mask") else np.float32) for name, plane in planes.items()}
+    about_all = {"about": np.array(json.dumps(about)), "psf": pixels[0].psf}
+    np.savez_compressed(target, allow_pickle=False, **about_all, **stored)
 
 
 class Telling(list):
@@ -89,15 +88,15 @@ class Bench:
     def fit(self, i: int) -> None:
         """One lens, from its pixels to its draws."""
         from lensmill.fit.chains import base_draws, named_draws
-        from lensmill.fit.problem import ImageData, pose
+        from lensmill.fit.problem import ImageData, build_problem
         from lensmill.fit.sampling import begin_sampling, sample
         from lensmill.fit.search import find_maximum
 
-        image, rms, mask = (self.stored[name][i].astype(kind) for name, kind in KINDS.items())
+        image, rms, mask = (self.stored[f"{name}{i}"].astype(kind) for name, kind in KINDS.items())
         pixels = ImageData(
             image, rms, mask, self.stored["psf"], self.about["pixel_scale"], self.about["psf_supersampling"]
         )
-        problem = pose(pixels, self.model, self.about["priors"], self.network)
+        problem = build_problem([pixels], self.model, self.about["priors"], self.network)
         maximum = find_maximum(problem, starts=self.effort.starts, seed=self.about["seeds"][i])
         found = self.clock()
         block = begin_sampling(problem, maximum, chains=self.effort.chains, seed=self.about["seeds"][i])
@@ -105,14 +104,14 @@ class Bench:
             block = newer
             if self.clock() > 60 * self.minutes:
                 break
-        mass = [site.name for site in problem.family.sites if site.component[0] == "mass"]
-        chi2 = 2 * maximum.cost / float(np.sum(problem.target.observation.mask))
+        mass = [site.name for site in problem.posterior.family.sites if site.component[0] == "mass"]
+        chi2 = 2 * maximum.cost / float(np.sum(problem.posterior.reference.mask))
         self.fits[i] = {
             "finished": block.finished, "divergent": block.divergent, "rung": block.rung, "leapfrogs": block.leapfrogs,
             "found_after": found, "seconds": self.clock(), "chi2": chi2, "mass": mass,
         }  # fmt: skip
         if block.draws is not None:
-            values = named_draws(problem.family, problem.target.beliefs, base_draws(problem, block))
+            values = named_draws(problem.posterior, base_draws(problem, block))
             shape = block.draws.base.shape[:2]
             self.draws[str(i)] = np.stack([values[n].reshape(shape) for n in mass], -1).astype(np.float32)
         print(
@@ -150,7 +149,7 @@ def run(given: argparse.Namespace) -> None:
 
     batching.WIDTHS = tuple(given.widths)
     bench = Bench(given.pack, given.out, given.weights, given.minutes, json.loads(given.effort))
-    number = len(bench.stored["image"])
+    number = len(bench.about["lens_ids"])
     number = min(given.lenses or number, number)
 
     def out_of_time() -> None:
@@ -182,7 +181,7 @@ def account(made: list[Any]) -> list[dict[str, Any]]:
 
 def lock_step(made: list[Any], fits: list[dict[str, Any]], chains: int) -> dict[str, float]:
     """Of the lanes that sampled, the share that lenses filled; gradients that lenses used, a lens."""
-    sampled = [one for one in made if one.function == "_run_chains"]
+    sampled = [one for one in made if one.function == "run_chains"]
     return {
         "lanes_filled": sum(one.lenses for one in sampled) / max(1, sum(one.width for one in sampled)),
         "leapfrogs_a_chain_and_lens": float(np.mean([one["leapfrogs"] for one in fits])) / chains,

@@ -20,13 +20,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from benchmarks.harness import ROOT, merge, write
-from benchmarks.likelihood.core import FRAMES, Bench, image, kernel, loglike, pose, vector
+from benchmarks.likelihood.core import FRAMES, Bench, image, kernel, loglike, posed, vector
 from scipy.fft import next_fast_len
 
 from lensmill.infer import gauss_newton
 from lensmill.model.likelihood import Observation, whitened_residuals
 from lensmill.model.parameters import Family
-from lensmill.model.program import Target, assemble
+from lensmill.model.program import Posterior, assemble
 from lensmill.physics.grid import bin_pixels
 from lensmill.physics.imaging import convolve, kernel_transform
 from lensmill.physics.lensing import ray_shoot
@@ -94,17 +94,17 @@ def written_out(
     return convolve(flux, observation.psf.transform, observation.psf.size) + system.sky
 
 
-def whitened(model: Model, family: Family, target: Target, parameters: jax.Array) -> jax.Array:
-    return whitened_residuals(model(family, target.observation, parameters), target.observation)
+def whitened(model: Model, posterior: Posterior, parameters: jax.Array) -> jax.Array:
+    return whitened_residuals(model(posterior.family, posterior.reference, parameters), posterior.reference)
 
 
 def add_likelihoods(bench: Bench, mode: str) -> None:
     """Value and gradient, and the Jacobian of the whitened residuals, of every way to write the likelihood."""
-    family, target = pose("80", mode, bench.arguments.precision)
-    centre = vector(family)
+    posterior = posed("80", mode, bench.arguments.precision)
+    centre = vector(posterior.family)
 
     def half_squares(model: Model, exact: bool, parameters: jax.Array) -> jax.Array:
-        residual = whitened(model, family, target, parameters)
+        residual = whitened(model, posterior, parameters)
         return 0.5 * jnp.sum((residual.astype(float) if exact else residual) ** 2)
 
     for name, model in models().items():
@@ -116,7 +116,7 @@ def add_likelihoods(bench: Bench, mode: str) -> None:
             variant=name,
         )
         bench.add(
-            functools.partial(gauss_newton.linearise, functools.partial(whitened, model, family, target)),
+            functools.partial(gauss_newton.linearise, functools.partial(whitened, model, posterior)),
             centre, task="Jacobian", mode=mode, variant=name,
         )  # fmt: skip
     others: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -139,8 +139,8 @@ def measure(given: argparse.Namespace) -> None:
         pixels, weights = (jnp.asarray(rng.normal(size=(side, side)), precision) for _ in range(2))
         for name, function in convolutions(side, precision):
             bench.add(weighed(function, weights), pixels, task="convolution", frame=str(side), variant=name)
-    family, target = pose("80", "ss1", precision)
-    rays, centre = target.observation.grid.rays(1), vector(family)
+    posterior = posed("80", "ss1", precision)
+    rays, centre = posterior.reference.grid.rays(1), vector(posterior.family)
     for terms in TERMS:
 
         def pull(parameters: jax.Array, terms: int = terms) -> jax.Array:
@@ -151,7 +151,7 @@ def measure(given: argparse.Namespace) -> None:
         bench.add(jax.value_and_grad(pull), centre[:6], task="series", variant=f"{terms} terms")
     for mode in ("ss1", "ss2"):
         add_likelihoods(bench, mode)
-    both = jax.value_and_grad(functools.partial(loglike, family, target))
+    both = jax.value_and_grad(functools.partial(loglike, posterior))
     for width in BATCHES:
         many = centre * (1 + 1e-3 * rng.normal(size=(width, centre.size)))
         ways: dict[str, Callable] = {

@@ -31,8 +31,8 @@ from jax.scipy.special import gammaln
 
 from lensmill.conventions.shapes import sersic_b
 from lensmill.model.likelihood import Observation, observe, whitened_residuals
-from lensmill.model.parameters import Family, believe, build_family, unconstrain
-from lensmill.model.program import Target, assemble, linearise, potential
+from lensmill.model.parameters import Family, build_family, tabulate_priors
+from lensmill.model.program import Posterior, assemble
 from lensmill.physics.imaging import Sampling, render
 from lensmill.physics.mass import EPL
 
@@ -89,8 +89,8 @@ def sampling(mode: str) -> Sampling:
     return Sampling(int(mode.removeprefix("ss")))
 
 
-def pose(frame: str, mode: str, precision: str) -> tuple[Family, Target]:
-    """The family and a noisy mock in one frame, with the priors that lensmill comes with."""
+def posed(frame: str, mode: str, precision: str) -> Posterior:
+    """The posterior of a noisy mock in one frame, with the priors that lensmill comes with."""
     priors = yaml.safe_load((ROOT / "config" / "priors.yaml").read_text())
     n, scale, fwhm = FRAMES[frame]
     everywhere = np.ones((n, n), bool)
@@ -103,7 +103,7 @@ def pose(frame: str, mode: str, precision: str) -> tuple[Family, Target]:
     rms = np.sqrt(BACKGROUND**2 + np.maximum(clean, 0) / EXPOSURE)
     noisy = clean + rms * np.random.default_rng(42).normal(size=clean.shape)
     observation = observe(noisy, rms, everywhere, psf, scale, precision)
-    return family, Target(observation, believe(family, priors, float(clean.sum()), BACKGROUND), None)
+    return Posterior(family, (observation,), tabulate_priors(family, priors, float(clean.sum()), BACKGROUND), None)
 
 
 def vector(family: Family) -> jax.Array:
@@ -116,8 +116,8 @@ def image(family: Family, observation: Observation, parameters: jax.Array) -> ja
     return render(system, observation.grid, observation.psf, family.sampling)
 
 
-def loglike(family: Family, target: Target, parameters: jax.Array) -> jax.Array:
-    residual = whitened_residuals(image(family, target.observation, parameters), target.observation)
+def loglike(posterior: Posterior, parameters: jax.Array) -> jax.Array:
+    residual = whitened_residuals(image(posterior.family, posterior.reference, parameters), posterior.reference)
     return -0.5 * jnp.sum(residual.astype(float) ** 2)
 
 
@@ -168,18 +168,18 @@ class Bench:
 
 def add_likelihood(bench: Bench, frame: str, mode: str) -> None:
     """The likelihood in one frame; in the smaller one also many vectors at once, and what a fit asks of it."""
-    family, target = pose(frame, mode, bench.arguments.precision)
+    posterior = posed(frame, mode, bench.arguments.precision)
     add = functools.partial(bench.add, frame=frame, mode=mode)
-    value = functools.partial(loglike, family, target)
+    value = functools.partial(loglike, posterior)
     both = jax.value_and_grad(value)
-    centre = vector(family)
+    centre = vector(posterior.family)
     add(value, centre, task="loglike")
     add(both, centre, task="vag")
     if frame != "80" or mode == "ss2":
         return
-    base = unconstrain(family, target.beliefs, truth())
-    add(jax.value_and_grad(functools.partial(potential, family, target)), base, task="potential_vag")
-    add(functools.partial(linearise, family, target), base, task="jacobian")
+    base = posterior.unconstrain(truth())
+    add(jax.value_and_grad(posterior.potential), base, task="potential_vag")
+    add(posterior.linearise, base, task="jacobian")
     many = centre * (1 + 1e-3 * np.random.default_rng(7).normal(size=(BATCH, centre.size)))
     add(jax.vmap(both), many, vectors=BATCH, task="vag_batch")
     add(functools.partial(jax.lax.map, both), many, vectors=BATCH, task="vag_map")
@@ -188,8 +188,10 @@ def add_likelihood(bench: Bench, frame: str, mode: str) -> None:
 def check_image(bench: Bench, frame: str, mode: str) -> None:
     """The image at the truth against the one that the other packages are held to, relative to it and to the noise."""
     work = importlib.import_module("common").Work(frame, mode)
-    family, target = pose(frame, mode, bench.arguments.precision)
-    found = np.asarray(image(family, target.observation, vector(family)), float)[: work.n, : work.n]
+    posterior = posed(frame, mode, bench.arguments.precision)
+    found = np.asarray(image(posterior.family, posterior.reference, vector(posterior.family)), float)[
+        : work.n, : work.n
+    ]
     exact = work.image(importlib.import_module("common").TRUTH)
     difference = np.abs(found - exact)
     errors = {"max_rel": np.max(difference / exact), "max_over_noise": np.max(difference / work.noise)}
@@ -258,7 +260,7 @@ def main() -> None:
             add_likelihood(bench, frame, mode)
             if given.peers and mode != "fit":
                 check_image(bench, frame, mode)
-    family, _ = pose("80", "ss1", given.precision)
+    family = posed("80", "ss1", given.precision).family
     add_deflection(bench, family.series_terms)
     worst: dict[str, float] = {}
     for q, error in deflection_errors(given.table, family.series_terms, given.precision):

@@ -23,16 +23,16 @@ import jax.numpy as jnp
 import numpy as np
 import yaml
 from benchmarks.harness import ROOT, merge, write
-from benchmarks.likelihood.core import Bench, loglike, pose, vector
+from benchmarks.likelihood.core import Bench, loglike, posed, vector
 from scipy.fft import next_fast_len
 
 from lensmill.config.models import Simulate
-from lensmill.model.parameters import Beliefs, Family, believe, build_family, constrain
+from lensmill.model.parameters import Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
 from lensmill.physics.grid import centred_grid
 from lensmill.physics.imaging import PSF, Sampling, convolve, kernel_transform, render_source, transform_shape
 from lensmill.physics.source import Network
-from lensmill.simulation.mocks import MULTIPLY_IMAGED, ROOM, psf_kernel
+from lensmill.simulation.mocks import MAX_EINSTEIN_RADIUS, MULTIPLY_IMAGED, psf_kernel
 
 SKY = Simulate()
 SNR = (30, 100, 300)
@@ -58,22 +58,22 @@ class Lens(NamedTuple):
     """A draw from a family's prior: where it stands in base space, and how to see it from there."""
 
     family: Family
-    beliefs: Beliefs
+    table: PriorTable
     network: Network | None
     base: jax.Array
 
     def image(self, psf: PSF, sampling: Sampling) -> Image:
-        return np.asarray(_image(self.family, self.beliefs, self.network, psf, sampling, self.base))
+        return np.asarray(_image(self.family, self.table, self.network, psf, sampling, self.base))
 
     def slopes(self, psf: PSF) -> np.ndarray:
         """The image's Jacobian in all parameters, (pixel, parameter)."""
-        columns = _slopes(self.family, self.beliefs, self.network, psf, LOCAL, self.base)
+        columns = _slopes(self.family, self.table, self.network, psf, LOCAL, self.base)
         return np.asarray(columns).reshape(-1, self.base.size)
 
 
-def _seen(family: Family, beliefs: Beliefs, network: Any, psf: PSF, sampling: Sampling, base: jax.Array) -> jax.Array:
+def _seen(family: Family, table: PriorTable, network: Any, psf: PSF, sampling: Sampling, base: jax.Array) -> jax.Array:
     grid = centred_grid(SKY.shape, SKY.pixel_scale, jnp.float64)
-    return render_source(assemble(family, constrain(family, beliefs, base), network), grid, psf, sampling)
+    return render_source(assemble(family, constrain(family, table, base), network), grid, psf, sampling)
 
 
 _image = jax.jit(_seen, static_argnums=(0, 4))
@@ -91,14 +91,14 @@ def lenses(source: str, network: Network | None, number: int, fixed: dict[str, f
     priors = yaml.safe_load((ROOT / "config" / "priors.yaml").read_text())
     latents = network.config.latents if network else 0
     family = build_family(("epl", "shear"), (), source, False, priors, latents=latents, precision="float64")
-    beliefs, rng, star = believe(family, priors, 1.0, 1.0), np.random.default_rng(17), psf(1)
+    table, rng, star = tabulate_priors(family, priors, 1.0, 1.0), np.random.default_rng(17), psf(1)
     while number:
         base = rng.normal(size=family.size)
         for name, widths in fixed.items():
             base[family.names.index(name)] = widths
-        lens = Lens(family, beliefs, network, jnp.asarray(base))
-        values = constrain(family, beliefs, lens.base)
-        fits = float(values["theta_E"]) <= ROOM * 0.5 * min(SKY.shape) * SKY.pixel_scale
+        lens = Lens(family, table, network, jnp.asarray(base))
+        values = constrain(family, table, lens.base)
+        fits = float(values["theta_E"]) <= MAX_EINSTEIN_RADIUS * 0.5 * min(SKY.shape) * SKY.pixel_scale
         if fits and lens.image(star, LOCAL).sum() / float(values["source_flux"]) >= MULTIPLY_IMAGED:
             number -= 1
             yield lens
@@ -192,10 +192,10 @@ def add_convolutions(bench: Bench, precision: str) -> None:
 
 
 def add_likelihoods(bench: Bench, precision: str) -> None:
-    family, target = pose("80", "fit", precision)
+    posterior = posed("80", "fit", precision)
     for name, sampling in SAMPLINGS.items():
-        same = dataclasses.replace(family, sampling=sampling._replace(core=CORE))
-        both = jax.value_and_grad(functools.partial(loglike, same, target))
+        family = dataclasses.replace(posterior.family, sampling=sampling._replace(core=CORE))
+        both = jax.value_and_grad(functools.partial(loglike, dataclasses.replace(posterior, family=family)))
         bench.add(both, vector(family), task="likelihood", variant=f"{name} rays a pixel")
 
 

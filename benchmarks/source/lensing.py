@@ -26,11 +26,9 @@ from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, Problem, pose
+from lensmill.fit.problem import ImageData, Problem, build_problem
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
-from lensmill.model.parameters import constrain, unconstrain
-from lensmill.model.program import residuals
 from lensmill.physics.source import Network
 from lensmill.physics.source.shapelets import number_of_coefficients
 from lensmill.simulation.mocks import simulate_lens
@@ -47,31 +45,30 @@ def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, s
     mask = np.ones(mock.image.shape, bool)
     pixels = ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     model = config.model.model_copy(update={"source": source})
-    problem = pose(
-        pixels,
-        model.model_copy(update={"fit_radius": None}),
+    problem = build_problem(
+        [pixels],
+        model,
         priors,
         network if source == "neural" else None,
     )
     if source != "shapelets":
         return problem
-    (site,) = problem.family.vectors
+    (site,) = problem.posterior.family.vectors
     longer = dataclasses.replace(site, length=number_of_coefficients(ORDER))
-    return dataclasses.replace(problem, family=dataclasses.replace(problem.family, vectors=(longer,)))
+    family = dataclasses.replace(problem.posterior.family, vectors=(longer,))
+    return dataclasses.replace(problem, posterior=dataclasses.replace(problem.posterior, family=family))
 
 
 def fit(problem: Problem, truth: dict[str, float]) -> dict[str, Any]:
     """Maximum a posteriori, and the place of the truth in the Laplace approximation, of the parameters of the lens."""
     began = time.perf_counter()
-    family, target = problem.family, problem.target
-    start = unconstrain(family, target.beliefs, {"source_n": 1.5} | truth | {"sky_level": 0.0})
-    end = descend(family, target, jnp.clip(start, -4, 4), ITERATIONS)
-    normal = jax.random.normal(jax.random.key(0), (DRAWS, family.size), end.position.dtype)
-    draws = jax.vmap(lambda base: constrain(family, target.beliefs, base))(
-        end.position + normal @ whitening(end.curvature).T
-    )
-    found = constrain(family, target.beliefs, end.position)
-    image = residuals(family, target, end.position)[: target.observation.image.size]
+    posterior = problem.posterior
+    start = posterior.unconstrain({"source_n": 1.5} | truth | {"sky_level": 0.0})
+    end = descend(posterior, jnp.clip(start, -4, 4), ITERATIONS)
+    normal = jax.random.normal(jax.random.key(0), (DRAWS, posterior.family.size), end.position.dtype)
+    draws = jax.vmap(posterior.constrain)(end.position + normal @ whitening(end.curvature).T)
+    found = posterior.constrain(end.position)
+    image = posterior.residuals(end.position)[: posterior.reference.image.size]
     lens = {
         name: {
             "error": float(found[name]) - truth[name], "sd": float(np.std(draws[name])),
@@ -80,7 +77,7 @@ def fit(problem: Problem, truth: dict[str, float]) -> dict[str, Any]:
         for name in NAMES
     }  # fmt: skip
     return {
-        "lens": lens, "chi2_reduced": float(image @ image) / int(target.observation.mask.sum()),
+        "lens": lens, "chi2_reduced": float(image @ image) / posterior.pixels,
         "converged": bool(end.converged), "seconds": time.perf_counter() - began,
     }  # fmt: skip
 

@@ -30,12 +30,10 @@ from lensmill.config import Certificate, Config, Simulate, load_priors, prior_ta
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, pose
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.fit.search import Basin, follow
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.likelihood import whitened_residuals
-from lensmill.model.parameters import constrain
-from lensmill.model.program import residuals
 from lensmill.physics.source import Network
 from lensmill.results.provenance import versions
 from lensmill.simulation.mocks import held_out, simulate_lens
@@ -159,21 +157,20 @@ def fit(config: Config, priors: dict, network: Network, name: str, make: Callabl
     mock = simulate_lens(config, priors, name, None, make)
     mask = np.ones(mock.image.shape, bool)
     pixels = ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
-    problem = pose(pixels, config.model.model_copy(update={"fit_radius": None}), priors, network)
-    family, target = problem.family, problem.target
+    problem = build_problem([pixels], config.model, priors, network)
+    posterior = problem.posterior
     truth = mock.truth | {"sky_level": 0.0}
-    ends = follow(family, target, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))
+    ends = follow(posterior, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))
     end = min(ends, key=lambda one: float(one.cost) if np.isfinite(one.cost) else np.inf)
     covariance = np.asarray(whitening(end.curvature) @ whitening(end.curvature).T)
-    image, seen = images_at(family, target, end.position), target.observation
+    image, seen = images_at(posterior, end.position), posterior.reference
     maps = {"residual": -whitened_residuals(image.model, seen), "arcs": image.arcs / seen.rms, "mask": seen.mask}
-    latents = slice(family.size - family.latents, family.size)
-    found = constrain(family, target.beliefs, end.position)
-    slopes = jax.jacfwd(lambda at: jnp.stack([constrain(family, target.beliefs, at)[name] for name in NAMES]))(
-        end.position
-    )
+    size = posterior.family.size
+    latents = slice(size - posterior.family.latents, size)
+    found = posterior.constrain(end.position)
+    slopes = jax.jacfwd(lambda at: jnp.stack([posterior.constrain(at)[name] for name in NAMES]))(end.position)
     errors = np.array([float(found[name]) - truth[name] for name in NAMES])
-    whole = residuals(family, target, end.position)
+    whole = posterior.residuals(end.position)
     return {key: np.asarray(value) for key, value in maps.items()} | {
         "latents": np.asarray(end.position[latents]), "variance": np.diag(covariance)[latents],
         "pulls": errors / np.sqrt(np.einsum("ni,ij,nj->n", slopes, covariance, slopes)),

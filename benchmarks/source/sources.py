@@ -35,11 +35,11 @@ from lensmill.config import Config, Simulate, load_priors, prior_table
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, pose
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.fit.search import descend
 from lensmill.model.likelihood import Observation, observe
-from lensmill.model.parameters import Family, believe, build_family, unconstrain
-from lensmill.model.program import Target, potential, system_at
+from lensmill.model.parameters import Family, build_family, tabulate_priors
+from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling, render
 from lensmill.physics.source import Network, standard_frame
 from lensmill.physics.source.decoder import Convolution, coefficients
@@ -127,12 +127,12 @@ def fit(setting: Setting, kind: str, galaxy: RealGalaxy, guess: Shape, used: np.
     family = family_of(kind, setting.priors)
     rms = rms_of(galaxy)
     seen = framed(galaxy, used)
-    beliefs = believe(family, setting.priors, guess.flux, float(np.median(rms)))
-    target = Target(seen, beliefs, setting.network if kind == "neural" else None)
+    table = tabulate_priors(family, setting.priors, guess.flux, float(np.median(rms)))
+    posterior = Posterior(family, (seen,), table, setting.network if kind == "neural" else None)
     shape = {f"source_{name}": getattr(guess, name) for name in ("flux", "size", "e1", "e2", "center_x", "center_y")}
-    start = unconstrain(family, beliefs, {"source_n": 1.5, "sky_level": 0.0} | shape)
-    end = descend(family, target, jnp.clip(start, -4, 4), ITERATIONS)
-    return middle_of(np.asarray(_image(family, target, end.position), float), galaxy.image.shape)
+    start = posterior.unconstrain({"source_n": 1.5, "sky_level": 0.0} | shape)
+    end = descend(posterior, jnp.clip(start, -4, 4), ITERATIONS)
+    return middle_of(np.asarray(_image(posterior, end.position), float), galaxy.image.shape)
 
 
 def middle_of(frame: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -142,9 +142,9 @@ def middle_of(frame: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _image(family: Family, target: Target, base: jax.Array) -> jax.Array:
-    seen = target.observation
-    return render(system_at(family, target, base), seen.grid, seen.psf, family.sampling)
+def _image(posterior: Posterior, base: jax.Array) -> jax.Array:
+    seen = posterior.reference
+    return render(posterior.system_at(base), seen.grid, seen.psf, posterior.family.sampling)
 
 
 def aperture(galaxy: RealGalaxy, shape: Shape) -> np.ndarray:
@@ -265,13 +265,15 @@ def real_draws(setting: Setting, catalogue: Path, sheets: Path | None) -> dict[s
         psf_size = standardised_psf(galaxy)
         intrinsic = np.sqrt(max(shape.size**2 - psf_size**2, (0.5 * shape.size) ** 2))
         seen = framed(galaxy, np.ones(galaxy.image.shape, bool))
-        beliefs = believe(family, setting.priors, shape.flux, 1.0)
+        posterior = Posterior(
+            family, (seen,), tabulate_priors(family, setting.priors, shape.flux, 1.0), setting.network
+        )
         place = {"source_flux": shape.flux, "source_size": intrinsic, "source_e1": shape.e1, "source_e2": shape.e2}
         place |= {"source_center_x": shape.center_x, "source_center_y": shape.center_y, "sky_level": 0.0}
         for number in range(5):
             z = draws.rng.normal(size=family.latents)
-            base = unconstrain(family, beliefs, place | {"latents": z})
-            clean = np.asarray(_image(family, Target(seen, beliefs, setting.network), base), float)
+            base = posterior.unconstrain(place | {"latents": z})
+            clean = np.asarray(_image(posterior, base), float)
             clean = middle_of(clean, galaxy.image.shape)
             rms = np.sqrt(galaxy.noise_variance + np.maximum(clean, 0) / EXPOSURE)
             noisy = clean + rms * rng.normal(size=clean.shape)
@@ -356,9 +358,9 @@ def gradients(setting: Setting) -> dict[str, float]:
     for source in ("neural", "sersic"):
         for arcs in (1, 8):
             model = config.model.model_copy(update={"source": source, "arc_supersampling": arcs})
-            problem = pose(pixels, model.model_copy(update={"fit_radius": None}), setting.priors, network)
-            steps = walk(functools.partial(potential, problem.family, problem.target))
-            base = jnp.zeros(problem.family.size)
+            problem = build_problem([pixels], model, setting.priors, network)
+            steps = walk(problem.posterior.potential)
+            base = jnp.zeros(problem.posterior.family.size)
             found[f"posterior, {source}, arcs {arcs}"] = best_ms(functools.partial(steps, base)) / STEPS
     return found
 

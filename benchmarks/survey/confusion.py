@@ -30,10 +30,8 @@ from lensmill.checks.predict import Prediction, predict
 from lensmill.config import Config, load
 from lensmill.device import runtime
 from lensmill.files.atomic import write_json
-from lensmill.fit.problem import crop
 from lensmill.fit.search import find_maximum
 from lensmill.jobs.lens import Survey, Work, open_survey
-from lensmill.model.program import system_at
 from lensmill.results.certificate import ParameterSummary
 from lensmill.results.provenance import versions
 from lensmill.results.quantities import derived_draws
@@ -78,10 +76,11 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
     problem = work.problem
     found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
-    prediction = predict(problem.family, problem.target, found.base[None], found.base)
+    prediction = predict(problem.posterior, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
-    system = system_at(problem.family, problem.target, jnp.asarray(found.base))
-    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
+    system = problem.posterior.system_at(jnp.asarray(found.base))
+    measured = plausible.measured_light(work.prepared.figures)
+    looks = plausible.figures(problem.images[0], prediction, system, measured)
     limits, values = config.certificate, summaries(found.values, prediction)
     plausibility = plausible.checks(looks, values, limits.plausibility)
     others = [

@@ -52,7 +52,7 @@ class InvalidInput(InputError):
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """The hint `did you mean X?` for the known name nearest to `word`, or the known names if none is near."""
+    """The hint `did you mean X?` with the known name nearest to `word`, or the known names if none is near."""
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:

@@ -10,7 +10,7 @@ from typing import TextIO
 
 
 class Progress:
-    """Says which stage, which lens, how far, and how long it will still take."""
+    """Reports the stage, the lens, the share that is done, and the time that is left."""
 
     def __init__(self, stage: str, total: int, log: TextIO | None = None) -> None:
         self.stage, self.total, self.log = stage, total, log
@@ -26,7 +26,7 @@ class Progress:
                     print(text, file=stream, flush=True)
 
     def lens(self, lens_id: str, text: str, share: float = 0.0) -> None:
-        """Report on a lens in hand, of which `share` (0 to 1) is done."""
+        """Report on a lens at work, of which `share` (0 to 1) is done."""
         with self.lock:
             self.shares[lens_id] = share
             left = self.left()
@@ -43,7 +43,7 @@ class Progress:
         return elapsed * (self.total - self.done - begun) / work
 
     def finish(self, lens_id: str, *, computed: bool) -> None:
-        """Count a lens in hand as done; only those `computed` now tell how long one takes."""
+        """Count a lens as done. The time that is left is estimated from those that were `computed`, not reused."""
         with self.lock:
             self.shares.pop(lens_id, None)
             self.done += 1

@@ -1,20 +1,15 @@
-"""What can become of a lens, and the stage at which it went wrong: one member, one plain sentence."""
+"""The outcomes of a lens, and the stages at which it can fail, each with a sentence for people."""
 
 from enum import StrEnum
+from typing import Self
 
 
-class Status(StrEnum):
-    """The state of one lens in a run; `sentence` says it in words."""
+class Worded(StrEnum):
+    """An enumeration whose members are texts; `sentence` says in words what each means."""
 
     sentence: str
 
-    CERTIFIED = "certified", "Sampled, and every check of the certificate passed."
-    UNCERTIFIED = "uncertified", "Sampled, but a check of the certificate failed; stage and reason say which."
-    FAILED = "failed", "A stage ended in an error, so there is no posterior; stage and reason say where."
-    INVALID_INPUT = "invalid input", "The catalogue row or the cutout is unusable; nothing was computed."
-    PENDING = "pending", "Not finished yet."
-
-    def __new__(cls, value: str, sentence: str) -> "Status":
+    def __new__(cls, value: str, sentence: str) -> Self:
         """A member that is its value and carries its sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
@@ -22,13 +17,21 @@ class Status(StrEnum):
         return member
 
 
+class Status(Worded):
+    """The state of one lens in a run."""
+
+    CERTIFIED = "certified", "Sampled, and every check of the certificate passed."
+    UNCERTIFIED = "uncertified", "Sampled, but a check of the certificate failed; stage and reason say which."
+    FAILED = "failed", "A stage ended in an error, so there is no posterior; stage and reason say where."
+    INVALID_INPUT = "invalid input", "The catalogue row or the cutout is unusable; nothing was computed."
+    PENDING = "pending", "Not finished yet."
+
+
 FITTED = (Status.CERTIFIED, Status.UNCERTIFIED)  # with a posterior
 
 
-class Stage(StrEnum):
-    """The earliest stage of a lens that went wrong; `sentence` says it in words."""
-
-    sentence: str
+class Stage(Worded):
+    """The earliest stage of a lens that went wrong."""
 
     NONE = "", "No stage went wrong."
     INPUT = "input", "The catalogue row, the file or one of its extensions."
@@ -37,10 +40,3 @@ class Stage(StrEnum):
     BASIN = "basin", "The warm starts or the chains do not agree on one solution."
     SOURCE = "source model", "The model of the source does not fit the arcs."
     SAMPLING = "sampling", "The chains have not converged to one distribution."
-
-    def __new__(cls, value: str, sentence: str) -> "Stage":
-        """A member that is its value and carries its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member

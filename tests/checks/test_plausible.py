@@ -9,27 +9,23 @@ import pytest
 from lensmill.checks import certify, plausible
 from lensmill.checks.predict import predict
 from lensmill.config import Certificate, Model
-from lensmill.fit.problem import ImageData, crop, pose
-from lensmill.model.parameters import unconstrain
-from lensmill.model.program import system_at
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.physics.mass import SIE, SIS, MassModel
 from lensmill.results.quantities import derived_draws
 from lensmill.status import Stage
 from small_mock import SCALE, SIDE, TRUTH, mock
 
-MODEL = Model(source="sersic", arc_supersampling=1, fit_radius=None, precision="float64")
+MODEL = Model(source="sersic", arc_supersampling=1, precision="float64")
 
 
 def judged(priors: dict, pixels: ImageData, **wrong: float) -> dict[str, Any]:
     """The plausibility checks of a mock lens at its true parameters, but for those given, by name."""
-    problem = pose(pixels, MODEL, priors)
+    problem = build_problem([pixels], MODEL, priors)
     values = TRUTH | wrong
-    base = np.asarray(
-        unconstrain(problem.family, problem.target.beliefs, {k: jnp.asarray(v) for k, v in values.items()})
-    )
-    prediction = predict(problem.family, problem.target, base[None], base)
-    system = system_at(problem.family, problem.target, jnp.asarray(base))
-    found = plausible.figures(crop(pixels, None), prediction, system)
+    base = np.asarray(problem.posterior.unconstrain({k: jnp.asarray(v) for k, v in values.items()}))
+    prediction = predict(problem.posterior, base[None], base)
+    system = problem.posterior.system_at(jnp.asarray(base))
+    found = plausible.figures(pixels, prediction, system)
     draws = {name: np.array([value, value]) for name, value in values.items()}
     draws |= derived_draws(draws) | {name: np.array([v, v]) for name, v in prediction.derived_best.items()}
     summaries = {name: certify.summarise(two, two[0], float("nan")) for name, two in draws.items()}

@@ -59,6 +59,21 @@ def test_the_project_s_configs_load_and_round_trip(tmp_path, name):
     assert check_priors(run, load_priors(ROOT / "config" / "priors.yaml"), known_parameters()) == []
 
 
+@pytest.mark.parametrize("mock", [True, False])
+def test_what_a_run_keeps_of_its_config_is_that_of_the_folder_it_lies_in(tmp_path, monkeypatch, mock):
+    """A copy of a run writes into its own folder, and reads the mock survey there, if the run has one."""
+    catalogue = "results/demo/mocks/catalogue.ecsv" if mock else "data/catalogue.ecsv"
+    folder = tmp_path / "elsewhere" / "copy"
+    folder.mkdir(parents=True)
+    path = written(folder, f"run: demo\ncatalogue: {catalogue}\n", "config.resolved.yaml")
+    run = load(path)
+    assert run.folder == folder
+    assert run.catalogue == (folder / "mocks" / "catalogue.ecsv" if mock else Path(catalogue))
+    monkeypatch.chdir(folder)
+    assert load("config.resolved.yaml").folder == folder
+    assert load(written(folder, path.read_text(), "mine.yaml")).folder == Path("results/demo")
+
+
 def test_skeleton_holds_the_defaults():
     run = load(ROOT / "config" / "config.yaml")
     assert run == Config(run="survey", catalogue=Path("data/catalogue.ecsv"))
@@ -138,6 +153,13 @@ MISTAKES = {
         "3 source_network",
         "nodes divisible by 8: channels double the grid 3 times",
         "30",
+        "",
+    ),
+    "lens light in two ways": (
+        "preparation: {lens_light: subtracted}",
+        "1",
+        "preparation.lens_light: modelled, or model.lens_light: []",
+        "preparation.lens_light: subtracted, model.lens_light: [sersic]",
         "",
     ),
     "no channels": ("source_network:\n  channels: []", "4 source_network.channels", "at least 1", "[]", ""),

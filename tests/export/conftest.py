@@ -118,7 +118,7 @@ def write_lens(folder: RunFolder, lens_id: str, model: Model, rng: np.random.Gen
     tree = xr.DataTree.from_dict({"/posterior": xr.Dataset(named), "/sample_stats": xr.Dataset(stats)})
     system = system_of(model, values)
     write_posterior(folder.posterior(lens_id), tree)
-    write_images(folder.images(lens_id), lens_images(lens_id, model, system, rng))
+    write_images(folder.images(lens_id), {"F814W": lens_images(lens_id, model, system, rng)})
     write_arrays(folder.map(lens_id), {"base": np.zeros(1)} | {f"value_{name}": v for name, v in values.items()})
     return values, system
 

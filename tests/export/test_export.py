@@ -148,6 +148,6 @@ def test_a_lens_without_a_posterior_has_no_export(store, tmp_path, form):
 def test_images_without_their_psf_are_named(tmp_path, make_store):
     store = make_store(tmp_path / "store", source="sersic")
     path = store.run.folder.images("good")
-    write_images(path, store.run["good"].images.drop_vars("psf"))
+    write_images(path, {"F814W": store.run["good"].images.drop_vars("psf")})
     with pytest.raises(DamagedResult, match="images of a lens with their PSF"):
         export(type(store.run)(store.run.folder), "lenstronomy", tmp_path)

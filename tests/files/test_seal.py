@@ -49,7 +49,7 @@ def images(path: Path) -> None:
     planes = dict.fromkeys(("data", "rms", "model"), (("y", "x"), np.random.default_rng(0).normal(size=(8, 9))))
     planes["mask"] = (("y", "x"), np.ones((8, 9), np.int8))
     about = {"lens_id": "a", "pixel_scale": 0.1, "unit": "electron/s", "band": "g"}
-    write_images(path, xr.Dataset(planes, {"x": np.arange(9.0), "y": np.arange(8.0)}, about))
+    write_images(path, {"g": xr.Dataset(planes, {"x": np.arange(9.0), "y": np.arange(8.0)}, about)})
 
 
 def posterior(path: Path) -> None:
@@ -60,9 +60,13 @@ def posterior(path: Path) -> None:
     write_posterior(path, tree)
 
 
+def _equal(found: object, expected: object) -> bool:
+    return found.identical(expected) if hasattr(found, "identical") else np.array_equal(found, expected)
+
+
 def same(found: object, expected: object) -> bool:
     if isinstance(found, dict):
-        return found.keys() == expected.keys() and all(np.array_equal(found[k], expected[k]) for k in found)
+        return found.keys() == expected.keys() and all(_equal(found[k], expected[k]) for k in found)
     return found.identical(expected) if hasattr(found, "identical") else found == expected
 
 

@@ -11,24 +11,23 @@ from lensmill.config import Model
 from lensmill.device.batching import abreast
 from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
-from lensmill.fit.comoving import from_base
+from lensmill.fit.comoving import Coordinates, to_comoving
 from lensmill.fit.ladder import Decision, Figures, decide
-from lensmill.fit.problem import Effort, Problem, pose
+from lensmill.fit.problem import Effort, Problem, build_problem
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.gauss_newton import whitening
 from lensmill.infer.whitening import unbent
-from lensmill.model.parameters import constrain, unconstrain
-from lensmill.model.program import potential
+from lensmill.model.program import Posterior
 from small_mock import TRUTH, mock
 
-MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1)
 
 
 @pytest.fixture(scope="module")
 def problem(request: pytest.FixtureRequest) -> Problem:
     priors = yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
-    return pose(mock(priors), MODEL, priors)
+    return build_problem([mock(priors)], MODEL, priors)
 
 
 def effort(**own: float) -> Effort:
@@ -46,8 +45,8 @@ def found(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, i
 
 def first_block(**known: object) -> Block:
     """A block of 2 chains in its warm-up."""
-    frame = unbent(jnp.zeros(3), jnp.eye(3))
-    empty = Block(None, None, frame, None, 100, 1, None, False, None, 0, 0, 0, np.zeros((0, 5)))
+    coordinates = Coordinates(None, unbent(jnp.zeros(3), jnp.eye(3)))
+    empty = Block(None, coordinates, None, 100, 1, None, False, None, 0, 0, 0, np.zeros((0, 5)))
     return empty._replace(**known)
 
 
@@ -67,6 +66,7 @@ DRAW, CLIMB, STOP = Decision
         (found(3, 1.5, 60, 0), 0, DRAW),  # no other rung: the rounds are used up
         # ESS
         (found(3, 1.1, 30, 0), 0, STOP),  # half-way, and three times as many would not be enough
+        (found(3, 1.1, 35, 0), 0, DRAW),  # three times as many would
         (found(2, 1.1, 10, 0), 0, DRAW),
         (found(8, 1.1, 50, 0, rung=1, inherited=200), 1, STOP),  # what was inherited has its share of the ESS
         (found(5, 1.1, 190, 0), 1, DRAW),
@@ -111,12 +111,14 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
     """
     recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
     monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
-    monkeypatch.setattr(sampling, "chains_at", lambda f, t, way, frame, at, keys: nuts.Chain(at, *[jnp.zeros(3)] * 5))
-    monkeypatch.setattr(sampling, "to_base_all", lambda family, target, way, positions: positions)
+    monkeypatch.setattr(
+        sampling, "chains_at", lambda posterior, coordinates, at, keys: nuts.Chain(at, *[jnp.zeros(3)] * 5)
+    )
+    monkeypatch.setattr(sampling, "to_base_all", lambda posterior, comoving, positions: positions)
     chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
     warm = first_block(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
-    problem = Problem(None, None, None, None)
+    problem = Problem((), Posterior(None, (), None, None), None)
     found = sampling._gathered(problem, warm, height).chains
     for i in range(3):
         assert np.array_equal(found.position[i], chains.position[i]) is stays[i]
@@ -130,9 +132,9 @@ def test_a_chain_stuck_in_a_side_basin_comes_back(problem: Problem) -> None:
     right = at(problem)
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
     begun = sampling.begin_sampling(problem, right, chains=4, seed=5)
-    posed = problem.family, problem.target, begun.following
-    places = jnp.stack([from_base(*posed, jnp.asarray(end.base)) for end in (right, right, right, wrong)])
-    astray = chains_at(*posed, begun.frame, places, begun.chains.key)
+    posed = problem.posterior, begun.coordinates.comoving
+    places = jnp.stack([to_comoving(*posed, jnp.asarray(end.base)) for end in (right, right, right, wrong)])
+    astray = chains_at(problem.posterior, begun.coordinates, places, begun.chains.key)
     steps = begun.chains.step_size
     begun = begun._replace(chains=astray._replace(step_size=0.1 * steps))
     first = next(sampling.sample(problem, begun, effort(warmup=50)))
@@ -146,7 +148,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
     monkeypatch.setattr(sampling, "run_chains", lambda *_: (chains, taken))
     fresh = first_block(chains=chains, warmed=0)
-    problem = Problem(None, None, None, None)
+    problem = Problem((), Posterior(None, (), None, None), None)
     steps = [
         list(next(sampling.sample(problem, fresh, effort(warmup=warmup))).chains.step_size) for warmup in (100, 50)
     ]
@@ -158,7 +160,7 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Pr
     maximum = find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
     assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
-    chi2 = 2 * maximum.cost / int(problem.target.observation.mask.sum())
+    chi2 = 2 * maximum.cost / problem.posterior.pixels
     assert 0.85 < chi2 < 1.15
     start = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
     blocks = list(sampling.sample(problem, start, effort()))
@@ -166,13 +168,13 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Pr
     again = list(sampling.sample(problem, blocks[2], effort()))
     np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
     flat = base_draws(problem, blocks[-1])
-    posed = problem.family, problem.target, blocks[-1].following
+    posed = problem.posterior, blocks[-1].coordinates.comoving
     for draw, position in zip(flat[::97], blocks[-1].draws.base.reshape(flat.shape)[::97], strict=True):
-        np.testing.assert_allclose(from_base(*posed, jnp.asarray(draw)), position, atol=1e-9)
-    height = potential(problem.family, problem.target, jnp.asarray(flat[-1]))
+        np.testing.assert_allclose(to_comoving(*posed, jnp.asarray(draw)), position, atol=1e-9)
+    height = problem.posterior.potential(jnp.asarray(flat[-1]))
     assert float(height) == pytest.approx(float(blocks[-1].draws.potential[-1, -1]), abs=1e-3)
-    draws = named_draws(problem.family, problem.target.beliefs, flat)
-    for name, value in constrain(problem.family, problem.target.beliefs, jnp.asarray(flat[-1])).items():
+    draws = named_draws(problem.posterior, flat)
+    for name, value in problem.posterior.constrain(jnp.asarray(flat[-1])).items():
         assert draws[name][-1] == pytest.approx(float(value), rel=1e-12)
     for name in ("theta_E", "e1", "e2", "gamma", "gamma1"):
         one = np.asarray(draws[name])
@@ -181,8 +183,8 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Pr
 
 def at(problem: Problem, **wrong: float) -> Maximum:
     """The maximum next to where the truth is, but for what is `wrong`, as a search would have found it."""
-    base = unconstrain(problem.family, problem.target.beliefs, TRUTH | wrong)
-    end = descend(problem.family, problem.target, jnp.clip(base, -4, 4), jnp.asarray(60))
+    base = problem.posterior.unconstrain(TRUTH | wrong)
+    end = descend(problem.posterior, jnp.clip(base, -4, 4), jnp.asarray(60))
     scale = np.asarray(whitening(end.curvature))
     return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0)
 
@@ -200,7 +202,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem
     last = blocks[-1]
     assert (last.finished, last.rung, last.begun) == (True, 1, ANOTHER_MAXIMUM)
     assert Tried(*last.tried[0]).draws == 100
-    np.testing.assert_allclose(last.frame.center, right.base, atol=0.05)
+    np.testing.assert_allclose(last.coordinates.frame.center, right.base, atol=0.05)
     before = next(i for i, block in enumerate(blocks) if block.rung == 1) - 1
     again = list(sampling.sample(problem, blocks[before], hurried))
     np.testing.assert_array_equal(again[-1].draws.base, last.draws.base)
@@ -235,7 +237,7 @@ def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
 @pytest.mark.soak
 def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
     """On a GPU lenses go abreast, and what they get of each other's calls are NumPy's arrays; one has a chain astray."""
-    problems = [pose(mock(priors, seed=seed), MODEL, priors) for seed in (0, 1)]
+    problems = [build_problem([mock(priors, seed=seed)], MODEL, priors) for seed in (0, 1)]
     maxima = [at(problem) for problem in problems]
     wrong = at(problems[1], source_center_x=-0.3, source_center_y=-0.3)
 
@@ -243,14 +245,14 @@ def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
         problem, maximum = problems[number], maxima[number]
         begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
         if number:
-            posed = problem.family, problem.target, begun.following
+            posed = problem.posterior, begun.coordinates.comoving
             ends = jnp.stack(
-                [jnp.asarray(from_base(*posed, jnp.asarray(end.base))) for end in (maximum, maximum, maximum, wrong)]
+                [jnp.asarray(to_comoving(*posed, jnp.asarray(end.base))) for end in (maximum, maximum, maximum, wrong)]
             )
-            astray = chains_at(*posed, begun.frame, ends, begun.chains.key)
+            astray = chains_at(problem.posterior, begun.coordinates, ends, begun.chains.key)
             begun = begun._replace(chains=astray._replace(step_size=0.1 * jnp.asarray(begun.chains.step_size)))
         *_, last = sampling.sample(problem, begun, effort(warmup=50, max_rounds=4))
-        values = named_draws(problem.family, problem.target.beliefs, base_draws(problem, last))
+        values = named_draws(problem.posterior, base_draws(problem, last))
         return np.asarray(values["theta_E"]), last
 
     alone = [draw(number) for number in (0, 1)]
@@ -271,10 +273,10 @@ def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
     monkeypatch.setattr(ladder, "find_maximum", nothing)
     known = at(problem)
     begun = sampling.begin_sampling(problem, known, chains=4, seed=5)
-    near = from_base(problem.family, problem.target, begun.following, jnp.asarray(known.base))
-    scattered = np.asarray(near) + 0.02 * np.random.default_rng(0).normal(size=(4, 10, problem.family.size))
+    near = to_comoving(problem.posterior, begun.coordinates.comoving, jnp.asarray(known.base))
+    scattered = np.asarray(near) + 0.02 * np.random.default_rng(0).normal(size=(4, 10, problem.posterior.family.size))
     heights = np.arange(40.0)[::-1].reshape(4, 10)
     drawn = begun._replace(draws=nuts.Draws(scattered, heights, heights, heights, heights, heights > 99))
     base, scale = ladder._deepest(problem, drawn, effort(), begun.chains.key[0])
     np.testing.assert_allclose(base, known.base, atol=0.02)
-    assert scale.shape == (problem.family.size, problem.family.size)
+    assert scale.shape == (problem.posterior.family.size, problem.posterior.family.size)

@@ -1,7 +1,6 @@
 """The search for the right basin, on lenses where a few steps from a narrow start end in another one."""
 
 import copy
-import dataclasses
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -11,14 +10,12 @@ import pytest
 from lensmill.config import Model
 from lensmill.files.shipped import WEIGHTS
 from lensmill.fit import search
-from lensmill.fit.problem import pose
+from lensmill.fit.problem import build_problem
 from lensmill.fit.search import NoMaximum, find_maximum
-from lensmill.model.parameters import constrain, unconstrain
-from lensmill.model.program import potential
 from lensmill.physics.source import Network
 from small_mock import TRUTH, mock
 
-MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1, fit_radius=None)
+MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supersampling=1)
 BRIGHT = TRUTH | {"light_flux": 200.0, "light_size": 1.0, "light_n": 4.0, "source_flux": 20.0}
 HARD = {
     "elongated": {
@@ -37,22 +34,22 @@ HARD = {
 @pytest.mark.parametrize("kind", HARD)
 def test_the_search_ends_in_the_basin_of_the_truth(kind: str, priors: dict) -> None:
     truth = BRIGHT | HARD[kind]
-    problem = pose(mock(priors, truth=truth), MODEL, priors)
-    family, coarse = problem.search_family, problem.coarse
-    start = jnp.clip(unconstrain(family, coarse.beliefs, truth), -4, 4)
-    right = float(search.descend(family, coarse, start, jnp.asarray(60)).cost)
-    costs = {seed: search.search(family, coarse, starts=24, seed=seed)[0].cost for seed in range(3)}
+    problem = build_problem([mock(priors, truth=truth)], MODEL, priors)
+    coarse = problem.coarse
+    start = jnp.clip(coarse.unconstrain(truth), -4, 4)
+    right = float(search.descend(coarse, start, jnp.asarray(60)).cost)
+    costs = {seed: search.search(coarse, starts=24, seed=seed)[0].cost for seed in range(3)}
     assert max(costs.values()) < right + 3, (costs, right)
 
 
 def test_softened_arcs_have_at_most_the_set_signal_to_noise(priors: dict) -> None:
-    problem = pose(mock(priors, truth=BRIGHT), MODEL, priors)
-    _, excess = search.fit_light_alone(problem.search_family, problem.coarse)
-    rms = problem.coarse.observation.rms
-    soft = search.soften(problem.coarse, excess).observation.rms
+    problem = build_problem([mock(priors, truth=BRIGHT)], MODEL, priors)
+    _, excess = search.fit_light_alone(problem.coarse)
+    rms = problem.coarse.reference.rms
+    soft = search.soften(problem.coarse, excess).reference.rms
     arcs = np.asarray(excess) > search.ARC_SIGNIFICANCE
     assert np.percentile(np.asarray(excess * rms / soft)[arcs], 99) == pytest.approx(search.SOFT, rel=1e-4)
-    np.testing.assert_array_equal(search.soften(problem.coarse, jnp.zeros_like(excess)).observation.rms, rms)
+    np.testing.assert_array_equal(search.soften(problem.coarse, jnp.zeros_like(excess)).reference.rms, rms)
 
 
 def test_a_search_that_fits_well_ends_at_once(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,13 +66,13 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
     drawn: list[int] = []
     draw = search.draw_starts
 
-    def counting(family, target, light, excess, keys):
+    def counting(posterior, light, excess, keys):
         drawn.append(len(keys))
-        return draw(family, target, light, excess, keys)
+        return draw(posterior, light, excess, keys)
 
     monkeypatch.setattr(search, "draw_starts", counting)
-    problem = pose(mock(priors, truth=truth), MODEL, priors)
-    assert search.search(problem.search_family, problem.coarse, starts=starts, seed=0)
+    problem = build_problem([mock(priors, truth=truth)], MODEL, priors)
+    assert search.search(problem.coarse, starts=starts, seed=0)
     return drawn
 
 
@@ -89,34 +86,34 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
     alone = []
     descend_some = search.descend_some
 
-    def watched(family, target, base, free, iterations):
-        end = descend_some(family, target, base, free, iterations)
+    def watched(posterior, base, free, iterations):
+        end = descend_some(posterior, base, free, iterations)
         alone.append((np.asarray(free) > 0, np.asarray(base), end[0]))
         return end
 
     monkeypatch.setattr(search, "descend_some", watched)
-    parametric = pose(pixels, MODEL, priors)
-    assert len(search.follow(parametric.family, parametric.target, basin)) == 1
+    parametric = build_problem([pixels], MODEL, priors)
+    assert len(search.follow(parametric.posterior, basin)) == 1
     assert not alone
 
-    problem = pose(pixels, dataclasses.replace(MODEL, source="neural"), priors, network)
-    family, target = problem.family, problem.target
-    together, staged = search.follow(family, target, basin)
+    problem = build_problem([pixels], MODEL.model_copy(update={"source": "neural"}), priors, network)
+    posterior = problem.posterior
+    together, staged = search.follow(posterior, basin)
     ((free, start, first),) = alone
-    named = [site.name for site, is_free in zip(family.coordinates, free, strict=True) if is_free]
+    named = [site.name for site, is_free in zip(posterior.family.coordinates, free, strict=True) if is_free]
     assert len(named) == network.config.latents + 6
     assert all(name.startswith(("source", "latent")) for name in named)
     np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
-    begun = float(potential(family, target, jnp.asarray(start)))
-    after_one = float(potential(family, target, first.position))
-    lowest = [float(potential(family, target, end.position)) for end in (together, staged)]
+    begun = float(posterior.potential(jnp.asarray(start)))
+    after_one = float(posterior.potential(first.position))
+    lowest = [float(posterior.potential(end.position)) for end in (together, staged)]
     assert after_one < begun - 100
     assert max(lowest) < after_one - 1
     assert int(staged.iterations) > int(first.iterations)
 
 
 def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = pose(mock(priors), MODEL, priors)
+    problem = build_problem([mock(priors)], MODEL, priors)
     end = SimpleNamespace(cost=np.inf)
     monkeypatch.setattr(search, "search", lambda *_, **__: [None])
     monkeypatch.setattr(search, "follow", lambda *_: [end, SimpleNamespace(cost=np.nan)])
@@ -127,9 +124,9 @@ def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypat
 def test_no_source_is_none_however_narrow_the_prior_of_its_flux(priors: dict) -> None:
     narrow = copy.deepcopy(priors)
     narrow["source"]["sersic"]["flux"]["sigma"] = 0.2
-    problem = pose(mock(narrow), MODEL, narrow)
-    family = problem.search_family
+    problem = build_problem([mock(narrow)], MODEL, narrow)
+    family = problem.coarse.family
     place = jnp.asarray([search._before_light(family, site) for site in family.coordinates])
-    flux = float(constrain(family, problem.coarse.beliefs, place)["source_flux"])
-    usual = float(constrain(family, problem.coarse.beliefs, jnp.zeros_like(place))["source_flux"])
+    flux = float(problem.coarse.constrain(place)["source_flux"])
+    usual = float(problem.coarse.constrain(jnp.zeros_like(place))["source_flux"])
     assert flux < 0.01 * usual

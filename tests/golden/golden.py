@@ -42,8 +42,8 @@ RUNS = {
     "slacs-like": (
         "simulate: {lenses: 1, source: galaxies, shape: [64, 64], pixel_scale: 0.08, psf_size: 15, psf_fwhm: 0.16,"
         " background_rms: 0.005, snr: [15.0, 20.0], realism: {}}\n"
-        "model: {lens_light: [twisted_mge], source: neural, supersampling: 1}\n"
-        "preparation: {light_error: 0.02, mass_follows_light: 0.1, noise: inflated}\n"
+        "model: {lens_light: [], source: neural, supersampling: 1}\n"
+        "preparation: {lens_light: subtracted, light_error: 0.02, mass_follows_light: 0.1, noise: inflated}\n"
     ),
 }
 NOT_OF_THE_FIT = ("seconds", "run_time")  # clocks

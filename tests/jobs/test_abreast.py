@@ -7,8 +7,8 @@ import pytest
 
 from lensmill.config import load
 from lensmill.device import batching
-from lensmill.jobs import batch
 from lensmill.jobs import map as step
+from lensmill.jobs.lens import Survey, open_survey
 from lensmill.results.store import read_arrays, read_manifest
 from lensmill.simulation.mocks import write_survey
 from lensmill.status import Status
@@ -16,7 +16,7 @@ from lensmill.status import Status
 ROOT = Path(__file__).parents[2]
 
 
-def simulated(folder: Path) -> batch.Survey:
+def simulated(folder: Path) -> Survey:
     folder.mkdir()
     path = folder / "mocks.yaml"
     path.write_text(
@@ -27,7 +27,7 @@ def simulated(folder: Path) -> batch.Survey:
     )
     config = load(path)
     write_survey(config)
-    return batch.open_survey(config, None)
+    return open_survey(config, None)
 
 
 @pytest.mark.soak

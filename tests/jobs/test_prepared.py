@@ -41,24 +41,25 @@ def work(tmp_path: Path) -> Callable[..., Work]:
 
 def test_by_default_the_arcs_are_fitted_and_a_neighbour_is_not(work: Callable[..., Work]) -> None:
     lens = work("model: {source: sersic}")
-    assert lens.model.fit_radius == pytest.approx(1.6)
-    assert not lens.pixels.mask.all()
-    shape = lens.problem.target.observation.image.shape
-    assert max(shape) < len(LIGHT)
+    assert lens.prepared.fit_radius == pytest.approx(1.6)
+    assert not lens.prepared.cutout.mask.all()
+    (window,) = lens.problem.images
+    assert max(window.image.shape) < len(LIGHT)
+    np.testing.assert_array_equal(window.mask, lens.prepared.pixels.mask)
 
 
 def test_the_config_may_leave_a_cutout_as_it_is(work: Callable[..., Work]) -> None:
     lens = work("model: {source: sersic, fit_radius: null}", "preparation: {masking: given}")
-    assert lens.model.fit_radius is None
-    assert lens.pixels.mask.all()
-    assert np.array_equal(lens.pixels.rms, lens.cutout.rms)
+    assert lens.prepared.fit_radius is None
+    assert lens.prepared.cutout.mask.all()
+    assert np.array_equal(lens.prepared.cutout.rms, lens.cutout.rms)
 
 
 def test_a_row_overrides_the_config_and_its_result_knows(work: Callable[..., Work]) -> None:
     plain = work("model: {source: sersic}")
     lens = work("model: {source: sersic}", masking="given", fit_radius=2.3)
-    assert lens.model.fit_radius == 2.3
-    assert lens.pixels.mask.all()
+    assert lens.prepared.fit_radius == 2.3
+    assert lens.prepared.cutout.mask.all()
     assert changed(lens.parts, plain.parts) == ("row",)
     other = work("model: {source: sersic}", "preparation: {masking: given}")
     assert changed(other.parts, plain.parts) == ("preparation",)
@@ -80,6 +81,6 @@ def test_the_mass_follows_the_light_where_that_is_asked_for_and_a_row_has_the_la
     assert lens.priors["mass"]["epl"]["e2"]["mean"] == pytest.approx(-0.05, abs=0.03)
     assert lens.priors["mass"]["epl"]["center_x"]["mean"] == pytest.approx(0.02, abs=0.01)
     assert lens.priors["mass"]["epl"]["e1"]["sd"] == 0.1
-    assert lens.site_priors(lens.problem.family)["e1"]["sd"] == 0.1
+    assert lens.site_priors(lens.problem.posterior.family)["e1"]["sd"] == 0.1
     own = work(*follow, **{"override.mass.epl.e1.mean": 0.3})
     assert own.priors["mass"]["epl"]["e1"]["mean"] == 0.3

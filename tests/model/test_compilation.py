@@ -1,18 +1,15 @@
 """A survey shares few compiled programs: one for every shape bucket, size of the Fourier transform, and model family."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lensmill.config import Model
-from lensmill.fit.problem import ImageData, pose
-from lensmill.model.parameters import Family
-from lensmill.model.program import Target, potential
+from lensmill.fit.problem import ImageData, build_problem
+from lensmill.model.program import Posterior
 
-MODEL = Model(source="sersic", fit_radius=None)
+MODEL = Model(source="sersic")
 
 
 def cutout(shape: tuple[int, int], psf_side: int, scale: float, seed: int, finer: int = 1) -> ImageData:
@@ -26,17 +23,17 @@ def counted(priors: dict, cutouts: list[ImageData]) -> tuple[int, list[float]]:
     """How often the potential is traced for these cutouts, and its values."""
     traces = 0
 
-    @functools.partial(jax.jit, static_argnums=0)
-    def value(family: Family, target: Target, base: jax.Array) -> jax.Array:
+    @jax.jit
+    def value(posterior: Posterior, base: jax.Array) -> jax.Array:
         nonlocal traces
         traces += 1
-        return potential(family, target, base)
+        return posterior.potential(base)
 
     values = []
     for number, pixels in enumerate(cutouts):
-        problem = pose(pixels, MODEL, priors)
-        base = 0.1 * np.random.default_rng(number).normal(size=problem.family.size)
-        values.append(float(value(problem.family, problem.target, base)))
+        problem = build_problem([pixels], MODEL, priors)
+        base = 0.1 * np.random.default_rng(number).normal(size=problem.posterior.family.size)
+        values.append(float(value(problem.posterior, base)))
     return traces, values
 
 
@@ -64,8 +61,8 @@ def test_another_bucket_or_transform_is_another_compilation(priors: dict, other:
 
 
 def test_cutouts_of_one_bucket_can_be_stacked(priors: dict) -> None:
-    problems = [pose(cutout(*how), MODEL, priors) for how in (((34, 37), 9, 0.1, 0), ((40, 33), 7, 0.05, 1))]
-    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(problem.target for problem in problems))
+    problems = [build_problem([cutout(*how)], MODEL, priors) for how in (((34, 37), 9, 0.1, 0), ((40, 33), 7, 0.05, 1))]
+    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(problem.posterior for problem in problems))
     for number, problem in enumerate(problems):
         same = jax.tree.map(lambda leaf, n=number: leaf[n], both)
-        jax.tree.map(np.testing.assert_array_equal, same, problem.target)
+        jax.tree.map(np.testing.assert_array_equal, same, problem.posterior)

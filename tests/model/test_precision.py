@@ -1,6 +1,5 @@
 """Pixels in float32: the log-likelihood and its gradient are those of float64, for lenses from the whole prior."""
 
-import functools
 from collections.abc import Iterator
 
 import jax
@@ -9,8 +8,8 @@ import numpy as np
 import pytest
 
 from lensmill.model.likelihood import Observation, observe
-from lensmill.model.parameters import Family, believe, build_family, constrain
-from lensmill.model.program import Target, assemble, residuals
+from lensmill.model.parameters import Family, build_family, tabulate_priors
+from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling, render
 
 SIDE, SCALE = 80, 0.08
@@ -37,21 +36,21 @@ def observed(image: np.ndarray, rms: np.ndarray, precision: str) -> Observation:
     return observe(image, rms, np.ones(image.shape, bool), kernel(), SCALE, precision)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def clean_image(family: Family, target: Target, base: jax.Array) -> jax.Array:
-    system = assemble(family, constrain(family, target.beliefs, base), None)
-    return render(system, target.observation.grid, target.observation.psf, family.sampling)
+@jax.jit
+def clean_image(posterior: Posterior, base: jax.Array) -> jax.Array:
+    system = posterior.system_at(base)
+    return render(system, posterior.reference.grid, posterior.reference.psf, posterior.family.sampling)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def half_squares_and_slope(family: Family, target: Target, base: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jax.value_and_grad(lambda x: 0.5 * jnp.sum(residuals(family, target, x) ** 2))(base)
+@jax.jit
+def half_squares_and_slope(posterior: Posterior, base: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jax.value_and_grad(lambda x: 0.5 * jnp.sum(posterior.residuals(x) ** 2))(base)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def one_sigma(family: Family, target: Target, base: jax.Array, along: jax.Array) -> jax.Array:
+@jax.jit
+def one_sigma(posterior: Posterior, base: jax.Array, along: jax.Array) -> jax.Array:
     """How far to go along a direction to change the residuals by one standard deviation in all."""
-    _, change = jax.jvp(functools.partial(residuals, family, target), (base,), (along,))
+    _, change = jax.jvp(posterior.residuals, (base,), (along,))
     return 1 / jnp.linalg.norm(change)
 
 
@@ -60,20 +59,22 @@ def lenses(priors: dict) -> Iterator[tuple]:
     fine = family_of(priors, "float64")
     single = family_of(priors, "float32")
     rng = np.random.default_rng(12)
-    beliefs = believe(fine, priors, FLUX, 1.0)
+    table = tabulate_priors(fine, priors, FLUX, 1.0)
     nothing = np.zeros((SIDE, SIDE))
-    blank = Target(observed(nothing, nothing + 1, "float64"), beliefs, None)
+    blank = Posterior(fine, (observed(nothing, nothing + 1, "float64"),), table, None)
     for _ in range(DRAWS):
         truth = jnp.asarray(rng.normal(size=fine.size))
-        clean = np.asarray(clean_image(fine, blank, truth))
+        clean = np.asarray(clean_image(blank, truth))
         noise = clean.max() / SIGNAL_TO_NOISE
         share = np.clip(clean, 0, None) / clean.max()
         rms = noise * np.sqrt(BACKGROUND**2 + (1 - BACKGROUND**2) * share)
         image = clean + rms * rng.normal(size=clean.shape)
-        target, rounded = (Target(observed(image, rms, p), beliefs, None) for p in ("float64", "float32"))
+        exact, rounded = (
+            Posterior(family, (observed(image, rms, family.precision),), table, None) for family in (fine, single)
+        )
         along = jnp.asarray(rng.normal(size=fine.size))
-        width = one_sigma(fine, target, truth, along) * along
-        yield (fine, target), (single, rounded), (truth, truth + 5 * width), width
+        width = one_sigma(exact, truth, along) * along
+        yield exact, rounded, (truth, truth + 5 * width), width
 
 
 @pytest.mark.soak
@@ -82,7 +83,7 @@ def test_float32_pixels_change_the_log_likelihood_by_less_than_what_matters(prio
     errors, slope_errors = [], []
     for exact, rounded, places, width in lenses(priors):
         for base in places:
-            (value, slope), (found, found_slope) = (half_squares_and_slope(*model, base) for model in (exact, rounded))
+            (value, slope), (found, found_slope) = (half_squares_and_slope(model, base) for model in (exact, rounded))
             errors.append(float(found - value))
             slope_errors.append(float((found_slope - slope) @ width))
     assert len(errors) == 2 * DRAWS

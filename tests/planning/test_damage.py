@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from lensmill.cli import app
 from lensmill.config import load
 from lensmill.errors import DamagedResult
+from lensmill.jobs import pages
 from lensmill.planning import commands, currency
 from lensmill.planning.attempts import attempts_path, read_attempts
 from lensmill.planning.schedule import Schedule, schedule
-from lensmill.results.certificate import ManifestRow
+from lensmill.results.certificate import Manifest, ManifestRow
 from lensmill.results.layout import RunFolder, missing_result
+from lensmill.results.store import write_manifest
 from lensmill.status import Status
 from lensmill.survey.catalogue import read_ids
 from lensmill.survey.validation import Validation, read_validation, write_validation
@@ -146,6 +148,48 @@ def test_an_emptied_page_is_missing(tmp_path, content):
     assert missing_result(folder, "pages", row) == folder.thumbnail("a")
 
 
+PAGE = "<html>{}</html>\n"
+
+
+@pytest.fixture
+def paged(run: Path, monkeypatch: pytest.MonkeyPatch) -> Schedule:
+    """A run whose pages are written, by their job; what they show is left out."""
+
+    def write_page(folder: RunFolder, lens_id: str, **_: object) -> None:
+        write(folder.page(lens_id), PAGE.format(lens_id)), write(folder.thumbnail(lens_id), "webp")
+
+    monkeypatch.setattr(pages, "write_lens_page", write_page)
+    plan = schedule(run)
+    for batch, lens_ids in plan.batches.items():
+        made = tuple(ManifestRow(lens_id=lens_id, status=Status.CERTIFIED) for lens_id in lens_ids)
+        for lens_id in lens_ids:
+            write(plan.folder.certificate(lens_id), "{}")
+        diagnosed = plan.folder.manifest("diagnose", batch)
+        write_manifest(diagnosed, Manifest(batch=batch, step="diagnose", lenses=made))
+        pages.run_pages(plan.config, str(run), diagnosed, batch)
+    return plan
+
+
+def shortened_page(plan: Schedule) -> None:
+    plan.folder.page("lens-1").write_text(PAGE.format("cut"))  # its end is there, so that its size alone tells
+
+
+def another_certificate(plan: Schedule) -> None:
+    plan.folder.certificate("lens-1").write_text('{"status": "uncertified"}')
+
+
+def no_page(plan: Schedule) -> None:
+    plan.folder.page("lens-1").unlink()
+
+
+@pytest.mark.parametrize("change", [shortened_page, another_certificate, no_page])
+def test_a_page_that_was_cut_or_shows_an_earlier_certificate_is_made_anew(run, paged, change):
+    (manifest,) = (paged.folder.manifest("pages", batch) for batch in paged.batches)
+    assert manifest not in anew(paged, run)
+    change(paged)
+    assert manifest in anew(paged, run)
+
+
 def test_two_retries_at_once_lose_no_request(run):
     """Six processes ask for three lenses: every lens is queued as often as it was asked for."""
     script = "from lensmill.cli import app; app()"
@@ -193,6 +237,9 @@ def test_printed_commands_work_as_printed(run, tmp_path, monkeypatch, name, insi
     assert Path(words[words.index("--configfile") + 1]).is_file()
     assert Path(words[words.index("--workflow-profile") + 1]).is_dir()
     assert inside or Path(words[words.index("--snakefile") + 1]).is_file()
+    program, *arguments = shlex.split(commands.retry_command(config if inside else name, "lens 0"))
+    assert Path(program).is_file()
+    assert arguments == ["retry", str(config) if inside else name, "--lens", "lens 0"]
 
 
 @pytest.mark.parametrize("relative", [False, True])

@@ -234,7 +234,7 @@ def _fitted(fake, lens_id, theta, status, rng):
     stuck = status is Status.UNCERTIFIED
     posterior = _posterior(_draws(theta, rng, stuck), rng)
     summaries = _summaries(posterior, stuck, rng)
-    write_images(fake.run.images(lens_id), _images(lens_id, theta, rng, fitted=True))
+    write_images(fake.run.images(lens_id), {"F814W": _images(lens_id, theta, rng, fitted=True)})
     write_posterior(fake.run.posterior(lens_id), posterior)
     write_arrays(fake.run.map(lens_id), _maximum(theta))
     rhat = max(summaries[name].rhat for name in MASS)
@@ -253,7 +253,7 @@ def _fitted(fake, lens_id, theta, status, rng):
 
 
 def _failed(fake, lens_id, theta, rng):
-    write_images(fake.run.images(lens_id), _images(lens_id, theta, rng, fitted=False))
+    write_images(fake.run.images(lens_id), {"F814W": _images(lens_id, theta, rng, fitted=False)})
     return Certificate(
         lens_id=lens_id, status=Status.FAILED, stage=Stage.BASIN, reason="no start reached a finite log density",
         run_time_s=12.0, seed=2026, hashes={"config": "c0ffee12"}, versions={"lensmill": "0.1.0"},

@@ -205,7 +205,7 @@ def test_a_lens_of_an_earlier_version_still_has_its_page(tmp_path, make):
 def test_a_unit_is_text_and_no_formula(tmp_path, make, unit):
     fake = make(tmp_path, {"a": Status.CERTIFIED})
     images = read_images(fake.run.images("a"))
-    images.attrs["unit"] = unit
+    images["F814W"].attrs["unit"] = unit
     write_images(fake.run.images("a"), images)
     assert write_lens_page(fake.run, "a").read_text().count("<svg") > 1
 
@@ -308,8 +308,8 @@ def test_a_lens_whose_chains_did_not_move_still_has_its_page(tmp_path, make):
     posterior["posterior"]["e1"][:] = posterior["posterior"]["e1"][:, :1]
     write_posterior(fake.run.posterior("a"), posterior)
     images = read_images(fake.run.images("a"))
-    images["data"] = images["data"].where(images["mask"])
-    images["rms"] = images["rms"].where(images["mask"])
+    for name in ("data", "rms"):
+        images["F814W"][name] = images["F814W"][name].where(images["F814W"]["mask"])
     write_images(fake.run.images("a"), images)
     page = write_lens_page(fake.run, "a").read_text()
     assert page.count("<svg") == 22

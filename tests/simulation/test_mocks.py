@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from lensmill.config import Config, load_priors, models, prior_table
-from lensmill.fit.problem import ImageData, pose
-from lensmill.model.parameters import unconstrain
-from lensmill.model.program import residuals
+from lensmill.fit.problem import ImageData, build_problem
 from lensmill.simulation.mocks import _ellipticities, _within, held_out, write_survey
 from lensmill.survey.catalogue import read_catalogue
 from lensmill.survey.cutout import Cutout, read_cutout
@@ -20,18 +18,18 @@ from lensmill.survey.truth import read_truth
 def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
     recipe = models.Simulate(lenses=1, source="sersic", psf_supersampling=2, psf_size=15, snr=(60.0, 61.0))
     priors = request.config.rootpath / "config" / "priors.yaml"
-    model = models.Model(lens_light=(), source="sersic", supersampling=4, fit_radius=None, precision="float64")
+    model = models.Model(lens_light=(), source="sersic", supersampling=4, precision="float64")
     return Config(run="m", catalogue=tmp_path / "c.ecsv", priors=priors, simulate=recipe, model=model)
 
 
 def reduced_chi2(config: Config, cutout: Cutout, truth: dict[str, float], psf_supersampling: int) -> float:
     """Of the true lens, its PSF's pixels taken to be so many times finer than the image's."""
     pixels = ImageData(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, psf_supersampling)
-    problem = pose(pixels, config.model, prior_table(load_priors(config.priors_file)))
+    problem = build_problem([pixels], config.model, prior_table(load_priors(config.priors_file)))
     values = {name: jnp.asarray(value) for name, value in (truth | {"sky_level": 0.0}).items()}
-    base = unconstrain(problem.family, problem.target.beliefs, values)
-    found = residuals(problem.family, problem.target, base)[: -problem.family.size]
-    return float(np.sum(found**2)) / int(problem.target.observation.mask.sum())
+    base = problem.posterior.unconstrain(values)
+    found = problem.posterior.residuals(base)[: -problem.posterior.family.size]
+    return float(np.sum(found**2)) / problem.posterior.pixels
 
 
 def test_a_finer_psf_goes_from_the_mock_through_the_door_into_the_likelihood(config: Config) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lensmill.config import Config, Realism, load_priors, prior_table
 from lensmill.config.models import Simulate
 from lensmill.simulation import realism
-from lensmill.simulation.mocks import ROOM, simulate_lens
+from lensmill.simulation.mocks import MAX_EINSTEIN_RADIUS, simulate_lens
 
 PLAIN = Realism(neighbours=0, cosmic_rays=0, noise_correlation=0, psf_error=0, twist=0)
 
@@ -91,7 +91,7 @@ def test_lenses_too_large_for_their_cutout_are_drawn_again(request: pytest.Fixtu
     root = request.config.rootpath
     config = Config(run="m", catalogue=Path("c.ecsv"), simulate=simulate, priors=root / "config" / "priors.yaml")
     table = prior_table(load_priors(config.priors_file))
-    reach = ROOM * 0.5 * 40 * simulate.pixel_scale
+    reach = MAX_EINSTEIN_RADIUS * 0.5 * 40 * simulate.pixel_scale
     assert max(simulate_lens(config, table, f"m-{i:04d}").truth["theta_E"] for i in range(4)) < reach
 
 

@@ -78,7 +78,7 @@ def test_a_product_is_fitted_as_our_own_form_is(fitted, product):
 def test_the_light_of_the_whole_model_has_the_product_s_magnitude(fitted, priors, product):
     folder, zero_points = fitted
     name = product.replace(" ", "_")
-    images = read_images(folder.images(name))
+    (images,) = read_images(folder.images(name)).values()
     found = images.attrs["zero_point"] - 2.5 * np.log10(float(images["model"].sum()))
     assert found == pytest.approx(zero_points[name] - 2.5 * np.log10(mock(priors).image.sum()), abs=0.01)
 

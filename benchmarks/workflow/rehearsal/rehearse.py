@@ -85,7 +85,7 @@ def write_draws(path: Path, lens_id: str, key: str) -> None:
 
 def write_pictures(path: Path, lens_id: str) -> None:
     """The file of a lens's images."""
-    write_images(path, images().assign_attrs(lens_id=lens_id))
+    write_images(path, {"mock": images().assign_attrs(lens_id=lens_id)})
 
 
 def write_page(run: RunFolder, lens_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether posteriors of mock lenses mean what they say: ranks of the truths, coverage, z-scores, right and wrong basins."""
+"""Calibration of posteriors on mock lenses: ranks of the truths, coverage, z-scores, right and wrong basins."""
 
 import dataclasses
 import functools
@@ -43,7 +43,7 @@ class Fitted:
 
 
 class Place(NamedTuple):
-    """Where the truth of a parameter is: among draws, `rank` of a hundred of them, `below` of all; mean and sd of all."""
+    """The place of a parameter's truth: `rank` among a hundred draws, share of all draws `below` it; mean and sd of all draws."""
 
     truth: float
     mean: float
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """What a calibration needs to know of a mock: a few numbers a parameter instead of the draws, small enough to keep."""
+    """The figures of a mock that a calibration needs: a few numbers a parameter, which are kept in place of its draws."""
 
     lens_id: str
     certified: bool
@@ -86,7 +86,7 @@ def gather(
 
 
 def judge(lenses: Sequence[Fitted], names: Sequence[str], seed: int) -> list[Judged]:
-    """Each mock held against its truth, to six digits; its random numbers are its own, whatever other mocks there are."""
+    """Each mock compared with its truth, to six digits. Its random numbers do not depend on the other mocks."""
     truths = np.array([lens.truth for lens in lenses])
     found = []
     for own, lens in enumerate(lenses):
@@ -156,7 +156,7 @@ def uniform_p(values: Float[np.ndarray, " lens"]) -> float:
 
 
 def band(number: int, level: float = 0.95) -> tuple[Float[np.ndarray, " point"], Float[np.ndarray, " point"]]:
-    """Where the ECDF of `number` uniform values stays, at all of `POINTS` at once, with probability `level`."""
+    """The band that holds the ECDF of `number` uniform values at all of `POINTS` with probability `level`."""
     pointwise = 1 - float(np.quantile(_by_chance(number), 1 - level))
     low, high = stats.binom.interval(pointwise, number, POINTS)
     return low / number, high / number
@@ -232,7 +232,7 @@ def judged(record: Mapping[str, Any]) -> Judged:
 
 
 def judge_run(config: Config, statuses: Mapping[str, Status]) -> list[Judged]:
-    """The mocks of a run that have a posterior held against their truths, in the parameters of the mass."""
+    """The mocks of a run that have a posterior, compared with their truths in the parameters of the mass."""
     truths = read_truth(config.catalogue)
     known = set.intersection(*(set(truth) for truth in truths.values())) if truths else set()
     names = [name for name in MASS if name in known]

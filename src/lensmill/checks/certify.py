@@ -1,4 +1,4 @@
-"""The certificate of a lens: what ArviZ and the residuals say, held against the thresholds of the configuration."""
+"""The certificate of a lens: figures of ArviZ and of the residuals, compared with the limits of the configuration."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +108,7 @@ def checks(
 ) -> list[Check]:
     """What draws and chi-squared say, in the order of the stages that are blamed: basin, source model, sampling.
 
-    `reach` is the radius in arcsec of the pixels that were fitted: an Einstein radius beyond it is no lens that was seen.
+    `reach` is the radius in arcsec of the pixels that were fitted: an Einstein radius beyond it has no arcs in these pixels.
     """
     worst = worst_of(summaries, lens_parameters)
     diverging = int(stats["diverging"].sum())
@@ -131,7 +131,7 @@ def checks(
 
 
 def source_checks(misfit: Misfit, strangeness: float | None, limits: Limits) -> list[Check]:
-    """Whether the model can make the source, and whether the source is one that the network knows (None: no network)."""
+    """Whether the model fits the source, and whether the source resembles what the network learnt from (None: no network)."""
     figures = {
         "source misfit in the arcs (sd)": (misfit.significance, limits.source_misfit),
         "source unlike the network's galaxies (mean square of latents)": (strangeness, limits.source_strangeness),
@@ -148,8 +148,8 @@ def another_solution(
 ) -> list[Check]:
     """Whether there is a solution as good that no draw is near, from (nats, theta_E in arcsec) of the minima that were found.
 
-    `below` finds the nats of the minimum below the draws, where it is needed. Chains begin in one basin, and their agreement says
-    nothing of another.
+    `below` finds the nats of the minimum below the draws, where it is needed. All chains begin in one basin, so that
+    their agreement does not exclude another.
     """
     costs = [cost for cost, theta in minima if _is_far(theta, theta_E)]
     if not costs:

@@ -9,35 +9,39 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.model.parameters import Family
-from lensmill.model.program import Target, system_at
-from lensmill.physics.imaging import render_source
+from lensmill.model.likelihood import light_outside_model
+from lensmill.model.program import Posterior
+from lensmill.physics.imaging import render, render_source
 from lensmill.physics.lensing import critical_curves, effective_einstein_radius
 from lensmill.physics.mass import MassModel
 
 CURVE_NODES = 200  # a side of the grid on which a draw's critical curves are found: their area is right to 1e-3
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jax.jit
 def fluxes_at(
-    family: Family, target: Target, bases: Float[Array, "draw parameter"], frame: Float[Array, "my mx"]
+    posterior: Posterior, bases: Float[Array, "draw parameter"], frame: Float[Array, "my mx"]
 ) -> tuple[Array, Array, Array]:
     """Fluxes of every draw, image units: of the lensed source where `frame` is 1, of the source itself, of the lens."""
-    seen = target.observation
+    seen = posterior.reference
 
     def one(base: Float[Array, " parameter"]) -> tuple[Array, Array, Array]:
-        system = system_at(family, target, base)
-        lensed = jnp.sum(frame * render_source(system, seen.grid, seen.psf, family.sampling))
+        system = posterior.system_at(base)
+        sampling = posterior.family.sampling
+        lensed = jnp.sum(frame * render_source(system, seen.grid, seen.psf, sampling))
         light = [profile.total_flux for profile in system.lens_light.profiles]
-        return lensed, system.source.total_flux, jnp.sum(jnp.asarray(light)) if light else jnp.zeros(())
+        if light:
+            return lensed, system.source.total_flux, jnp.sum(jnp.asarray(light))
+        subtracted = light_outside_model(render(system, seen.grid, seen.psf, sampling), seen)
+        return lensed, system.source.total_flux, jnp.sum(frame * subtracted)
 
     return jax.lax.map(one, bases)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def mass_at(family: Family, target: Target, base: Array) -> MassModel:
+@jax.jit
+def mass_at(posterior: Posterior, base: Array) -> MassModel:
     """The mass model of a base-space position."""
-    return system_at(family, target, base).mass
+    return posterior.system_at(base).mass
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,7 @@ class Draws:
     fitted.
     """
 
-    family: Family
-    target: Target
+    posterior: Posterior
     bases: Float[np.ndarray, "draw parameter"]
     half_width: float
     frame: Float[np.ndarray, "my mx"]
@@ -57,7 +60,7 @@ class Draws:
     @functools.cached_property
     def fluxes(self) -> tuple[Float[np.ndarray, " draw"], ...]:
         """Fluxes in image units of the lensed source in the frame, of the source itself, and of the lens light."""
-        found = fluxes_at(self.family, self.target, jnp.asarray(self.bases), jnp.asarray(self.frame))
+        found = fluxes_at(self.posterior, jnp.asarray(self.bases), jnp.asarray(self.frame))
         return tuple(np.asarray(values, float) for values in found)
 
     @functools.cached_property
@@ -66,7 +69,7 @@ class Draws:
         return np.array([self._radius(base) for base in self.bases])
 
     def _radius(self, base: Float[np.ndarray, " parameter"]) -> float:
-        mass = mass_at(self.family, self.target, jnp.asarray(base))
+        mass = mass_at(self.posterior, jnp.asarray(base))
         return effective_einstein_radius(critical_curves(mass, self.half_width, CURVE_NODES))
 
 
@@ -81,6 +84,7 @@ FUNCTIONS: Mapping[str, Callable[[Draws], np.ndarray]] = {
 
 def derive(draws: Draws) -> dict[str, Float[np.ndarray, " draw"]]:
     """Every traced quantity of every draw that is no parameter itself."""
-    dark = () if draws.family.lens_light else ("lens_flux",)
-    absent = (*draws.family.names, *dark)
+    posterior = draws.posterior
+    dark = () if posterior.family.lens_light or posterior.reference.errors.spread.size else ("lens_flux",)
+    absent = (*posterior.family.names, *dark)
     return {name: function(draws) for name, function in FUNCTIONS.items() if name not in absent}

@@ -1,6 +1,6 @@
 """Whether a source is one that its model can make, and whether it is one that the network has learnt to expect.
 
-What a model cannot make is left in the residuals where the arcs shine: noise is independent from pixel to pixel, light is not.
+Light that a model cannot make stays in the residuals of the arcs, correlated from pixel to pixel, while noise is independent.
 What a network can make, though hardly any galaxy looks like it, has latents far from their prior.
 """
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-FAINTEST = 1.0  # signal-to-noise ratio of the arcs in a pixel that counts
+LEAST_ARC_SNR = 1.0  # signal-to-noise ratio of the arcs in a pixel that counts
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # offsets of rows and columns, one of each pair of opposites
 
 Map = Float[np.ndarray, "ny nx"]
@@ -33,7 +33,7 @@ def source_misfit(residual: Map, arcs: Map, mask: Bool[np.ndarray, "ny nx"]) -> 
 
     `residual` and `arcs` are data less model and the lensed source of the model, both in units of a pixel's noise.
     """
-    seen = mask & (arcs > FAINTEST)
+    seen = mask & (arcs > LEAST_ARC_SNR)
     pixels = int(seen.sum())
     if pixels == 0:
         return Misfit(0.0, 0.0, 0)

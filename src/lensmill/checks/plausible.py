@@ -1,7 +1,7 @@
-"""Is the solution that of a strong lens, and of this one? Figures of a fit, held against what images and lenses can be.
+"""Checks whether a solution is that of a strong lens, and of this one: figures of a fit are compared with limits.
 
-A wrong solution can converge, and where the noise map is generous it can have a fair chi-squared. What gives it away is
-where it differs from the image and from other lenses: docs/trust.md says how the thresholds were set.
+A wrong solution can converge, and with an overestimated noise map its chi-squared can be acceptable. It differs from the
+image, or from other lenses, in the figures of this module. docs/trust.md says how the limits were set.
 """
 
 import math
@@ -24,19 +24,21 @@ from lensmill.physics.mass import MassModel
 from lensmill.results.certificate import Check, ParameterSummary
 from lensmill.status import Stage
 
-SEEN = 3.0  # sigma in a PSF: light belongs to the arcs
-CLEAR = 5.0  # sigma in a PSF that a predicted image must have for its absence to count
-LACKING = 0.5  # of a predicted image: less than this in the data is an absence
+ARC_SNR = 3.0  # least S/N in a PSF of light that belongs to the arcs
+PREDICTED_SNR = 5.0  # least S/N in a PSF of a predicted image whose absence counts
+ABSENT_SHARE = 0.5  # of a predicted image: with less light than this in the data it is absent
 INNER, OUTER = 0.5, 1.5  # Einstein radii: lens light reigns within, no image is expected beyond
-CERTAIN = 3.0  # standard errors: a figure that few pixels make is taken at its bound nearest to a sound fit's
-SHARED = 2.0  # noise of a PSF-sized patch in that of independent pixels, at most: more is light that does not fit
+BOUND_SIGMA = 3.0  # standard errors: a figure is judged by its bound so far towards a sound fit's
+MAX_NOISE_RATIO = (
+    2.0  # noise of a PSF-sized patch in that of independent pixels, at most: more is light that does not fit
+)
 NODES = 120  # a side of the grid on which images are counted
-FAINTEST = 0.1  # magnification: fainter images, such as those at a cusp's centre, are not counted
+LEAST_MAGNIFICATION = 0.1  # fainter images, such as those at a cusp's centre, are not counted
 TRACED = 64  # points of the source whose images are counted
 
 
 class Figures(NamedTuple):
-    """What `checks` judges; None where the model has no such thing, NaN where the image shows none.
+    """The figures that `checks` compares with limits; None where the model has no such component, NaN where the image shows none.
 
     `light_outside` and `missing_image` in sigma of a PSF-sized patch, `center_offset` and `source_size`, the half-light radius,
     in arcsec, the rest dimensionless.
@@ -55,7 +57,7 @@ class Figures(NamedTuple):
 
 
 class _Maps(NamedTuple):
-    """Residual and arcs (data without lens light and sky; as predicted) in units of the noise, smoothed by the PSF or not."""
+    """Residuals and arcs (of the data without lens light and sky; of the model) in units of noise, smoothed by the PSF or not."""
 
     residual: np.ndarray
     smooth_residual: np.ndarray
@@ -66,17 +68,36 @@ class _Maps(NamedTuple):
     used: np.ndarray
 
 
-def figures(cut: ImageData, prediction: Prediction, system: LensSystem) -> Figures:
-    """Of the fitted window `cut`, what the posterior predicts of it, and the lens at the maximum a posteriori."""
+class LightShape(NamedTuple):
+    """Centre (arcsec) and ellipticity of the lens light."""
+
+    center_x: float
+    center_y: float
+    e1: float
+    e2: float
+
+
+def measured_light(preparation: Mapping[str, float]) -> LightShape | None:
+    """The shape that preparation found; None where it saw no lens light."""
+    shape = LightShape(*(preparation[f"light_{name}"] for name in LightShape._fields))
+    return shape if all(map(math.isfinite, shape)) else None
+
+
+def figures(cut: ImageData, prediction: Prediction, system: LensSystem, measured: LightShape | None = None) -> Figures:
+    """Of the fitted window `cut`, what the posterior predicts of it, and the lens at the maximum a posteriori.
+
+    `measured` is the shape of a lens light that is no part of the model.
+    """
     einstein = prediction.derived_best["effective_einstein_radius"]
-    maps = _maps(cut, prediction, _center(system))
-    arcs = maps.used & (maps.predicted > SEEN)
+    light = _modelled_light(system) or measured
+    maps = _maps(cut, prediction, (light.center_x, light.center_y) if light else _mass_center(system))
+    arcs = maps.used & (maps.predicted > ARC_SNR)
     inner = maps.used & ~arcs & (maps.radius < INNER * einstein)
     elsewhere = maps.used & ~arcs & ~inner
     outside = elsewhere & (maps.radius > OUTER * einstein) & (maps.predicted < 1)
-    noise = float(np.clip(_spread(maps.smooth_residual[elsewhere]), 1.0, SHARED))
-    lacking = maps.used & (maps.predicted > CLEAR * noise) & (maps.seen < LACKING * maps.predicted)
-    center, shape = _mass_from_light(system)
+    noise = float(np.clip(_spread(maps.smooth_residual[elsewhere]), 1.0, MAX_NOISE_RATIO))
+    lacking = maps.used & (maps.predicted > PREDICTED_SNR * noise) & (maps.seen < ABSENT_SHARE * maps.predicted)
+    center, shape = _mass_from_light(system, light)
     return Figures(
         light_outside=_largest(maps.smooth_residual[outside]) / noise,
         inner_chi2=_chi2_ratio(maps.residual, inner, elsewhere),
@@ -124,14 +145,18 @@ def _main(system: LensSystem) -> Any:
     return next(profile for profile in system.mass.profiles if hasattr(profile, "theta_E"))
 
 
-def _center(system: LensSystem) -> tuple[float, float]:
-    """Centre in arcsec of the lens light, or of the mass where there is none."""
+def _mass_center(system: LensSystem) -> tuple[float, float]:
+    """Centre in arcsec of the main mass profile."""
+    main = _main(system)
+    return float(main.center_x), float(main.center_y)
+
+
+def _modelled_light(system: LensSystem) -> LightShape | None:
+    """The shape of the lens light, weighted by the flux of its profiles; None without any."""
     light: tuple[Any, ...] = system.lens_light.profiles
     if not light:
-        main = _main(system)
-        return float(main.center_x), float(main.center_y)
-    x, y = (_flux_weighted(light, name) for name in ("center_x", "center_y"))
-    return x, y
+        return None
+    return LightShape(*(_flux_weighted(light, name) for name in LightShape._fields))
 
 
 def _flux_weighted(light: tuple[Any, ...], name: str) -> float:
@@ -139,16 +164,12 @@ def _flux_weighted(light: tuple[Any, ...], name: str) -> float:
     return float(np.dot(weights, [float(getattr(profile, name)) for profile in light]) / weights.sum())
 
 
-def _mass_from_light(system: LensSystem) -> tuple[float | None, float | None]:
+def _mass_from_light(system: LensSystem, light: LightShape | None) -> tuple[float | None, float | None]:
     """Distance in arcsec and difference of the complex ellipticities of the main mass profile and the lens light."""
-    light, mass = system.lens_light.profiles, _main(system)
-    if not light:
+    mass = _main(system)
+    if light is None:
         return None, None
-    apart = {
-        name: float(getattr(mass, name)) - _flux_weighted(light, name)
-        for name in ("center_x", "center_y", "e1", "e2")
-        if hasattr(mass, name)
-    }
+    apart = {name: float(getattr(mass, name)) - value for name, value in light._asdict().items() if hasattr(mass, name)}
     shape = math.hypot(apart["e1"], apart["e2"]) if "e1" in apart else None
     return math.hypot(apart["center_x"], apart["center_y"]), shape
 
@@ -186,7 +207,7 @@ def _largest(values: np.ndarray) -> float:
 
 def _arcs_radius(maps: _Maps, noise: float) -> float:
     """Radius in arcsec within which half the light of the arcs lies that the data show; NaN where they show none."""
-    chosen = maps.used & (maps.seen > SEEN * noise) & (maps.excess > 0)
+    chosen = maps.used & (maps.seen > ARC_SNR * noise) & (maps.excess > 0)
     if not chosen.any():
         return math.nan
     order = np.argsort(maps.radius[chosen])
@@ -195,18 +216,18 @@ def _arcs_radius(maps: _Maps, noise: float) -> float:
 
 
 def _chi2_ratio(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Mean squared residual of some pixels over that of others, at its lower bound; 0 without pixels, over 1 without others."""
+    """Lower bound of the mean squared residual of some pixels over that of others; 0 without pixels, over 1 without others."""
     if not here.any():
         return 0.0
     others = float(np.mean(residual[elsewhere] ** 2)) if elsewhere.any() else 1.0
     error = math.sqrt(2 / here.sum() + 2 / max(elsewhere.sum(), 1))
-    return float(np.mean(residual[here] ** 2)) / others / (1 + CERTAIN * error)
+    return float(np.mean(residual[here] ** 2)) / others / (1 + BOUND_SIGMA * error)
 
 
 def _correlation_beyond(residual: np.ndarray, here: np.ndarray, elsewhere: np.ndarray) -> float:
-    """Correlation of neighbouring pixels' residuals beyond that elsewhere, at its lower bound."""
+    """Lower bound of the correlation of neighbouring pixels' residuals, less that elsewhere."""
     (inside, pairs), (outside, others) = (_correlation(residual, region) for region in (here, elsewhere))
-    return inside - outside - CERTAIN * math.sqrt(1 / max(pairs, 1) + 1 / max(others, 1))
+    return inside - outside - BOUND_SIGMA * math.sqrt(1 / max(pairs, 1) + 1 / max(others, 1))
 
 
 def _correlation(residual: np.ndarray, region: np.ndarray) -> tuple[float, int]:
@@ -251,7 +272,7 @@ def count_images(mass: MassModel, x: np.ndarray, y: np.ndarray, half_width: floa
     corners = np.stack([beta[:-1, :-1], beta[:-1, 1:], beta[1:, 1:], beta[1:, :-1]]).reshape(4, -1, 2)
     triangles = np.concatenate([corners[[0, 1, 2]], corners[[0, 2, 3]]], axis=1)
     area = np.abs(_cross(triangles[1] - triangles[0], triangles[2] - triangles[0]))
-    triangles = triangles[:, area * FAINTEST < (axis[1] - axis[0]) ** 2]
+    triangles = triangles[:, area * LEAST_MAGNIFICATION < (axis[1] - axis[0]) ** 2]
     points = np.stack([x, y], -1)[:, None, :]
     first, second, third = (
         _cross(triangles[(i + 1) % 3] - triangles[i], points - triangles[i]) > 0 for i in range(3)

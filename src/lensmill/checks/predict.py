@@ -1,6 +1,5 @@
 """What posterior draws say of the image and of the source: mean model, residuals, derived quantities, misfit."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -11,9 +10,8 @@ from jaxtyping import Array, Float
 
 from lensmill.checks.derived import Draws, derive, mass_at
 from lensmill.checks.misfit import Misfit, source_misfit
-from lensmill.model.likelihood import Observation
-from lensmill.model.parameters import Family
-from lensmill.model.program import Target, system_at
+from lensmill.model.likelihood import Observation, light_outside_model, whitened_residuals
+from lensmill.model.program import Posterior
 from lensmill.physics.imaging import LensSystem, render, render_lens_light, render_source
 from lensmill.physics.lensing import caustics, critical_curves
 
@@ -71,44 +69,45 @@ class Prediction(NamedTuple):
         return source_misfit((image - self.model) / rms, self.arcs / rms, mask)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def images_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> Images:
+@jax.jit
+def images_at(posterior: Posterior, base: Float[Array, " parameter"]) -> Images:
     """The images of one base-space position."""
-    system, seen = system_at(family, target, base), target.observation
-    rays = family.sampling
+    system, seen = posterior.system_at(base), posterior.reference
+    rays = posterior.family.sampling
     model = render(system, seen.grid, seen.psf, rays)
-    residual = jnp.where(seen.mask, (model - seen.image) / seen.rms, 0).astype(jnp.float64)
+    residual = whitened_residuals(model, seen).astype(jnp.float64)
     arcs = render_source(system, seen.grid, seen.psf, rays)
-    light = render_lens_light(system, seen.grid, seen.psf, rays)
-    return Images(model, light, arcs, jnp.sum(residual**2))
+    subtracted = light_outside_model(model, seen)
+    light = render_lens_light(system, seen.grid, seen.psf, rays) + subtracted
+    return Images(model + subtracted, light, arcs, jnp.sum(residual**2))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def source_at(family: Family, target: Target, base: Array, x: Array, y: Array) -> Array:
+@jax.jit
+def source_at(posterior: Posterior, base: Array, x: Array, y: Array) -> Array:
     """Surface brightness of the source on its own plane, image unit per arcsec^2."""
-    return system_at(family, target, base).source.surface_brightness(x, y)
+    return posterior.system_at(base).source.surface_brightness(x, y)
 
 
 def predict(
-    family: Family, target: Target, bases: np.ndarray, best: np.ndarray, shape: tuple[int, int] | None = None
+    posterior: Posterior, bases: np.ndarray, best: np.ndarray, shape: tuple[int, int] | None = None
 ) -> Prediction:
     """Derived quantities of `bases`, shape (draw, parameter), and images of some of them; curves are those of `best`, the MAP.
 
-    `shape` is that of the frame that was fitted, where the target's is larger, filled up to the right and above.
+    `shape` is that of the frame that was fitted, where the observation's is larger, filled up to the right and above.
     """
     imaged = bases[:: max(1, len(bases) // IMAGED_DRAWS)]
-    each = [images_at(family, target, jnp.asarray(base)) for base in imaged]
-    grid = target.observation.grid
+    each = [images_at(posterior, jnp.asarray(base)) for base in imaged]
+    grid = posterior.reference.grid
     half_width = 0.5 * float(grid.pixel_scale) * max(grid.shape)
-    mass = mass_at(family, target, jnp.asarray(best))
+    mass = mass_at(posterior, jnp.asarray(best))
     critical = critical_curves(mass, half_width)
     caustic = caustics(mass, critical)
-    axes = _source_window(system_at(family, target, jnp.asarray(best)), caustic)
-    x, y = (jnp.asarray(a, family.precision) for a in np.meshgrid(*axes))
-    sources = np.stack([np.asarray(source_at(family, target, jnp.asarray(base), x, y)) for base in imaged])
+    axes = _source_window(posterior.system_at(jnp.asarray(best)), caustic)
+    x, y = (jnp.asarray(a, posterior.family.precision) for a in np.meshgrid(*axes))
+    sources = np.stack([np.asarray(source_at(posterior, jnp.asarray(base), x, y)) for base in imaged])
     frame = np.zeros(grid.shape)
     frame[: (shape or grid.shape)[0], : (shape or grid.shape)[1]] = 1
-    derived = derive(Draws(family, target, np.concatenate([bases, best[None]]), half_width, frame))
+    derived = derive(Draws(posterior, np.concatenate([bases, best[None]]), half_width, frame))
     return Prediction(
         model=np.mean([image.model for image in each], axis=0),
         lens_light=np.mean([image.lens_light for image in each], axis=0),
@@ -122,7 +121,7 @@ def predict(
         derived={name: values[:-1] for name, values in derived.items()},
         derived_best={name: float(values[-1]) for name, values in derived.items()},
         chi2=np.array([float(image.chi2) for image in each]),
-        pixels=int(target.observation.mask.sum()),
+        pixels=int(posterior.reference.mask.sum()),
     )
 
 

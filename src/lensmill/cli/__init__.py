@@ -1,4 +1,4 @@
-"""The command line. Each command loads what it needs when it runs, so that help does not wait for a compiler."""
+"""The command line. Each command imports what it needs when it runs, so that `--help` does not wait for JAX."""
 
 import importlib.metadata
 import json

@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")
 def refusing() -> Iterator[None]:
     """End the command with exit code 2 and the reason in words where an input, a result or the system refuses.
 
-    What libraries print in the block goes to the standard error, so that the command's own output stays what it says it is.
+    What libraries print in the block goes to standard error, so that standard output holds the command's own output only.
     """
     from lensmill.errors import DamagedResult, InputError, UnusableFile
     from lensmill.files.atomic import CannotWrite

@@ -27,7 +27,7 @@ def require_known(run: "Run", lens_ids: Sequence[str]) -> None:
 def report(config: ConfigPath, as_json: AsJson = False) -> None:
     """Write the catalogue and the report of a run anew, from whatever lenses have finished; nothing is fitted.
 
-    Certificates count as they are, those, too, that the next run will replace (`lensmill status` calls them stale).
+    All certificates count, even those that the next run will replace (`lensmill status` calls them stale).
 
     Example: lensmill report config/demo.yaml
 
@@ -51,12 +51,12 @@ def report(config: ConfigPath, as_json: AsJson = False) -> None:
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="FIRST", help="a run (folder or config) or a table")],
-    second: Annotated[Path, typer.Argument(metavar="SECOND", help="a run or a table to hold it against")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="a run or a table to compare it with")],
     quantities: Annotated[list[str] | None, typer.Option("--quantity", "-q", help="only this; may be repeated")] = None,
     sigma: Annotated[float, typer.Option(min=0, help="a lens farther apart than this is listed")] = 3.0,
     as_json: AsJson = False,
 ) -> None:
-    """Hold two runs against each other, or a run against a published table, lens by lens.
+    """Compare two runs, or a run and a published table, lens by lens.
 
     A table (ECSV, CSV or FITS) has the column lens_id and, for each quantity, NAME_median with NAME_q16 and NAME_q84 as in
     lensmill's catalogue, or NAME with NAME_err. Differences are first minus second; angles are compared modulo 180 degrees.

@@ -145,7 +145,7 @@ def galaxies(
     sheet: Annotated[Path | None, typer.Option("--sheet", help="draw some of them into this PNG")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the galaxies are that a source network learns from, and show some.
+    """Describe the galaxies that a source network learns from, and show some.
 
     Example: lensmill galaxies config/demo.yaml --sheet galaxies.png
 

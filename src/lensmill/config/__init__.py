@@ -29,7 +29,8 @@ from lensmill.errors import ConfigError, Problem
 def load(path: str | Path) -> Config:
     """The run that a YAML file configures; ConfigError with every problem, its line, its key and a hint.
 
-    What a run keeps of its config, `config.resolved.yaml`, tells the run in whose folder it lies: a copy writes into its own.
+    `config.resolved.yaml`, which a run keeps of its config, is read as that of the run in whose folder it is, so that a copied
+    run writes into its own folder.
     """
     if set("{}") & set(str(path)):
         expected = "the path of a config without braces, which Snakemake takes for a wildcard"

@@ -156,6 +156,12 @@ class Preparation(Section):
         description="auto: besides what MASK leaves out, bad pixels and cosmic rays are not used, nor neighbours and "
         "stars farther out, or brighter, than any image of the source can be; given: MASK alone",
     )
+    lens_light: Literal["modelled", "subtracted"] = Field(
+        default="modelled",
+        description="modelled: by the profiles of `model.lens_light`, sampled with all other parameters; subtracted: measured "
+        "before the fit with the arcs left out, and its errors, a few hundredths of it that vary smoothly with radius and angle, "
+        "are integrated out; `model.lens_light` is then []",
+    )
     light_error: Fraction = Field(
         default=0.0,
         description="relative error of the model's lens light, of its profiles and of the PSF: that much of the lens light is "
@@ -228,6 +234,7 @@ class Inference(Section):
     """How a posterior is found and sampled."""
 
     starts: Count = Field(default=48, description="starting points of the search for the posterior's maximum")
+    sampler: Literal["nuts"] = Field(default="nuts", description="the algorithm that draws from the posterior")
     chains: int = Field(default=4, ge=2, description="Markov chains a lens; convergence is judged by comparing them")
     warmup: Count = Field(default=100, description="adaptation steps a chain")
     round: int = Field(
@@ -241,7 +248,12 @@ class Inference(Section):
         description="times that sampling is begun again, up a ladder, where a first try of `max_rounds` rounds does not "
         "converge: with more care, or from a better maximum; then the lens is given up as uncertified (0: one try in all)",
     )
-    max_tree_depth: int = Field(default=7, ge=1, le=12, description="NUTS doubles a trajectory at most this many times")
+    max_tree_depth: int = Field(
+        default=7,
+        ge=1,
+        le=12,
+        description="a trajectory is doubled at most this many times (NUTS), which bounds its gradients",
+    )
     target_accept: float = Field(
         default=0.8, gt=0.5, lt=1, description="mean acceptance that the step size is adapted to"
     )
@@ -258,7 +270,7 @@ class Plausibility(Section):
         description="largest chi-squared a pixel inside the arcs, over that elsewhere, at its 3-sigma lower bound",
     )
     arcs_radius: Annotated[tuple[Positive, Positive], Rising] = Field(
-        default=(0.5, 2.0), description="range of the radius of half the arcs' light over the effective Einstein radius"
+        default=(0.7, 2.0), description="range of the radius of half the arcs' light over the effective Einstein radius"
     )
     multiply_imaged: Fraction = Field(
         default=0.02, description="least share of the source's light that is imaged more than once"
@@ -357,6 +369,14 @@ class Config(Section):
     source_network: SourceNetwork = Field(default=SourceNetwork(), description="the network that draws the sources")
     inference: Inference = Field(default=Inference(), description="how a posterior is found and sampled")
     certificate: Certificate = Field(default=Certificate(), description="what a posterior must show to be certified")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.preparation.lens_light == "subtracted" and self.model.lens_light:
+            expected = "preparation.lens_light: modelled, or model.lens_light: []"
+            got = f"preparation.lens_light: subtracted, model.lens_light: [{', '.join(self.model.lens_light)}]"
+            raise PydanticCustomError("lens_light", "lens_light", {"expected": expected, "got": got})
+        return self
 
     @property
     def folder(self) -> Path:

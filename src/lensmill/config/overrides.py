@@ -131,7 +131,7 @@ def check_priors(config: Config, priors: Priors, parameter_names: ParameterNames
 
 
 def _without_radius(config: Config, masses: Mapping[str, set[str]]) -> list[Problem]:
-    """A model whose known masses have no Einstein radius to set where the arcs are seen: its fit has nowhere to start."""
+    """The problem of a model none of whose masses has an Einstein radius: starting points are drawn around it."""
     mass = config.model.mass
     if not set(mass) <= set(masses):
         return []

@@ -16,7 +16,7 @@ from lensmill.files.atomic import json_sha256
 
 Why = Annotated[str, Field(min_length=3, description="the reason for this prior, in one line")]
 Positive = Annotated[float, Field(gt=0)]
-FAR = 5.0  # standard deviations: a truncation farther out than this leaves no normal distribution to speak of
+MAX_MEAN_OFFSET = 5.0  # standard deviations that the mean of a truncated normal may lie outside its bounds
 
 
 class Distribution(Section):
@@ -92,8 +92,8 @@ class TruncatedNormal(Bounded):
 
     @model_validator(mode="after")
     def _near(self) -> Self:
-        if not self.low - FAR * self.sd < self.mean < self.high + FAR * self.sd:
-            expected = f"a mean less than {FAR:g} sd outside low and high"
+        if not self.low - MAX_MEAN_OFFSET * self.sd < self.mean < self.high + MAX_MEAN_OFFSET * self.sd:
+            expected = f"a mean less than {MAX_MEAN_OFFSET:g} sd outside low and high"
             got = {"mean": self.mean, "sd": self.sd, "low": self.low, "high": self.high}
             raise PydanticCustomError("far", "far", {"expected": expected, "got": got})
         return self
@@ -158,7 +158,7 @@ def bounds(prior: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def law(prior: Mapping[str, Any]) -> Any:
-    """A prior given as a mapping as SciPy's frozen distribution, with its quantiles and its density."""
+    """SciPy's frozen distribution of a prior that is given as a mapping."""
     return PRIORS[prior["distribution"]].law(*arguments_of(prior))
 
 
@@ -177,7 +177,7 @@ class Priors(Section):
     sky: dict[str, Prior] = Field(default_factory=dict, description="the sky")
 
     def digest(self) -> str:
-        """The SHA-256 of the distributions: what is said of why changes no result."""
+        """The SHA-256 of the distributions; their reasons (`why`) change no result and are left out."""
         return json_sha256(_without_why(self.model_dump(mode="json")))
 
 

@@ -159,7 +159,7 @@ def parse(model: type[Value], document: Document) -> Value:
 
 
 def _sorted(document: Document, error: pydantic.ValidationError) -> list[ErrorDetails]:
-    """The errors in the file's order, without those of a list that only repeat what its items have."""
+    """The errors in the file's order. An error of a list that only repeats those of its items is left out."""
     places = {details["loc"] for details in error.errors()}
     inner = {place[:depth] for place in places for depth in range(len(place))}
     own = [details for details in error.errors() if details["type"] != "too_short" or details["loc"] not in inner]

@@ -1,4 +1,4 @@
-"""What a number means, here and in other packages; `docs/conventions.md` tells it in full.
+"""The conventions of all numbers; `docs/conventions.md` has them in full.
 
 `axes` has the axes, angles and domains. `lensmill.exchange` converts profiles and lenses to and from other packages.
 """

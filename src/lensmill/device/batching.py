@@ -56,11 +56,15 @@ def over(function: Callable[[Any], Any], items: Any, group: int | None = None) -
 
 
 class Compiled:
-    """A jitted function whose calls from lenses abreast are made together; `static` are the positions of static arguments."""
+    """A jitted function whose calls from lenses abreast are made together.
 
-    def __init__(self, function: Callable[..., Any], static: tuple[int, ...]) -> None:
-        self.function, self.static = function, static
-        self.alone = jax.jit(function, static_argnums=static)
+    What is fixed when it is compiled (a family of models, the length of a round) lies in its arguments as static parts of
+    pytrees, so that it belongs to their structure.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.alone = jax.jit(function)
         self.wide: dict[Any, Callable[..., Any]] = {}
         self.name = function.__name__
         functools.update_wrapper(self, function)
@@ -70,29 +74,25 @@ class Compiled:
         together: Together | None = getattr(_here, "together", None)
         if together is None:
             return self.alone(*arguments)
-        fixed = tuple(arguments[i] for i in self.static)
-        leaves, structure = jax.tree.flatten([a for i, a in enumerate(arguments) if i not in self.static])
+        leaves, structure = jax.tree.flatten(arguments)
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.alone(*arguments)
-        return together.ask(Call(self, fixed, structure, leaves))
+        return together.ask(Call(self, structure, leaves))
 
-    def widened(self, fixed: tuple[Any, ...], structure: Any, axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    def widened(self, structure: Any, axes: tuple[int | None, ...]) -> Callable[..., Any]:
         """The jitted function of stacked leaves."""
-        known = (fixed, structure, axes)
+        known = (structure, axes)
         if known not in self.wide:
-            self.wide[known] = jax.jit(jax.vmap(functools.partial(self._of_leaves, fixed, structure), in_axes=axes))
+            self.wide[known] = jax.jit(jax.vmap(functools.partial(self._of_leaves, structure), in_axes=axes))
         return self.wide[known]
 
-    def _of_leaves(self, fixed: tuple[Any, ...], structure: Any, *leaves: Any) -> Any:
-        arguments = jax.tree.unflatten(structure, leaves)
-        for i, value in zip(self.static, fixed, strict=True):
-            arguments.insert(i, value)
-        return self.function(*arguments)
+    def _of_leaves(self, structure: Any, *leaves: Any) -> Any:
+        return self.function(*jax.tree.unflatten(structure, leaves))
 
 
-def compiled(*static: int) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Decorator: jit a function, its arguments at the positions `static` being static, and make it one that meets others."""
-    return lambda function: Compiled(function, tuple(sorted(static)))
+def compiled(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Decorator: jit a function, and make it one whose calls meet those of other lenses."""
+    return Compiled(function)
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,7 +100,6 @@ class Call:
     """A lens's call, and the answer that it waits for."""
 
     function: Compiled
-    fixed: tuple[Any, ...]
     structure: Any
     leaves: list[Any]
     answer: Future = dataclasses.field(default_factory=Future)
@@ -109,7 +108,7 @@ class Call:
     @property
     def kind(self) -> Any:
         """What calls must have in common to be made together."""
-        return self.function, self.fixed, self.structure, tuple((np.shape(x), _dtype(x)) for x in self.leaves)
+        return self.function, self.structure, tuple((np.shape(x), _dtype(x)) for x in self.leaves)
 
 
 def _dtype(leaf: Any) -> Any:
@@ -215,7 +214,7 @@ class Together:
             leaf if one else self._column(first, i, [call.leaves[i] for call in filled])
             for i, (leaf, one) in enumerate(zip(first.leaves, shared, strict=True))
         ]
-        out = first.function.widened(first.fixed, first.structure, axes)(*columns)
+        out = first.function.widened(first.structure, axes)(*columns)
         leaves, structure = jax.tree.flatten(out)
         rows = [_rows(leaf, len(calls)) for leaf in leaves]
         seconds = time.perf_counter() - clock

@@ -1,4 +1,4 @@
-"""What every process that computes does first: double precision, a compile cache that outlives it, a limit of its time."""
+"""The start of every process that computes: double precision, the persistent compile cache, a limit of its time."""
 
 import faulthandler
 import os
@@ -46,7 +46,7 @@ def hardware() -> dict[str, str]:
 
 
 def device_answers() -> bool:
-    """Whether the device still computes: after some errors of a GPU nothing does until the process ends."""
+    """Whether the device still computes. After some errors of a GPU every later call of the process fails."""
     try:
         jax.block_until_ready(jnp.ones(1) + 1)
     except RuntimeError:
@@ -64,7 +64,7 @@ def start(threads: int | None = None, minutes: float | None = None) -> None:
         limit(60 * minutes)
     if threads is not None:
         os.environ["NPROC"] = str(threads)
-    # Jobs share GPUs and nodes: take memory as it is needed. JAX reads this when it first meets a device.
+    # Jobs share GPUs and nodes, so memory is taken as it is needed. JAX reads this when it first uses a device.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     _expect_gpu()
     jax.config.update("jax_enable_x64", True)
@@ -77,7 +77,7 @@ def start(threads: int | None = None, minutes: float | None = None) -> None:
 
 
 def _expect_gpu() -> None:
-    """End a job that Slurm gave a GPU and that would compute on the CPU unnoticed."""
+    """RuntimeError where Slurm gave the job a GPU and JAX finds none: it would compute on the CPU unnoticed."""
     given = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_GPUS")
     if given and not os.environ.get("JAX_PLATFORMS") and jax.default_backend() == "cpu":
         raise RuntimeError(
@@ -98,8 +98,9 @@ def limit(seconds: float) -> threading.Timer:
 def _end(seconds: float) -> None:
     print(
         f"lensmill: not done within this job's limit of {seconds / 60:g} minutes (the rule's resource `runtime`). Finished "
-        "lenses are kept and the one in hand goes on from its last block of draws: run the workflow again, or give jobs more "
-        'time, e.g. --set-resources sample:runtime="1440 * attempt", or fewer lenses (batch_size). It was here:',
+        "lenses are kept, and the one that was being fitted goes on from its last block of draws: run the workflow "
+        'again, or give jobs more time, e.g. --set-resources sample:runtime="1440 * attempt", or fewer lenses (batch_size). '
+        "It was here:",
         file=sys.stderr,
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""Lenses as COOLEST templates: what its JSON files hold of mass, light and their posteriors, and no pixels."""
+"""Lenses as COOLEST templates: mass, light and the statistics of their posteriors, without pixels."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence

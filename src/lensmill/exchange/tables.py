@@ -1,4 +1,4 @@
-"""Profiles in another package's parameters: one row a profile, and what has no equivalent is named, never dropped."""
+"""Conversion of profiles to another package's parameters, a row a profile; what has no equivalent is listed with the reason."""
 
 import dataclasses
 import inspect

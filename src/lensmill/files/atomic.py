@@ -20,7 +20,7 @@ UNWRITABLE = {
 
 
 class CannotWrite(OSError):
-    """A file cannot be written: which, why, what to do; what was finished before stays as it is."""
+    """A file cannot be written. The message names it, the reason and what to do; finished files are not touched."""
 
     def __init__(self, path: Path, code: int) -> None:
         said = f"{os.strerror(code)}: {path} is not written. Finished results are unharmed"

@@ -7,7 +7,7 @@ from stat import S_ISREG
 
 from lensmill.files.atomic import file_sha256, write_json
 
-RACY = 2.0  # seconds: a file as fresh as this may still change without a change of its time
+RACY = 2.0  # seconds: a file that was written less than this ago may change again without a change of its time
 
 
 class FileHashes:
@@ -45,7 +45,7 @@ class FileHashes:
 
 
 def _read(memory: Path) -> dict[str, list[object]]:
-    """What is remembered; nothing where the file is not there or damaged, since all of it can be learnt again."""
+    """The remembered hashes; none where the file is missing or damaged, since all of them can be computed again."""
     try:
         content = json.loads(memory.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Reading what others wrote, within bounds: regular files alone, no more bytes and no deeper YAML than any of ours needs."""
+"""Reading of input within limits: regular files only, a largest size, a deepest nesting of YAML."""
 
 import errno
 import gzip
@@ -74,7 +74,7 @@ def unzipped(content: bytes, path: Path, most: int) -> bytes:
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses, as YAMLError, what only grows: deep nesting, aliases of aliases, endless numbers."""
+    """A SafeLoader with limits on nesting, on values with aliases written out, and on digits; beyond them it raises YAMLError."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)

@@ -1,5 +1,6 @@
 """The chains of one lens: their state, how they start, run and are refined."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,13 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lensmill.device.batching import compiled, over
-from lensmill.fit.comoving import Following, follow, to_base
+from lensmill.fit.comoving import Comoving, Coordinates, comoving_at, from_comoving
 from lensmill.fit.problem import Problem
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
+from lensmill.infer.samplers import SAMPLERS
 from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_whitened
-from lensmill.model.parameters import Beliefs, Family, constrain
-from lensmill.model.program import Target, potential, residuals
+from lensmill.model.parameters import Family
+from lensmill.model.program import Posterior
 
 SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
 SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
@@ -40,14 +42,13 @@ FIRST, MORE_CARE, ANOTHER_MAXIMUM = range(len(BEGUN))
 class Block(NamedTuple):
     """The state after a block of draws: all kept draws so far (leading axes chain, draw), and how far they have come.
 
-    Chains, frame and draws are in coordinates in which the source follows the mass, by `following`.
+    Chains and draws are in `coordinates`: positions of chains are whitened, those of draws comoving.
     `rung` is the present rung of the ladder, `begun` how it began (of `BEGUN`), `inherited` how many draws a chain it kept of
     those before, and `tried` has a row (`Tried`) for each of these.
     """
 
     chains: nuts.Chain
-    following: Following
-    frame: Frame
+    coordinates: Coordinates
     draws: nuts.Draws | None
     warmed: int
     leapfrogs: int
@@ -70,96 +71,102 @@ def lens_parameters(family: Family) -> tuple[int, ...]:
     return tuple(i for i, site in enumerate(family.coordinates) if site.component[0] == "mass")
 
 
-def _density(family: Family, target: Target, way: Following) -> Callable[[Array], Array]:
-    """The potential as a function of a position that follows."""
-    return lambda position: potential(family, target, to_base(family, target, way, position))
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """What is fixed when a round of draws is compiled: the sampler, draws a chain, and the most doublings of a trajectory."""
+
+    sampler: str
+    draws: int
+    max_tree_depth: int
 
 
-@compiled(0)
-def _start_chains(family: Family, target: Target, way: Following, frame: Frame, keys: Array) -> nuts.Chain:
-    density = _density(family, target, way)
-    return over(lambda key: nuts.start_chain(density, frame, key), keys)
+def _density(posterior: Posterior, comoving: Comoving) -> Callable[[Array], Array]:
+    """The potential as a function of a comoving position."""
+    return lambda position: posterior.potential(from_comoving(posterior, comoving, position))
 
 
-@compiled(0, 6, 8)
+@compiled
+def _start_chains(posterior: Posterior, coordinates: Coordinates, keys: Array) -> nuts.Chain:
+    density = _density(posterior, coordinates.comoving)
+    return over(lambda key: nuts.start_chain(density, coordinates.frame, key), keys)
+
+
+@compiled
 def run_chains(
-    family: Family,
-    target: Target,
-    way: Following,
-    frame: Frame,
+    posterior: Posterior,
+    coordinates: Coordinates,
     chains: nuts.Chain,
     adapting: Array,
-    draws: int,
     target_accept: Array,
-    max_tree_depth: int,
+    fixed: Round,
 ) -> tuple[nuts.Chain, nuts.Draws]:
-    """The next `draws` draws of every chain; the step size adapts where `adapting` is true."""
-    density = _density(family, target, way)
+    """The next round of draws of every chain; the step size adapts where `adapting` is true."""
     run = functools.partial(
-        nuts.run_block,
-        density,
-        frame,
+        SAMPLERS[fixed.sampler],
+        _density(posterior, coordinates.comoving),
+        coordinates.frame,
         adapting=adapting,
-        draws=draws,
+        draws=fixed.draws,
         target_accept=target_accept,
-        max_tree_depth=max_tree_depth,
+        max_tree_depth=fixed.max_tree_depth,
     )
     return over(lambda chain: run(chain=chain), chains)
 
 
-@compiled(0)
-def _straighten(family: Family, target: Target, way: Following, base: Array, whitening: Array, key: Array) -> Frame:
-    """The frame at the position that `way` has as its reference, which is the same in base space."""
+@compiled
+def _straighten(posterior: Posterior, comoving: Comoving, base: Array, whitening: Array, key: Array) -> Frame:
+    """The frame at the position that `comoving` has as its reference, which is the same in base space."""
 
     def plain(position: Array) -> Array:
-        return to_base(family, target, way, position)
+        return from_comoving(posterior, comoving, position)
 
     turned = jnp.linalg.solve(jax.jacfwd(plain)(base), whitening)
-    scalars = tuple(range(len(family.sites)))
-    bent = straighten(lambda position: residuals(family, target, plain(position)), base, turned, scalars)
-    return fitting_bend(_density(family, target, way), bent, key)
+    scalars = tuple(range(len(posterior.family.sites)))
+    bent = straighten(lambda position: posterior.residuals(plain(position)), base, turned, scalars)
+    return fitting_bend(_density(posterior, comoving), bent, key)
 
 
-@compiled(0)
-def chains_at(
-    family: Family, target: Target, way: Following, frame: Frame, positions: Array, keys: Array
-) -> nuts.Chain:
-    """Chains that begin at positions (chain, parameter), with the random keys (chain)."""
-    density = _density(family, target, way)
+@compiled
+def chains_at(posterior: Posterior, coordinates: Coordinates, positions: Array, keys: Array) -> nuts.Chain:
+    """Chains that begin at comoving positions (chain, parameter), with the random keys (chain)."""
+    density, frame = _density(posterior, coordinates.comoving), coordinates.frame
     return over(lambda at: nuts.chain_at(density, frame, to_whitened(frame, at[0]), at[1]), (positions, keys))
 
 
-@compiled(0)
-def to_base_all(family: Family, target: Target, way: Following, positions: Array) -> Array:
+@compiled
+def to_base_all(posterior: Posterior, comoving: Comoving, positions: Array) -> Array:
     """Base-space positions of comoving ones, shape (draw, parameter)."""
-    return jax.vmap(functools.partial(to_base, family, target, way))(positions)
+    return jax.vmap(functools.partial(from_comoving, posterior, comoving))(positions)
 
 
 def base_draws(problem: Problem, block: Block) -> Float[np.ndarray, "draw parameter"]:
     """The draws of all chains in base space, chain after chain; RuntimeError where there are none."""
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
-    positions = np.asarray(block.draws.base).reshape(-1, problem.family.size)
-    return in_pieces(functools.partial(to_base_all, problem.family, problem.target, block.following), positions)
+    positions = np.asarray(block.draws.base).reshape(-1, problem.posterior.family.size)
+    return in_pieces(functools.partial(to_base_all, problem.posterior, block.coordinates.comoving), positions)
 
 
 def around(
     problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int
-) -> tuple[Following, Frame, nuts.Chain]:
+) -> tuple[Coordinates, nuts.Chain]:
     """Coordinates around a maximum `base` with the whitening `scale`, and chains drawn from its Laplace approximation."""
     judge, *keys = jax.random.split(key, chains + 1)
-    posed = problem.family, problem.target, follow(problem.family, problem.target, base)
-    frame = _straighten(*posed, jnp.asarray(base), jnp.asarray(scale), judge)
-    return posed[-1], frame, _start_chains(*posed, frame, jnp.stack(keys))
+    posterior, comoving = problem.posterior, comoving_at(problem.posterior, base)
+    frame = _straighten(posterior, comoving, jnp.asarray(base), jnp.asarray(scale), judge)
+    coordinates = Coordinates(comoving, frame)
+    return coordinates, _start_chains(posterior, coordinates, jnp.stack(keys))
 
 
 def refined(problem: Problem, block: Block, draws: Array) -> Block:
     """The block with its frame refined by draws (chain, draw, parameter), its chains at the last of these."""
-    frame = refine(block.frame, draws.reshape(-1, draws.shape[-1]))
-    chains = chains_at(problem.family, problem.target, block.following, frame, draws[:, -1], block.chains.key)
+    frame = refine(block.coordinates.frame, draws.reshape(-1, draws.shape[-1]))
+    coordinates = block.coordinates._replace(frame=frame)
+    chains = chains_at(problem.posterior, coordinates, draws[:, -1], block.chains.key)
     if block.begun == MORE_CARE:
         chains = chains._replace(step_size=block.chains.step_size)
-    return block._replace(frame=frame, chains=chains)
+    return block._replace(coordinates=coordinates, chains=chains)
 
 
 def in_step(chains: nuts.Chain) -> nuts.Chain:
@@ -173,14 +180,14 @@ def late(base: Array) -> Array:
     return jnp.asarray(base[:, base.shape[1] // 2 :])
 
 
-@compiled(0)
-def _named(family: Family, beliefs: Beliefs, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
-    return jax.vmap(functools.partial(constrain, family, beliefs))(base)
+@compiled
+def _named(posterior: Posterior, base: Float[Array, "draw parameter"]) -> dict[str, Array]:
+    return jax.vmap(posterior.constrain)(base)
 
 
-def named_draws(family: Family, beliefs: Beliefs, base: Float[np.ndarray, "draw parameter"]) -> dict[str, np.ndarray]:
+def named_draws(posterior: Posterior, base: Float[np.ndarray, "draw parameter"]) -> dict[str, np.ndarray]:
     """Named parameter values of base-space draws."""
-    return in_pieces(functools.partial(_named, family, beliefs), base)
+    return in_pieces(functools.partial(_named, posterior), base)
 
 
 def in_pieces(function: Callable[[Array], Any], rows: Float[np.ndarray, "draw parameter"]) -> Any:

@@ -1,6 +1,5 @@
 """The ladder: when draws are enough, and what is tried where they are not."""
 
-import functools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,8 +14,7 @@ from lensmill.fit.problem import Effort, Problem
 from lensmill.fit.search import NoMaximum, descend, find_maximum
 from lensmill.infer.convergence import chains_apart
 from lensmill.infer.gauss_newton import whitening
-from lensmill.model.parameters import Family
-from lensmill.model.program import Target, potential
+from lensmill.model.program import Posterior
 
 MARGIN = 1.1  # on the certificate's ESS and R-hat - 1: ArviZ decides, on the parameters themselves and not on their base space
 STEP_FACTOR = 2.0  # how many times shorter steps are on a rung with more care than on the one before
@@ -98,14 +96,14 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     if block.begun == FIRST or not agree:
         again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
         base, scale = _deepest(problem, block, effort, again)
-        heights = _heights(problem.family, problem.target, jnp.stack([block.frame.center, jnp.asarray(base)]))
+        heights = _heights(problem.posterior, jnp.stack([block.coordinates.frame.center, jnp.asarray(base)]))
         if (
             heights[0] - heights[1] > ANOTHER_DEPTH
             or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1
         ):
-            way, frame, chains = around(problem, base, scale, keys, effort.chains)
+            coordinates, chains = around(problem, base, scale, keys, effort.chains)
             empty = block._replace(draws=None, converged=None, inherited=0)
-            return empty._replace(following=way, frame=frame, chains=chains, begun=ANOTHER_MAXIMUM)
+            return empty._replace(coordinates=coordinates, chains=chains, begun=ANOTHER_MAXIMUM)
     steps = block.chains.step_size
     common = jnp.full_like(steps, jnp.mean(steps) / (1 if sound else STEP_FACTOR))
     block = block._replace(chains=block.chains._replace(step_size=common), begun=MORE_CARE)
@@ -117,9 +115,9 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     return block._replace(draws=None, converged=None, inherited=0)
 
 
-@compiled(0)
-def _heights(family: Family, target: Target, bases: Array) -> Array:
-    return over(functools.partial(potential, family, target), bases)
+@compiled
+def _heights(posterior: Posterior, bases: Array) -> Array:
+    return over(posterior.potential, bases)
 
 
 def _deepest(problem: Problem, block: Block, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +125,7 @@ def _deepest(problem: Problem, block: Block, effort: Effort, key: Array) -> tupl
     if block.draws is None:
         raise RuntimeError("no draws to begin at")
     lowest = base_draws(problem, block)[int(np.argmin(block.draws.potential))]
-    near = descend(problem.family, problem.target, jnp.asarray(lowest), jnp.asarray(120))
+    near = descend(problem.posterior, jnp.asarray(lowest), jnp.asarray(120))
     found = np.asarray(near.position), np.asarray(whitening(near.curvature))
     try:
         far = find_maximum(problem, starts=2 * effort.starts, seed=int(jax.random.bits(key) >> 1))

@@ -2,19 +2,18 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
-from lensmill.conventions.arrays import pixel_axis
 from lensmill.model.likelihood import Observation, observe
-from lensmill.model.parameters import Family, believe, build_family
-from lensmill.model.program import Target
+from lensmill.model.parameters import build_family, tabulate_priors
+from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling
-from lensmill.physics.imaging.coarse import coarsen, coarsen_kernel
+from lensmill.physics.imaging.coarse import coarsen, coarsen_flux, coarsen_kernel
 
 COARSE_SIDE = 48
 
@@ -24,9 +23,11 @@ class Effort(Inference, Certificate):
 
 
 class ImageData(NamedTuple):
-    """A checked cutout as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), pixel scale in arcsec.
+    """The window of a cutout that is fitted, as plain arrays: image, rms, mask (True = use), PSF (odd, sum 1), arcsec a pixel.
 
-    The PSF's pixels are `psf_supersampling` times finer than the image's.
+    The PSF's pixels are `psf_supersampling` times finer than the image's. `band` names the image among those of a lens. `light`
+    is the lens light that is subtracted, and `light_modes`, (mode, ny, nx), its errors of one standard deviation each; None where
+    the lens light is part of the model.
     """
 
     image: np.ndarray
@@ -35,27 +36,15 @@ class ImageData(NamedTuple):
     psf: np.ndarray
     pixel_scale: float
     psf_supersampling: int = 1
+    band: str = ""
+    light: np.ndarray | None = None
+    light_modes: np.ndarray | None = None
 
-
-def crop(pixels: ImageData, radius: float | None) -> ImageData:
-    """The square around the pixels within `radius` (arcsec) of the centre, which alone are used; or all. ValueError for none."""
-    if radius is not None:
-        pixels = _disc(pixels, radius)
-    if not pixels.mask.any():
-        raise ValueError(
-            f"no pixel to fit: {pixels.image.shape[0]} rows of {pixels.image.shape[1]} pixels are all masked, "
-            f"expected some that are not{'' if radius is None else f' within {radius:g} arcsec of the centre'}"
-        )
-    return pixels
-
-
-def _disc(pixels: ImageData, radius: float) -> ImageData:
-    ny, nx = pixels.image.shape
-    across, up = pixel_axis(nx), pixel_axis(ny)
-    inside = np.hypot(across[None, :], up[:, None]) * pixels.pixel_scale <= radius
-    cut = [max(0, int(np.ceil((n - 1) / 2 - radius / pixels.pixel_scale))) for n in (ny, nx)]
-    window = (slice(cut[0], ny - cut[0]), slice(cut[1], nx - cut[1]))
-    return pixels._replace(image=pixels.image[window], rms=pixels.rms[window], mask=(pixels.mask & inside)[window])
+    def window(self, rows: slice, columns: slice) -> "ImageData":
+        """The same of some rows and columns."""
+        planes = ("image", "rms", "mask", "light", "light_modes")
+        cut = {name: plane[..., rows, columns] for name in planes if (plane := getattr(self, name)) is not None}
+        return self._replace(**cut)
 
 
 def scales(pixels: ImageData) -> tuple[float, float]:
@@ -69,24 +58,24 @@ def scales(pixels: ImageData) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One lens ready to be fitted: the full model's family and target, and the search's on the coarse image."""
+    """One lens ready to be fitted: its images, its posterior, and that of the search, which sees the first image made coarse."""
 
-    family: Family
-    target: Target
-    search_family: Family
-    coarse: Target
+    images: tuple[ImageData, ...]
+    posterior: Posterior
+    coarse: Posterior
 
 
-def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) -> Problem:
-    """The fitting problem of a cutout under `model` and `priors` (block -> profile -> parameter -> prior).
+def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> Problem:
+    """The fitting problem of a lens's images under `model` and `priors` (block -> profile -> parameter -> prior).
 
-    ValueError where `model.fit_radius` is "auto": preparation chooses the radius.
+    The first image is the reference: relative fluxes are in its units, and the search looks at it alone. ValueError where two
+    images are of one band: results are kept by band.
     """
     if not jax.config.jax_enable_x64:
         raise RuntimeError("float64 is off: call lensmill.device.runtime.start() before fitting")
-    if isinstance(model.fit_radius, str):
-        raise ValueError(f"fit_radius: expected a radius in arcsec or None, got {model.fit_radius!r}")
-    cut = crop(pixels, model.fit_radius)
+    bands = [pixels.band for pixels in images]
+    if len(set(bands)) < len(bands):
+        raise ValueError(f"images of a lens: expected a band of its own for each, got {', '.join(map(repr, bands))}")
     latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
@@ -94,17 +83,27 @@ def pose(pixels: ImageData, model: Model, priors: Mapping, network: Any = None) 
     sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
     family = build(model.source, sampling=sampling, latents=latents)
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
-    flux, level = scales(cut)
-    beliefs, search_beliefs = believe(family, priors, flux, level), believe(seek, priors, flux, level)
-    observation = observe(
-        cut.image, cut.rms, cut.mask, cut.psf, cut.pixel_scale, model.precision, cut.psf_supersampling
+    units = scales(images[0])
+    seen = tuple(_observation(pixels, model.precision) for pixels in images)
+    return Problem(
+        tuple(images),
+        Posterior(family, seen, tabulate_priors(family, priors, *units), network),
+        Posterior(seek, (_coarse(images[0], model.precision),), tabulate_priors(seek, priors, *units), None),
     )
-    coarse = Target(_coarse(cut, model.precision), search_beliefs, None)
-    return Problem(family, Target(observation, beliefs, network), seek, coarse)
 
 
-def _coarse(cut: ImageData, precision: str) -> Observation:
+def _observation(pixels: ImageData, precision: str) -> Observation:
+    plain = pixels.image, pixels.rms, pixels.mask, pixels.psf, pixels.pixel_scale
+    return observe(*plain, precision, pixels.psf_supersampling, pixels.light, pixels.light_modes)
+
+
+def _coarse(pixels: ImageData, precision: str) -> Observation:
     """The observation that the search looks at: at most COARSE_SIDE pixels a side, the PSF on these."""
-    factor = max(1, -(-max(cut.image.shape) // COARSE_SIDE))
-    kernel = coarsen_kernel(cut.psf, factor * cut.psf_supersampling)
-    return observe(*coarsen(cut.image, cut.rms, cut.mask, factor), kernel, cut.pixel_scale * factor, precision)
+    factor = max(1, -(-max(pixels.image.shape) // COARSE_SIDE))
+    kernel = coarsen_kernel(pixels.psf, factor * pixels.psf_supersampling)
+    image, rms, mask = coarsen(pixels.image, pixels.rms, pixels.mask, factor)
+    light, modes = (
+        None if planes is None else coarsen_flux(planes, pixels.mask, factor)
+        for planes in (pixels.light, pixels.light_modes)
+    )
+    return observe(image, rms, mask, kernel, pixels.pixel_scale * factor, precision, 1, light, modes)

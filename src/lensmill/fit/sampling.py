@@ -13,6 +13,7 @@ from lensmill.fit.chains import (
     SHORT,
     SMALL,
     Block,
+    Round,
     Tried,
     around,
     chains_at,
@@ -36,8 +37,8 @@ WEIGHTLESS = 5.0  # nats of evidence: a basin that much worse than another holds
 
 def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
     """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
-    way, frame, started = around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
-    return Block(started, way, frame, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
+    coordinates, started = around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
+    return Block(started, coordinates, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
 
 
 def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
@@ -53,17 +54,14 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
         if warming and block.recent is not None:
             block = refined(problem, block, late(block.recent))._replace(recent=None)
         chains, taken = run_chains(
-            problem.family,
-            problem.target,
-            block.following,
-            block.frame,
+            problem.posterior,
+            block.coordinates,
             block.chains,
             jnp.asarray(warming and block.begun != MORE_CARE),
-            effort.round,
             jnp.asarray(effort.target_accept),
-            _depth(block, effort.max_tree_depth),
+            Round(effort.sampler, effort.round, _depth(block, effort.max_tree_depth)),
         )
-        block = _extend(problem.family, block, chains, taken, warming, effort)
+        block = _extend(problem.posterior.family, block, chains, taken, warming, effort)
         if warming and block.warmed >= effort.warmup:
             block = _gathered(problem, block, np.asarray(taken.potential))
             block = block._replace(chains=in_step(block.chains))
@@ -88,9 +86,7 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
     lowest, scatter = int(np.argmin(height)), np.sqrt(recent.shape[-1] / 2)
     suspected = [i for i in range(len(height)) if height[i] - height[lowest] > scatter]
     ends = (
-        to_base_all(problem.family, problem.target, block.following, jnp.asarray(recent)[:, -1])
-        if suspected
-        else recent
+        to_base_all(problem.posterior, block.coordinates.comoving, jnp.asarray(recent)[:, -1]) if suspected else recent
     )
     best = _evidence(problem, ends[lowest]) if suspected else 0.0
     stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > WEIGHTLESS]
@@ -100,13 +96,13 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
     for number, i in enumerate(stuck, 1):
         earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
         places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
-    moved = chains_at(problem.family, problem.target, block.following, block.frame, places, block.chains.key)
+    moved = chains_at(problem.posterior, block.coordinates, places, block.chains.key)
     return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
 
 
 def _evidence(problem: Problem, base: Array) -> float:
     """Log evidence, but for a constant, of the basin that a base-space position lies in, by Laplace's approximation."""
-    end = descend(problem.family, problem.target, jnp.asarray(base), jnp.asarray(120))
+    end = descend(problem.posterior, jnp.asarray(base), jnp.asarray(120))
     return float(jnp.linalg.slogdet(whitening(end.curvature))[1] - end.cost)
 
 

@@ -1,6 +1,6 @@
 """Finding the right basin: lens light first, many parametric starts on a coarse image, refinement, then the full model."""
 
-import functools
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from lensmill.device.batching import compiled, over, stopwatch
+from lensmill.fit.credible import looks_like_a_lens
 from lensmill.fit.problem import Problem
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Descent, minimise, whitening
-from lensmill.model.likelihood import Observation
-from lensmill.model.parameters import Family, Site, constrain, unconstrain
-from lensmill.model.program import Target, assemble, linearise, residuals
+from lensmill.model.parameters import Family, Site
+from lensmill.model.program import Posterior, assemble
 from lensmill.physics.imaging import render_source
 from lensmill.physics.lensing import ray_shoot
 
@@ -25,6 +25,7 @@ SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in s
 # Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
 WARM, SHORT, LONG, FULL = 30, 20, 60, 120
 CONTINUED, KEPT = 8, 3
+ANOTHER_RADIUS = 0.04  # relative: minima whose Einstein radii differ by less lead to the same one in the full model
 GROUP = 8  # starts drawn at once where width pays
 SOFT = 8.0  # S/N that the brightest arcs have in the softened image
 POOR, AGAIN = 1.25, 2  # chi squared a pixel above which a minimum may be the wrong one, and rounds of starts then
@@ -37,16 +38,15 @@ class Basin(NamedTuple):
     values: dict[str, np.ndarray]
 
 
-@compiled(0)
-def descend(family: Family, target: Target, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
+@compiled
+def descend(posterior: Posterior, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
     """The minimum of the full posterior nearest to `base`."""
-    return minimise(functools.partial(linearise, family, target), base, iterations)
+    return minimise(posterior.linearise, base, iterations)
 
 
-@compiled(0)
+@compiled
 def descend_some(
-    family: Family,
-    target: Target,
+    posterior: Posterior,
     base: Float[Array, " parameter"],
     free: Float[Array, " parameter"],
     iterations: Array,
@@ -54,26 +54,28 @@ def descend_some(
     """The minimum over the parameters marked 1 in `free`, the others staying at `base`; and (data - model) / rms there."""
 
     def some(x: Float[Array, " parameter"]) -> Float[Array, " residual"]:
-        return jnp.concatenate([residuals(family, target, jnp.where(free > 0, x, base)), (1 - free) * (x - base)])
+        return jnp.concatenate([posterior.residuals(jnp.where(free > 0, x, base)), (1 - free) * (x - base)])
 
     end = minimise(lambda x: gauss_newton.linearise(some, x), base, iterations)
-    shape = target.observation.image.shape
-    return end, -residuals(family, target, end.position)[: shape[0] * shape[1]].reshape(shape)
+    shape = posterior.reference.image.shape
+    white = posterior.residuals(end.position)[: shape[0] * shape[1]].reshape(shape)
+    return end, -posterior.reference.errors.colour(white)
 
 
-def fit_light_alone(family: Family, target: Target, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
+def fit_light_alone(posterior: Posterior, rounds: int = 4) -> tuple[Array, Float[Array, "ny nx"]]:
     """Base-space position with lens light and sky fitted and no source, and the S/N image of what is left: the arcs.
 
     Pixels brighter than the model count less the further they stand out (Cauchy-like weights, re-weighted `rounds`
     times), so that the arcs do not pull the lens light.
     """
-    place = jnp.asarray([_before_light(family, site) for site in family.coordinates])
-    free, observation = light_sites(family), target.observation
-    robust = target
-    for _ in range(rounds):
-        end, excess = descend_some(family, robust, place, free, 30)
-        place, excess = end.position, excess * robust.observation.rms / observation.rms
-        robust = _inflated(target, excess)
+    place = jnp.asarray([_before_light(posterior.family, site) for site in posterior.family.coordinates])
+    free, observation = light_sites(posterior.family), posterior.reference
+    robust = posterior
+    for _ in range(rounds if posterior.family.lens_light else 1):
+        end, excess = descend_some(robust, place, free, 30)
+        place, excess = end.position, excess * robust.reference.rms / observation.rms
+        if posterior.family.lens_light:
+            robust = _inflated(posterior, excess)
     return place, excess
 
 
@@ -89,16 +91,14 @@ def _before_light(family: Family, site: Site) -> float:
     return NO_SOURCE if site.name == "source_flux" else 0.0
 
 
-@compiled()
-def _inflated(target: Target, excess: Float[Array, "ny nx"]) -> Target:
-    return _noisier(target, jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2))
+@compiled
+def _inflated(posterior: Posterior, excess: Float[Array, "ny nx"]) -> Posterior:
+    return _noisier(posterior, jnp.sqrt(1 + (jnp.maximum(excess, 0) / ARC_SIGNIFICANCE) ** 2))
 
 
-def _noisier(target: Target, factor: Array) -> Target:
-    """The target with its rms times `factor`."""
-    seen = target.observation
-    rms = (seen.rms * factor).astype(seen.rms.dtype)
-    return Target(Observation(seen.image, rms, seen.mask, seen.grid, seen.psf), target.beliefs, target.network)
+def _noisier(posterior: Posterior, factor: Array) -> Posterior:
+    """The posterior of the reference image alone, its rms times `factor`."""
+    return dataclasses.replace(posterior, observations=(posterior.reference.noisier(factor),))
 
 
 def light_sites(family: Family) -> Float[Array, " parameter"]:
@@ -106,59 +106,59 @@ def light_sites(family: Family) -> Float[Array, " parameter"]:
     return jnp.asarray([float(site.component[0] in ("lens_light", "sky")) for site in family.coordinates])
 
 
-def arc_radius(excess: Float[Array, "ny nx"], target: Target, x0: Array, y0: Array) -> Float[Array, ""]:
+def arc_radius(excess: Float[Array, "ny nx"], posterior: Posterior, x0: Array, y0: Array) -> Float[Array, ""]:
     """Flux-weighted mean distance in arcsec of the significant arc pixels from (x0, y0); 0 without any."""
-    x, y = target.observation.grid.rays(1)
-    weight = _arc_flux(excess, target)
+    x, y = posterior.reference.grid.rays(1)
+    weight = _arc_flux(excess, posterior)
     return jnp.sum(weight * jnp.hypot(x - x0, y - y0)) / jnp.maximum(jnp.sum(weight), 1e-30)
 
 
-def _arc_flux(excess: Float[Array, "ny nx"], target: Target) -> Float[Array, "ny nx"]:
-    return jnp.where(excess > ARC_SIGNIFICANCE, excess * target.observation.rms, 0)
+def _arc_flux(excess: Float[Array, "ny nx"], posterior: Posterior) -> Float[Array, "ny nx"]:
+    return jnp.where(excess > ARC_SIGNIFICANCE, excess * posterior.reference.rms, 0)
 
 
-@compiled(0)
+@compiled
 def draw_starts(
-    family: Family, target: Target, light: Float[Array, " parameter"], excess: Float[Array, "ny nx"], keys: Array
+    posterior: Posterior, light: Float[Array, " parameter"], excess: Float[Array, "ny nx"], keys: Array
 ) -> Float[Array, "start parameter"]:
     """A base-space start for each key: mass around the lens light, source under the arcs, its flux solved for.
 
     theta_E is drawn around the arcs' mean radius in every second start, and from its prior in the others.
     """
-    values = constrain(family, target.beliefs, light)
-    x0, y0 = (values.get(f"light_center_{axis}", jnp.zeros(())) for axis in "xy")
-    radius = arc_radius(excess, target, x0, y0)
+    values = posterior.constrain(light)
+    x0, y0 = (values.get(f"light_center_{axis}", values[f"center_{axis}"]) for axis in "xy")
+    radius = arc_radius(excess, posterior, x0, y0)
 
     def one(key: Array, number: Array) -> Float[Array, " parameter"]:
         spread, ring, place = jax.random.split(key, 3)
-        start = constrain(family, target.beliefs, jax.random.normal(spread, light.shape, light.dtype))
+        start = posterior.constrain(jax.random.normal(spread, light.shape, light.dtype))
         start |= {name: value for name, value in values.items() if name.startswith(("light", "sky"))}
         seen = radius * jnp.exp(0.4 * jax.random.normal(ring))
         start["theta_E"] = jnp.where((radius > 0) & (number % 2 > 0), seen, start["theta_E"])
         offset = 0.02 * jax.random.normal(place, (2,))
         start["center_x"], start["center_y"] = x0 + offset[0], y0 + offset[1]
-        return _under_the_arcs(family, target, start, excess)
+        return _under_the_arcs(posterior, start, excess)
 
     return over(lambda pair: one(*pair), (keys, jnp.arange(len(keys))), GROUP)
 
 
-def _under_the_arcs(
-    family: Family, target: Target, values: dict[str, Array], excess: Array
-) -> Float[Array, " parameter"]:
+def _under_the_arcs(posterior: Posterior, values: dict[str, Array], excess: Array) -> Float[Array, " parameter"]:
     """The start with its source moved to where the arcs trace back to, and its flux solved for; within 4 sigma of the prior."""
-    observation = target.observation
-    system = assemble(family, values, target.network)
-    weight = _arc_flux(excess, target)
+    observation = posterior.reference
+    system = assemble(posterior.family, values, posterior.network)
+    weight = _arc_flux(excess, posterior)
     total = jnp.maximum(jnp.sum(weight), 1e-30)
     for axis, beta in zip("xy", ray_shoot(system.mass, *observation.grid.rays(1)), strict=True):
         values[f"source_center_{axis}"] = jnp.sum(weight * beta) / total
-    system = assemble(family, values, target.network)
+    system = assemble(posterior.family, values, posterior.network)
     arcs = (
-        render_source(system, observation.grid, observation.psf, family.sampling) / observation.rms * observation.mask
+        render_source(system, observation.grid, observation.psf, posterior.family.sampling)
+        / observation.rms
+        * observation.mask
     )
     flux = jnp.sum(arcs * jnp.maximum(excess, 0)) / jnp.maximum(jnp.sum(arcs**2), 1e-30)
     values["source_flux"] = values["source_flux"] * jnp.clip(flux, 1e-3, 1e3)
-    return jnp.clip(unconstrain(family, target.beliefs, values), -4, 4)
+    return jnp.clip(posterior.unconstrain(values), -4, 4)
 
 
 def distinct(descents: list[Descent], keep: int, distance: float = 0.5) -> list[Descent]:
@@ -177,64 +177,75 @@ def _by_cost(descents: list[Descent]) -> list[Descent]:
     return sorted((d for d in descents if np.isfinite(d.cost)), key=lambda descent: float(descent.cost))
 
 
-@compiled()
-def soften(target: Target, excess: Float[Array, "ny nx"]) -> Target:
-    """The target with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
+def lenses_first(posterior: Posterior, descents: list[Descent]) -> list[Descent]:
+    """The minima that look like a lens, best first, then the others."""
+    return sorted(_by_cost(descents), key=lambda descent: not bool(looks_like_a_lens(posterior, descent.position)))
+
+
+@compiled
+def soften(posterior: Posterior, excess: Float[Array, "ny nx"]) -> Posterior:
+    """The posterior with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
 
     The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
     S/N make vanish.
     """
     bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
-    return _noisier(target, jnp.where(bright > SOFT, bright / SOFT, 1.0))
+    return _noisier(posterior, jnp.where(bright > SOFT, bright / SOFT, 1.0))
 
 
-def search(family: Family, coarse: Target, *, starts: int, seed: int) -> list[Basin]:
+def search(coarse: Posterior, *, starts: int, seed: int) -> list[Basin]:
     """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
-    light, excess = fit_light_alone(family, coarse)
+    light, excess = fit_light_alone(coarse)
     rounds = jax.random.split(jax.random.key(seed), (1 + AGAIN, starts))
-    found = _descend_all(family, coarse, light, excess, rounds[:1])
+    found = _descend_all(coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
-        found = distinct([*found, *_descend_all(family, coarse, light, excess, rounds[1:])], KEPT)
-    return [Basin(float(end.cost), named(family, coarse, end.position)) for end in found]
+        found = distinct([*found, *_descend_all(coarse, light, excess, rounds[1:])], KEPT)
+    return [Basin(float(end.cost), named(coarse, end.position)) for end in lenses_first(coarse, found)]
 
 
-def follow(family: Family, target: Target, basin: Basin) -> list[Descent]:
+def to_follow(basins: list[Basin]) -> list[Basin]:
+    """The best basin, and the next that has another Einstein radius."""
+    first = float(basins[0].values["theta_E"])
+    others = [basin for basin in basins if abs(float(basin.values["theta_E"]) / first - 1) > ANOTHER_RADIUS]
+    return [basins[0], *others[:1]]
+
+
+def follow(posterior: Posterior, basin: Basin) -> list[Descent]:
     """The minima of the full model that a basin of the search leads to.
 
     All parameters descend together. A source network's latents begin at their median, the blandest galaxy there is, and mass
     and lens light bend to make up for it, sometimes for good: from there the source alone descends first, too.
     """
-    start = jnp.clip(unconstrain(family, target.beliefs, carry_over(basin.values, family)), -4, 4)
-    ends = [descend(family, target, start, FULL)]
-    if family.vectors:
-        source = jnp.asarray([float(site.component[0] == "source") for site in family.coordinates])
-        alone, _ = descend_some(family, target, start, source, LONG)
-        both = descend(family, target, alone.position, FULL)
+    start = jnp.clip(posterior.unconstrain(carry_over(basin.values, posterior.family)), -4, 4)
+    ends = [descend(posterior, start, FULL)]
+    if posterior.family.vectors:
+        source = jnp.asarray([float(site.component[0] == "source") for site in posterior.family.coordinates])
+        alone, _ = descend_some(posterior, start, source, LONG)
+        both = descend(posterior, alone.position, FULL)
         ends.append(both._replace(iterations=both.iterations + alone.iterations))
     return ends
 
 
-def _poor(target: Target, found: list[Descent]) -> bool:
-    pixels = float(np.sum(np.asarray(target.observation.mask) > 0))
-    return not found or 2 * float(found[0].cost) > POOR * pixels
+def _poor(posterior: Posterior, found: list[Descent]) -> bool:
+    return not found or 2 * float(found[0].cost) > POOR * posterior.pixels
 
 
-def _descend_all(family: Family, coarse: Target, light: Array, excess: Array, keys: Array) -> list[Descent]:
+def _descend_all(coarse: Posterior, light: Array, excess: Array, keys: Array) -> list[Descent]:
     """The best minima of many starts (keys: round, start): down softened image, image itself, the best to the end."""
-    every = jnp.ones(family.size)
+    every = jnp.ones(coarse.family.size)
     soft = soften(coarse, excess)
     ends = []
     for some in keys:
-        for base in draw_starts(family, coarse, light, excess, some):
-            warm = descend_some(family, soft, base, every, WARM)[0]
-            ends.append(descend_some(family, coarse, warm.position, every, SHORT)[0])
-    long = [descend_some(family, coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
+        for base in draw_starts(coarse, light, excess, some):
+            warm = descend_some(soft, base, every, WARM)[0]
+            ends.append(descend_some(coarse, warm.position, every, SHORT)[0])
+    long = [descend_some(coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
     return distinct(long, KEPT)
 
 
-def named(family: Family, target: Target, base: Array) -> dict[str, np.ndarray]:
+def named(posterior: Posterior, base: Array) -> dict[str, np.ndarray]:
     """The parameters of a base-space position by their names."""
-    return {name: np.asarray(value) for name, value in constrain(family, target.beliefs, base).items()}
+    return {name: np.asarray(value) for name, value in posterior.constrain(base).items()}
 
 
 def carry_over(values: Mapping[str, np.ndarray], family: Family) -> dict[str, Any]:
@@ -243,13 +254,11 @@ def carry_over(values: Mapping[str, np.ndarray], family: Family) -> dict[str, An
     return {name: values[name] for name in names}
 
 
-FOLLOWED = 2  # basins of the search, into the full model
-
-
 class Maximum(NamedTuple):
     """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
 
-    `basins` are those of the search, best first; `followed` is where the first of them led to in the full model.
+    `basins` are those of the search, best first; `followed` is where those that were followed led to in the full model. What does
+    not look like a lens comes last.
     """
 
     base: np.ndarray
@@ -270,21 +279,21 @@ class NoMaximum(RuntimeError):
 def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
     """The best minimum over the basins of the parametric search, each followed into the full model; NoMaximum without any."""
     begin = stopwatch()
-    basins = search(problem.search_family, problem.coarse, starts=starts, seed=seed)
-    family, target = problem.family, problem.target
-    every = [end for basin in basins[:FOLLOWED] for end in follow(family, target, basin)]
-    ends = [end for end in every if np.isfinite(end.cost)]
+    basins = search(problem.coarse, starts=starts, seed=seed)
+    posterior = problem.posterior
+    every = [end for basin in to_follow(basins) for end in follow(posterior, basin)] if basins else []
+    ends = lenses_first(posterior, every)
     if not ends:
         raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
-    best = min(ends, key=lambda end: float(end.cost))
-    followed = [Basin(float(end.cost), named(family, target, end.position)) for end in ends]
+    best = ends[0]
+    followed = [Basin(float(end.cost), named(posterior, end.position)) for end in ends]
     return Maximum(
         np.asarray(best.position),
         np.asarray(whitening(best.curvature)),
         float(best.cost),
         sum(int(end.iterations) for end in ends),
         bool(best.converged),
-        named(family, target, best.position),
+        named(posterior, best.position),
         basins,
         followed,
         stopwatch() - begin,

@@ -1,4 +1,4 @@
-"""Rank-normalised R-hat and bulk and tail ESS of growing chains, to know when to stop; ArviZ has the last word later.
+"""Rank-normalised R-hat and bulk and tail ESS of chains that still grow; the certificate has ArviZ's figures.
 
 Vehtari et al. (2021, arXiv:1903.08008) on NumPyro's estimators, so that a bare GPU node needs no ArviZ.
 """

@@ -58,9 +58,9 @@ def _normal(linear: Linearisation) -> tuple[Array, Array, Array]:
 
 
 def begin(position: Float[Array, " parameter"]) -> Descent:
-    """The state before the cost at `position` is known: a first step of no length finds it, and counts as none.
+    """The state before the cost at `position` is known. The first step has no length, finds the cost, and is not counted.
 
-    So the residuals are compiled once, in the step, and not once more before it.
+    In this way the residuals are compiled once, in the step.
     """
     nothing, size = jnp.zeros_like(position), position.size
     one = jnp.ones((), position.dtype)
@@ -74,8 +74,8 @@ def begin(position: Float[Array, " parameter"]) -> Descent:
 def step(linear: Linearise, state: Descent, tolerance: float) -> Descent:
     """One damped Gauss-Newton step; kept if it lowers the cost, with Nielsen's (1999) rule for the damping.
 
-    A step is shortened to `LONGEST_STEP`: a longer one, though it lowers the cost, ends where parameters no longer matter and
-    the descent creeps. A step whose cost is not finite counts as one that did not lower it.
+    A step is shortened to `LONGEST_STEP`. A longer one may lower the cost and still end where parameters have little effect, from
+    where the descent is slow. A step whose cost is not finite counts as one that did not lower it.
     """
     scale = jnp.diag(jnp.diag(state.curvature))
     factor = jax.scipy.linalg.cho_factor(state.curvature + state.damping * scale)
@@ -119,7 +119,7 @@ def minimise(
     return jax.lax.while_loop(unfinished, lambda state: step(linear, state, tolerance), begin(position))
 
 
-@compiled()
+@compiled
 def whitening(curvature: Float[Array, "parameter parameter"]) -> Float[Array, "parameter parameter"]:
     """W with W W^T = curvature^-1: position = map + W y has y ~ N(0, I) in the Laplace approximation."""
     lower = jnp.linalg.cholesky(curvature)

@@ -17,13 +17,13 @@ from lensmill.infer.whitening import Frame, Potential, to_base
 
 OVERDISPERSION = 1.2
 FIRST_STEP = 0.4
-# shares of a start's distance from the centre, at last the centre itself, that are tried until it is no impossible one
-NEARER = np.append(2.0 ** -np.arange(8), 0)
-POSSIBLE = 3.0  # nats above the centre for each parameter; a Gaussian has half a nat
+# A start is drawn nearer to the centre by these factors, one after the other, until its potential is below MAX_START_POTENTIAL.
+START_SHARES = np.append(2.0 ** -np.arange(8), 0)
+MAX_START_POTENTIAL = 3.0  # nats above the centre for each parameter; a Gaussian has half a nat
 
 
 class Chain(NamedTuple):
-    """All that a chain needs to go on: its place in the whitened space, the potential there, its step size, its key."""
+    """The state of a chain: position in the whitened space, potential and gradient there, step size, random key."""
 
     position: Float[Array, " parameter"]
     potential: Float[Array, ""]
@@ -34,7 +34,7 @@ class Chain(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """What one block adds: base-space positions and the sampler's own account of each draw."""
+    """The draws of one block: base-space positions, and the sampler's figures for each."""
 
     base: Float[Array, "draw parameter"]
     potential: Float[Array, " draw"]
@@ -56,8 +56,8 @@ def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
     """
     place, later = jax.random.split(key)
     y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
-    tried = jax.lax.map(lambda share: chain_at(potential, frame, share * y, later), jnp.asarray(NEARER, y.dtype))
-    possible = tried.potential - tried.potential[-1] < POSSIBLE * y.size
+    tried = jax.lax.map(lambda share: chain_at(potential, frame, share * y, later), jnp.asarray(START_SHARES, y.dtype))
+    possible = tried.potential - tried.potential[-1] < MAX_START_POTENTIAL * y.size
     return jax.tree.map(lambda leaf: leaf[jnp.where(possible.any(), jnp.argmax(possible), -1)], tried)
 
 
@@ -80,7 +80,7 @@ def run_block(
 ) -> tuple[Chain, Draws]:
     """`draws` more draws; while `adapting`, each tunes the step size by dual averaging (Hoffman & Gelman 2014, section 3.2).
 
-    The metric is the frame's and stays so. When a block that does not adapt follows one that did, the averaged step counts.
+    The metric is that of the frame and is not adapted. A block that does not adapt takes the averaged step of the one before.
     """
     now, later = jax.random.split(chain.key)
     init, sample = hmc(whitened(potential, frame), algo="NUTS")

@@ -1,4 +1,4 @@
-"""Whitened, straightened coordinates: the space in which a posterior is nearly a unit Gaussian, and its sampler walks.
+"""Whitened, straightened coordinates, in which a posterior is nearly a unit Gaussian and the sampler draws.
 
 A residual that curves within its own tangent space only because of how it is parametrised can be straightened by a change of
 coordinates (Transtrum, Machta & Sethna 2011, arXiv:1010.1449). A lens is such a case: how mass trades against source is a narrow,
@@ -110,7 +110,7 @@ def straighten(
 
 
 def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
-    """The frame with as much of its bend, all, half or none, as makes the posterior most like a unit Gaussian.
+    """The frame with that share of its bend, of `BENDS`, which makes the posterior most like a unit Gaussian.
 
     Judged by how far the `potential` departs from half the squared distance, in the median over draws of that Gaussian.
     """
@@ -126,7 +126,7 @@ def fitting_bend(potential: Potential, frame: Frame, key: Array) -> Frame:
     return frame._replace(bend=frame.bend * shares[jnp.argmin(jax.lax.map(departure, shares))])
 
 
-@compiled()
+@compiled
 def refine(frame: Frame, draws: Float[Array, "draw parameter"]) -> Frame:
     """The frame widened where the posterior is wider than it says, from base-space draws of the warm-up.
 

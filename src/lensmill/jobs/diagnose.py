@@ -16,14 +16,13 @@ from lensmill.config.priors import in_words
 from lensmill.conventions.arrays import evenly_spaced
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
-from lensmill.fit.problem import Problem, crop
+from lensmill.fit.problem import Problem
 from lensmill.fit.search import FULL, descend
 from lensmill.jobs.batch import EarlierFailure, run_batch
 from lensmill.jobs.images import lens_images
 from lensmill.jobs.lens import Survey, Work, result_key
 from lensmill.jobs.map import stored_maximum
-from lensmill.model.parameters import LATENTS, constrain, unconstrain
-from lensmill.model.program import system_at
+from lensmill.model.parameters import LATENTS, Family
 from lensmill.progress import Progress
 from lensmill.results import provenance
 from lensmill.results.certificate import Certificate, ManifestRow, ParameterSummary
@@ -75,16 +74,20 @@ def _certify(work: Work) -> Certificate:
             f"{path}: its input or settings have changed since it was made: the next run makes it anew"
         )
     best = np.asarray(json.loads(tree.attrs["map"]))
-    draws, shape = (
-        _thinned(problem, tree["posterior"].to_dataset()),
-        crop(work.pixels, work.prepared.fit_radius).image.shape,
-    )
-    prediction = predict(problem.family, problem.target, draws, best, (shape[0], shape[1]))
-    prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
-    write_images(folder.images(lens_id), lens_images(work, problem, prediction))
-    certificate = _certificate(work, problem, tree, best, prediction)
+    draws = _thinned(problem, tree["posterior"].to_dataset())
+    predictions = [_predicted(work, problem, number, draws, best) for number in range(len(problem.images))]
+    pairs = zip(problem.images, predictions, strict=True)
+    write_images(folder.images(lens_id), {cut.band: lens_images(work, cut, seen) for cut, seen in pairs})
+    certificate = _certificate(work, problem, tree, best, predictions[0])
     write_certificate(folder.certificate(lens_id), certificate)
     return certificate
+
+
+def _predicted(work: Work, problem: Problem, number: int, draws: np.ndarray, best: np.ndarray) -> Prediction:
+    """What draws (draw, parameter) and the maximum say of one of the lens's images."""
+    ny, nx = problem.images[number].image.shape
+    prediction = predict(problem.posterior.of_image(number), draws, best, (ny, nx))
+    return prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
 
 
 def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
@@ -96,8 +99,8 @@ def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
 
 def _base(problem: Problem, draw: xr.Dataset) -> np.ndarray:
     """The base-space position of one draw."""
-    names = [*problem.family.names, *(site.name for site in problem.family.vectors)]
-    return np.asarray(unconstrain(problem.family, problem.target.beliefs, {name: draw[name].values for name in names}))
+    names = [*problem.posterior.family.names, *(site.name for site in problem.posterior.family.vectors)]
+    return np.asarray(problem.posterior.unconstrain({name: draw[name].values for name in names}))
 
 
 def _certificate(
@@ -106,20 +109,21 @@ def _certificate(
     survey, lens_id = work.survey, work.cutout.lens_id
     stats = tree["sample_stats"].to_dataset()
     posterior = tree["posterior"].to_dataset()
-    draws = {name: posterior[name].values for name in problem.family.names}
+    draws = {name: posterior[name].values for name in problem.posterior.family.names}
     draws |= derived_draws(draws) | prediction.derived
     draws |= magnitudes(draws, work.cutout.zero_point)
-    maximum = constrain(problem.family, problem.target.beliefs, jnp.asarray(base))
+    maximum = problem.posterior.constrain(jnp.asarray(base))
     best = {name: np.asarray(value) for name, value in maximum.items()} | prediction.derived_best
     best |= magnitudes(best, work.cutout.zero_point)
     summaries = _summaries(draws, best, survey.truths.get(lens_id, {}))
     summaries |= _held_against_priors(work, problem, summaries)
-    lens = [site.name for site in problem.family.sites if site.component[0] == "mass"]
+    lens = [site.name for site in problem.posterior.family.sites if site.component[0] == "mass"]
     reach = _fitted_radius(work)
     limits = survey.config.certificate
-    system = system_at(problem.family, problem.target, jnp.asarray(base))
-    looks = plausible.figures(crop(work.pixels, work.prepared.fit_radius), prediction, system)
-    misfit = prediction.source_misfit(problem.target.observation)
+    system = problem.posterior.system_at(jnp.asarray(base))
+    measured = plausible.measured_light(work.prepared.figures)
+    looks = plausible.figures(problem.images[0], prediction, system, measured)
+    misfit = prediction.source_misfit(problem.posterior.reference)
     warm = stored_maximum(work)
     minima = [(basin.cost, float(basin.values["theta_E"])) for basin in warm.followed]
     below = functools.partial(_minimum_below, problem, posterior, stats)
@@ -128,9 +132,16 @@ def _certificate(
         + plausible.checks(looks, summaries, limits.plausibility)
         + certify.another_solution(minima, below, summaries["theta_E"], limits.another_solution)
         + certify.checks(
-            summaries, lens, stats, problem.family.size, prediction.chi2_reduced, prediction.ppp, limits, reach
+            summaries,
+            lens,
+            stats,
+            problem.posterior.family.size,
+            prediction.chi2_reduced,
+            prediction.ppp,
+            limits,
+            reach,
         )
-        + certify.source_checks(misfit, _strangeness(problem, posterior), limits)
+        + certify.source_checks(misfit, _strangeness(problem.posterior.family, posterior), limits)
     )
     status, stage, reason = certify.verdict(made)
     worst = certify.worst_of(summaries, lens)
@@ -156,11 +167,11 @@ def _origin(work: Work) -> tuple[str, ...]:
     return (f"read as {cutout.read_as}{unused}",)
 
 
-def _strangeness(problem: Problem, posterior: xr.Dataset) -> float | None:
+def _strangeness(family: Family, posterior: xr.Dataset) -> float | None:
     """How far the source lies from what the network has learnt; None without a network."""
-    if not problem.family.latents:
+    if not family.latents:
         return None
-    draws = posterior[LATENTS].values.reshape(-1, problem.family.latents)
+    draws = posterior[LATENTS].values.reshape(-1, family.latents)
     return strangeness(draws.mean(axis=0), draws.var(axis=0))
 
 
@@ -168,13 +179,13 @@ def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -
     """Half the squared residuals at the minimum that the best draw descends to."""
     lowest = stats["potential"].argmin(...)
     base = _base(problem, posterior.isel(lowest))
-    return float(descend(problem.family, problem.target, jnp.asarray(base), FULL).cost)
+    return float(descend(problem.posterior, jnp.asarray(base), FULL).cost)
 
 
 def _fitted_radius(work: Work) -> float:
     """Radius in arcsec of the pixels that were fitted: the config's, or half the cutout's longer side."""
-    pixels, radius = work.pixels, work.prepared.fit_radius
-    half_side = 0.5 * max(pixels.image.shape) * pixels.pixel_scale
+    cutout, radius = work.cutout, work.prepared.fit_radius
+    half_side = 0.5 * max(cutout.image.shape) * cutout.pixel_scale
     return half_side if radius is None else min(radius, half_side)
 
 
@@ -195,9 +206,11 @@ def _held_against_priors(
     work: Work, problem: Problem, summaries: Mapping[str, ParameterSummary]
 ) -> dict[str, ParameterSummary]:
     """The summaries of the scalar parameters with their priors, and the widths over those of the priors."""
-    units = dict(zip(problem.family.names, problem.target.beliefs.scale.tolist(), strict=False))  # vectors come after
+    units = dict(
+        zip(problem.posterior.family.names, problem.posterior.priors.scale.tolist(), strict=False)
+    )  # vectors come after
     found = {}
-    for name, prior in work.site_priors(problem.family).items():
+    for name, prior in work.site_priors(problem.posterior.family).items():
         ratio = certify.prior_ratio(summaries[name], prior, units[name])
         found[name] = summaries[name].model_copy(update={"prior": in_words(prior), "prior_ratio": ratio})
     return found

@@ -7,7 +7,7 @@ import xarray as xr
 
 from lensmill.checks.predict import Prediction, with_gaps
 from lensmill.conventions.arrays import pixel_axis
-from lensmill.fit.problem import Problem, crop
+from lensmill.fit.problem import ImageData
 from lensmill.jobs.lens import Work
 from lensmill.preparation import CAUSES, OUTSIDE
 from lensmill.results.quantities import QUANTITIES
@@ -22,9 +22,8 @@ CAUSE_NAMES = {
 }
 
 
-def lens_images(work: Work, problem: Problem, prediction: Prediction) -> xr.Dataset:
-    """The lens's images as they are stored: on the window that was fitted, coordinates in arcsec."""
-    cut = crop(work.pixels, work.prepared.fit_radius)
+def lens_images(work: Work, cut: ImageData, prediction: Prediction) -> xr.Dataset:
+    """The images of one band as they are stored: on the window that was fitted, coordinates in arcsec."""
     ny, nx = cut.image.shape
     window = (slice(0, ny), slice(0, nx))
     model = prediction.model[window]

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, ConfigError, Model, Priors, load_priors, prior_table
+from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Effort, ImageData, Problem, pose
+from lensmill.fit.problem import Effort, Problem, build_problem
 from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
 from lensmill.planning.dependencies import Dependencies, key
-from lensmill.preparation import Expected, Prepared, follow_light, prepare
+from lensmill.preparation import Expected, Prepared, follow_light, follow_sky, prepare
 from lensmill.results.layout import RunFolder
 from lensmill.results.steps import StepName
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
@@ -67,25 +67,14 @@ class Work:
         return prepare(self.cutout, settings, row.fit_radius or config.model.fit_radius, expected)
 
     @property
-    def pixels(self) -> ImageData:
-        """The prepared cutout as the core takes it."""
-        return ImageData(*(getattr(self.prepared.cutout, name) for name in ImageData._fields))
-
-    @property
-    def model(self) -> Model:
-        """The config's model, with the lens's own radius of the fitted pixels."""
-        return self.survey.config.model.model_copy(update={"fit_radius": self.prepared.fit_radius})
-
-    @property
     def priors(self) -> Mapping[str, Any]:
         """The lens's own priors, block -> profile -> parameter -> prior."""
-        scatter = self.survey.config.preparation.mass_follows_light
-        following = (
-            follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
-            if scatter
-            else {}
-        )
-        return prior_table(self.survey.priors, following | self.cutout.overrides, self.cutout.lens_id)
+        settings, found = self.survey.config.preparation, dict[str, float]()
+        if scatter := settings.mass_follows_light:
+            found |= follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
+        if settings.lens_light == "subtracted" and self.survey.config.model.sky:
+            found |= follow_sky(self._stated["sky"], self.prepared.light.sky / self.prepared.level)
+        return prior_table(self.survey.priors, found | self.cutout.overrides, self.cutout.lens_id)
 
     @property
     def _stated(self) -> Mapping[str, Any]:
@@ -99,7 +88,7 @@ class Work:
     @property
     def problem(self) -> Problem:
         """The fitting problem."""
-        return pose(self.pixels, self.model, self.priors, self.survey.network)
+        return build_problem([self.prepared.pixels], self.survey.config.model, self.priors, self.survey.network)
 
     def site_priors(self, family: Family) -> dict[str, Mapping[str, Any]]:
         """The prior of every scalar parameter, by its name; that of a flux is relative to the cutout."""

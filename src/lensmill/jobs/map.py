@@ -27,7 +27,7 @@ def _map_one(work: Work, report: Progress) -> ManifestRow:
         problem = work.problem
         maximum = find_maximum(problem, starts=work.effort.starts, seed=work.seed)
         write_arrays(path, maximum_arrays(maximum, work.key))
-        chi2 = 2 * maximum.cost / max(int(problem.target.observation.mask.sum()), 1)
+        chi2 = 2 * maximum.cost / max(problem.posterior.pixels, 1)
         report.lens(
             lens_id,
             f"theta_E {float(maximum.values['theta_E']):.3f} arcsec, chi-squared {chi2:.2f} a pixel, {maximum.seconds:.0f} s",

@@ -98,7 +98,7 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
 
 def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
     """The draws as ArviZ reads them: groups posterior, sample_stats and prior, dimensions (chain, draw)."""
-    flat = named_draws(problem.family, problem.target.beliefs, base_draws(problem, block))
+    flat = named_draws(problem.posterior, base_draws(problem, block))
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
     chains, draws, _ = block.draws.base.shape
@@ -112,13 +112,13 @@ def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.Data
         "acceptance_rate": block.draws.accept,
         "step_size": np.repeat(np.asarray(block.chains.step_size)[:, None], draws, axis=1),
     }
-    dims = {site.name: [site.dimension] for site in problem.family.vectors}
+    dims = {site.name: [site.dimension] for site in problem.posterior.family.vectors}
     groups = {"posterior": posterior, "sample_stats": stats, "prior": _prior_draws(problem, work.seed)}
     tree = arviz_base.from_dict(groups, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, "map": json.dumps(np.asarray(block.frame.center).tolist()),
-        "ladder": json.dumps(_ladder(block)), "priors": json.dumps(work.site_priors(problem.family)),
+        "warmup": block.warmed, "map": json.dumps(np.asarray(block.coordinates.frame.center).tolist()),
+        "ladder": json.dumps(_ladder(block)), "priors": json.dumps(work.site_priors(problem.posterior.family)),
         "config": _config(work), "made_of": json.dumps(dict(work.parts)),
         **{f"version_{name}": version for name, version in provenance.versions().items()},
         **{f"hardware_{name}": value for name, value in runtime.hardware().items()},
@@ -135,9 +135,9 @@ def _ladder(block: Block) -> list[dict[str, Any]]:
 
 def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     """Draws (chain, draw) of every scalar parameter from its prior, to be shown beside the posterior's."""
-    base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.family.size))
-    values = named_draws(problem.family, problem.target.beliefs, base)
-    return {name: values[name][None] for name in problem.family.names}
+    base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.posterior.family.size))
+    values = named_draws(problem.posterior, base)
+    return {name: values[name][None] for name in problem.posterior.family.names}
 
 
 def _config(work: Work) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -43,9 +44,13 @@ class Site:
     dimension: str | None = None
 
 
+@jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """What is fixed when a program is compiled: the profiles, the kinds of prior, the rays a pixel, the arithmetic."""
+    """What is fixed when a program is compiled: the profiles, the kinds of prior, the rays a pixel, the arithmetic.
+
+    To JAX it is a static part of whatever holds it: it has no arrays, and another family is another compilation.
+    """
 
     mass: tuple[str, ...]
     lens_light: tuple[str, ...]
@@ -84,7 +89,7 @@ class Family:
 
     @property
     def rows(self) -> np.ndarray:
-        """The row of `Beliefs` of each base-space coordinate."""
+        """The row of `PriorTable` of each base-space coordinate."""
         return np.repeat(np.arange(len(self.sites + self.vectors)), [s.length for s in self.sites + self.vectors])
 
     @property
@@ -93,7 +98,7 @@ class Family:
         return tuple(site.name for site in self.sites)
 
 
-class Beliefs(eqx.Module):
+class PriorTable(eqx.Module):
     """The numbers of every prior of one lens, the family's scalars before its vectors, and the unit each is scaled by."""
 
     numbers: Float[Array, "site 4"]
@@ -187,7 +192,7 @@ def _largest_ellipticity(tables: Iterable[Mapping]) -> float:
     return min(worst, 0.9)
 
 
-def believe(family: Family, priors: Mapping, flux_scale: float, sky_scale: float) -> Beliefs:
+def tabulate_priors(family: Family, priors: Mapping, flux_scale: float, sky_scale: float) -> PriorTable:
     """The prior numbers of one lens; fluxes in units of `flux_scale`, the sky level in units of `sky_scale` (image unit)."""
     scales = {**dict.fromkeys(FLUXES, flux_scale), "level": sky_scale}
     rows = []
@@ -195,26 +200,26 @@ def believe(family: Family, priors: Mapping, flux_scale: float, sky_scale: float
         prior = STANDARD if site.name == LATENTS else prior_of(priors, *family.profile(site), site.field)
         rows.append(prior_numbers(dict(prior)))
     scale = [scales.get(site.field, 1.0) for site in family.sites + family.vectors]
-    return Beliefs(jnp.asarray(rows, FLOAT), jnp.asarray(scale, FLOAT))
+    return PriorTable(jnp.asarray(rows, FLOAT), jnp.asarray(scale, FLOAT))
 
 
-@compiled(0)
-def constrain(family: Family, beliefs: Beliefs, base: Float[Array, " parameter"]) -> dict[str, Array]:
+@compiled
+def constrain(family: Family, table: PriorTable, base: Float[Array, " parameter"]) -> dict[str, Array]:
     """Named parameter values at a base-space position."""
-    elements = from_base(family.kinds, beliefs.numbers[family.rows], beliefs.scale[family.rows], base)
+    elements = from_base(family.kinds, table.numbers[family.rows], table.scale[family.rows], base)
     ends = np.cumsum([site.length for site in family.vectors]) + len(family.sites)
     scalars, *vectors = jnp.split(elements, [len(family.sites), *ends[:-1]]) if family.vectors else [elements]
     names = (site.name for site in family.vectors)
     return dict(zip(family.names, scalars, strict=True)) | dict(zip(names, vectors, strict=True))
 
 
-@compiled(0)
-def unconstrain(family: Family, beliefs: Beliefs, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
+@compiled
+def unconstrain(family: Family, table: PriorTable, values: Mapping[str, Array]) -> Float[Array, " parameter"]:
     """The base-space position of named parameter values; missing vectors are where their base is zero."""
     scalars = jnp.stack([jnp.asarray(values[name], FLOAT) for name in family.names])
     pieces = [scalars, *(jnp.asarray(values.get(s.name, np.ones(s.length)), FLOAT) for s in family.vectors)]
     elements = jnp.concatenate(pieces)
-    base = to_base(family.kinds, beliefs.numbers[family.rows], beliefs.scale[family.rows], elements)
+    base = to_base(family.kinds, table.numbers[family.rows], table.scale[family.rows], elements)
     missing = [site.dimension is not None and site.name not in values for site in family.coordinates]
     return jnp.where(np.asarray(missing), 0.0, base)
 

@@ -1,6 +1,6 @@
 """Prior distributions as transforms of a standard normal: in that base space every prior is N(0, 1).
 
-The base space is what warm start and sampler move in: the prior's Hessian there is the identity, bounded parameters have no
+Warm start and sampler work in the base space: the prior's Hessian there is the identity, bounded parameters have no
 edge, and residuals and priors together make one sum of squares. The prior density of a value is that of its base position.
 """
 

@@ -1,13 +1,15 @@
 """The probabilistic program of a lens: priors, physics, noise. For lenses, only this module calls `numpyro.sample`."""
 
-import functools
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
@@ -15,21 +17,13 @@ from numpyro.infer.util import log_density
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Linearisation
 from lensmill.model.likelihood import Observation, whitened_residuals
-from lensmill.model.parameters import FLOAT, Beliefs, Family, constrain
+from lensmill.model.parameters import FLOAT, Family, PriorTable, constrain, unconstrain
 from lensmill.physics.imaging import LensSystem, render
 from lensmill.physics.light import PROFILES as LIGHT
 from lensmill.physics.light import LightModel
 from lensmill.physics.mass import PROFILES as MASS
 from lensmill.physics.mass import MassModel
 from lensmill.physics.source import PROFILES as SOURCE
-
-
-class Target(eqx.Module):
-    """All values that one lens's posterior depends on."""
-
-    observation: Observation
-    beliefs: Beliefs
-    network: Any
 
 
 def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensSystem:
@@ -50,50 +44,88 @@ def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensS
     return LensSystem(MassModel(tuple(mass)), LightModel(tuple(light)), source, sky)
 
 
-def lens_program(family: Family, target: Target) -> None:
-    """The NumPyro model of one lens: every parameter from its prior (by its standard-normal base), the image from the noise.
+class Posterior(eqx.Module):
+    """The posterior of one lens as a function of the base-space position: what the model is, and all values it depends on.
+
+    `family` is fixed when a function of a posterior is compiled; images, numbers of priors and network are its data. All
+    images are of one lens system.
+    """
+
+    family: Family
+    observations: tuple[Observation, ...]
+    priors: PriorTable
+    network: Any
+
+    @property
+    def reference(self) -> Observation:
+        """The image in which the arcs are looked for: the first."""
+        return self.observations[0]
+
+    def of_image(self, number: int) -> "Posterior":
+        """The posterior of one of the images alone."""
+        return dataclasses.replace(self, observations=(self.observations[number],))
+
+    @property
+    def pixels(self) -> int:
+        """Number of the pixels that count, in all images."""
+        return sum(int(np.sum(np.asarray(image.mask))) for image in self.observations)
+
+    def potential(self, base: Float[Array, " parameter"]) -> Float[Array, ""]:
+        """Minus the log posterior density, up to a constant."""
+        log_joint, _ = log_density(lens_program, (self,), {}, {"base": base})
+        return -log_joint
+
+    def residuals(self, base: Float[Array, " parameter"]) -> Float[Array, " residual"]:
+        """Whitened residuals, image after image, then the base-space position: half their square is the potential."""
+        sites = trace(substitute(seed(lens_program, 0), {"base": base})).get_trace(self)
+        images = [image.reshape(-1).astype(FLOAT) for image in sites["residuals"]["value"]]
+        return jnp.concatenate([*images, base])
+
+    def linearise(self, base: Float[Array, " parameter"]) -> Linearisation:
+        """`residuals` and their Jacobian.
+
+        A neural source is expanded in its latents first, which makes that many times faster.
+        """
+        if not self.family.latents:
+            return gauss_newton.linearise(self.residuals, base)
+        others, latents = jnp.split(base, [self.family.size - self.family.latents])
+        expanded = dataclasses.replace(self, network=self.network.linearised(latents.astype(self.family.precision)))
+
+        def spread(others: Array, offset: Array) -> Array:
+            return expanded.residuals(jnp.concatenate([others, offset]))
+
+        nowhere = jnp.zeros_like(latents)
+        value, first = gauss_newton.linearise(lambda x: spread(x, nowhere), others)
+        _, second = gauss_newton.linearise(lambda offset: spread(others, offset), nowhere)
+        return Linearisation(value.at[-latents.size :].set(latents), jnp.concatenate([first, second]))
+
+    def constrain(self, base: Float[Array, " parameter"]) -> dict[str, Array]:
+        """Named parameter values."""
+        return constrain(self.family, self.priors, base)
+
+    def unconstrain(self, values: Mapping[str, ArrayLike]) -> Float[Array, " parameter"]:
+        """The position of named parameter values; missing vectors are where their base is zero."""
+        return unconstrain(self.family, self.priors, values)
+
+    def system_at(self, base: Float[Array, " parameter"]) -> LensSystem:
+        """The lens system."""
+        return assemble(self.family, self.constrain(base), self.network)
+
+
+def lens_program(posterior: Posterior) -> None:
+    """The NumPyro model of one lens: every parameter from its prior (by its standard-normal base), images from the noise.
 
     Base sites are one vector, not one site a parameter: that halves the time to compile.
     """
+    family = posterior.family
     base = numpyro.sample("base", dist.Normal(jnp.zeros(family.size, FLOAT), 1.0).to_event(1))
-    values = {
-        name: numpyro.deterministic(name, value) for name, value in constrain(family, target.beliefs, base).items()
-    }
-    observation = target.observation
-    image = render(assemble(family, values, target.network), observation.grid, observation.psf, family.sampling)
-    residual = numpyro.deterministic("residuals", whitened_residuals(image, observation))
-    numpyro.factor("log_likelihood", -0.5 * jnp.sum(residual.astype(FLOAT) ** 2))
-
-
-def potential(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, ""]:
-    """Minus the log posterior density at a base-space position, up to a constant."""
-    log_joint, _ = log_density(lens_program, (family, target), {}, {"base": base})
-    return -log_joint
-
-
-def residuals(family: Family, target: Target, base: Float[Array, " parameter"]) -> Float[Array, " residual"]:
-    """Whitened image residuals followed by the base-space position: half its square is the potential."""
-    sites = trace(substitute(seed(lens_program, 0), {"base": base})).get_trace(family, target)
-    return jnp.concatenate([sites["residuals"]["value"].reshape(-1).astype(FLOAT), base])
-
-
-def linearise(family: Family, target: Target, base: Float[Array, " parameter"]) -> Linearisation:
-    """`residuals` and their Jacobian; a neural source is expanded in its latents first, which makes that many times faster."""
-    if not family.latents:
-        return gauss_newton.linearise(functools.partial(residuals, family, target), base)
-    others, latents = jnp.split(base, [family.size - family.latents])
-    network = target.network.linearised(latents.astype(family.precision))
-    expanded = Target(target.observation, target.beliefs, network)
-
-    def spread(others: Array, offset: Array) -> Array:
-        return residuals(family, expanded, jnp.concatenate([others, offset]))
-
-    nowhere = jnp.zeros_like(latents)
-    value, first = gauss_newton.linearise(lambda x: spread(x, nowhere), others)
-    _, second = gauss_newton.linearise(lambda offset: spread(others, offset), nowhere)
-    return Linearisation(value.at[-latents.size :].set(latents), jnp.concatenate([first, second]))
-
-
-def system_at(family: Family, target: Target, base: Float[Array, " parameter"]) -> LensSystem:
-    """The lens system at a base-space position."""
-    return assemble(family, constrain(family, target.beliefs, base), target.network)
+    values = {name: numpyro.deterministic(name, value) for name, value in posterior.constrain(base).items()}
+    system = assemble(family, values, posterior.network)
+    residuals = numpyro.deterministic(
+        "residuals",
+        tuple(
+            whitened_residuals(render(system, image.grid, image.psf, family.sampling), image)
+            for image in posterior.observations
+        ),
+    )
+    numpyro.factor("log_likelihood", -0.5 * sum(jnp.sum(image.astype(FLOAT) ** 2) for image in residuals))

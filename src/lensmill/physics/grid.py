@@ -1,4 +1,4 @@
-"""Ray positions in arcsec for cutouts of any size, and the size buckets that let many cutouts share one compilation."""
+"""Ray positions in arcsec for cutouts of any size, and the padded sizes by which many cutouts share one compilation."""
 
 import equinox as eqx
 import jax

@@ -1,4 +1,4 @@
-"""What every mass profile implies: source positions, Jacobian, magnification, time delays, radii, curves, by autodiff."""
+"""Derived quantities of any mass profile, by autodiff: source positions, Jacobian, magnification, time delays, radii, curves."""
 
 import contourpy
 import jax
@@ -63,7 +63,7 @@ DAYS_PER_MPC = 3.0856775814913673e19 / SPEED_OF_LIGHT / 86400  # light travel ti
 
 
 def time_delay(fermat: Rays, distance: Float[Array, ""]) -> Rays:
-    """Days by which light is late: `fermat` in arcsec^2 times the time-delay distance in Mpc over c; differences count.
+    """Time delay in days, up to a constant: `fermat` in arcsec^2 times the time-delay distance in Mpc over c.
 
     See `cosmology.time_delay_distance`.
     """

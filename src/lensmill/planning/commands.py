@@ -1,4 +1,4 @@
-"""Commands that are shown to people: they work as they are shown, from the folder in which they are shown."""
+"""Commands that are shown to people. They can be copied and run in the folder in which they are shown."""
 
 import shlex
 import sys

@@ -27,7 +27,7 @@ from lensmill.status import Status
 from lensmill.survey.truth import read_truth
 
 FINAL = (State.FAILED, State.INVALID)  # states in which a job has nothing left to do for a lens
-OWN = ("catalogue", "report", "validate", "calibration", "population")  # steps whose files nobody else changes
+SHARED = ("simulate", "galaxies", "train")  # steps whose files others may change
 
 
 class Made(BaseModel):
@@ -68,7 +68,7 @@ def _certificates(evidence: Evidence) -> object:
 
 
 def _rows(manifest: Path) -> object:
-    """What a manifest says of its lenses, but for how the last job came to it."""
+    """The outcomes in a manifest, without what only the last job concerns, such as which results it reused."""
     try:
         return [[row.lens_id, row.status, row.reason] for row in read_manifest(manifest).lenses]
     except (FileNotFoundError, DamagedResult):
@@ -110,7 +110,7 @@ def record(plan: Schedule, step: str) -> None:
     """Keep what the results of a step were made of; called when they have been written."""
     evidence = gather(plan, FileHashes(plan.folder.hashes))
     files = {}
-    if step in OWN:
+    if step not in SHARED:
         root = plan.folder.root
         files = {path.relative_to(root).as_posix(): file_sha256(path) for path in results_of(plan, step)}
     made = Made(key=run_key(evidence, step), files=files)
@@ -192,8 +192,8 @@ def _steps(plan: Schedule) -> Iterator[str]:
 def stale_results(plan: Schedule, targets: Iterable[str], config_file: str | Path, *, keep: bool) -> list[Path]:
     """The results that are there, are needed for `targets` (names of steps), and are not current.
 
-    A step that is made anew has those after it judged by what it makes: the workflow runs them, and their jobs reuse what is
-    current. With `keep`, hashes of files are remembered for the next time.
+    A step that is made anew may change those after it: the workflow runs these, and their jobs reuse what is current. With
+    `keep`, hashes of files are remembered for the next time.
     """
     evidence = gather(plan, FileHashes(plan.folder.hashes))
     wanted, found = needed(targets), list[Path]()

@@ -1,4 +1,4 @@
-"""What a lens's result of a step is made of, part by part: jobs, workflow and `lensmill status` compare nothing else."""
+"""The parts that a lens's result of a step depends on; jobs, workflow and `lensmill status` compare their hashes."""
 
 import dataclasses
 import functools
@@ -30,12 +30,12 @@ class Dependencies:
         return self.attempts.get(lens_id, FIRST)
 
     def inference(self, lens_id: str) -> Inference:
-        """How hard to try with a lens: as the config says, but for settings of its own."""
+        """The lens's section `inference`: that of the config, with the lens's own settings."""
         own = self.attempt(lens_id).inference
         return Inference.model_validate(self.config.inference.model_dump() | own) if own else self.config.inference
 
     def seed(self, lens_id: str) -> int:
-        """The lens's own seed, whatever else the survey holds; another one for every attempt."""
+        """The lens's own seed. It depends on the id and the attempt, not on the other lenses."""
         number = self.attempt(lens_id).number
         return zlib.crc32(f"{self.config.seed} {lens_id}{f' {number}' if number else ''}".encode())
 

@@ -1,4 +1,4 @@
-"""Results of lenses that the input has no more: they stay until somebody has them removed."""
+"""Results of lenses that are no longer in the input. They stay until `lensmill clean --delete` removes them."""
 
 import shutil
 from pathlib import Path

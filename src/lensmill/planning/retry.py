@@ -63,8 +63,8 @@ def own_settings(assignments: Sequence[str]) -> dict[str, Any]:
 def queue(plan: Schedule, chosen: Sequence[LensState], settings: Mapping[str, Any]) -> list[LensState]:
     """Have lenses computed anew at the next run, each with a seed of its next attempt and with `settings` of its own.
 
-    A lens that the next run does anyway is queued only where it gets settings, one that a job has in hand never. Results
-    stay until new ones replace them. Returns what was queued.
+    A lens that the next run computes anyway is queued only where it gets settings of its own. A lens that a job is computing
+    is not queued. Results stay until new ones replace them. Returns what was queued.
     """
     anyway = (State.STALE, State.WAITING)
     queued = [lens for lens in chosen if lens.state is not State.RUNNING and (settings or lens.state not in anyway)]
@@ -90,5 +90,5 @@ def answer(chosen: Sequence[LensState], queued: Sequence[LensState], config: str
 
 def _why_not(lens: LensState) -> str:
     if lens.state is State.RUNNING:
-        return f"not queued, a job has it in hand: {lens.reason}"
+        return f"not queued, a job is computing it: {lens.reason}"
     return f"not queued, since the next run computes it anyway: {lens.reason}"

@@ -1,4 +1,4 @@
-"""Who is at work on a run's folder: the one run that holds it, and its jobs, each with a note there while it lives."""
+"""Which run holds a results folder, and which jobs are at work in it. Each job keeps a note there while it runs."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lensmill.files.atomic import write_text, writing
 
-BEAT, SILENT = 30.0, 600.0  # seconds between signs of life, and without one until a job counts as dead
+BEAT, SILENT = 30.0, 600.0  # seconds: a job touches its note that often; a job whose note is older counts as dead
 TAKEN = (errno.EACCES, errno.EAGAIN)  # a lock that another process has
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 

@@ -1,4 +1,4 @@
-"""Which lenses go into which job, and what decides that a job is current: read by the Snakefile, so quick to import."""
+"""The jobs of a run and their lenses. The Snakefile imports this module, so that its imports are few."""
 
 import dataclasses
 import functools
@@ -93,12 +93,12 @@ def schedule(configfile: str | Path) -> Schedule:
     DamagedResult where the list of lenses that were queued again cannot be read.
     """
     plan = Schedule.of(load(configfile))
-    _ = plan.attempts  # read now: damaged ones are refused here, and not in the middle of the workflow's planning
+    _ = plan.attempts  # read here, so that damaged ones are refused before the workflow is planned
     return plan
 
 
 def ending(plan: Schedule) -> str:
-    """A finished run in words: one line a lens, up to a hundred, how many came out how, and where the report is."""
+    """A finished run in words: a line a lens, up to a hundred, the number of lenses of each outcome, and the report's place."""
     if not plan.folder.catalogue_parquet.exists():
         return f"done; not the whole run: {plan.folder.catalogue_parquet} is still to come"
     from lensmill.results.catalogue import read_catalogue as read_outcome
@@ -116,7 +116,7 @@ def ending(plan: Schedule) -> str:
 
 
 def shortened(reason: str, most: int = 300) -> str:
-    """A reason on one line, cut between words where it is very long, and seen to be cut."""
+    """A reason on one line; a very long one is cut between words and ends with an ellipsis."""
     words = (word if len(word) <= 120 else f"{word[:60]}...{word[-57:]}" for word in reason.split())
     return textwrap.shorten(" ".join(words), most, placeholder=" ...")
 

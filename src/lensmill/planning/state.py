@@ -1,10 +1,9 @@
-"""Where every lens of a run stands, and why: from manifests and hashes alone, so quickly; and lenses queued again."""
+"""The state of every lens of a run, and the reason, from manifests and hashes alone."""
 
 import dataclasses
 import re
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from lensmill.errors import DamagedResult, Problem
@@ -16,15 +15,13 @@ from lensmill.results.certificate import ManifestRow
 from lensmill.results.layout import missing_result
 from lensmill.results.steps import SAMPLED_STEPS, StepName
 from lensmill.results.store import read_manifest
-from lensmill.status import Status
+from lensmill.status import Status, Worded
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
 from lensmill.survey.products.files import lens_digest
 
 
-class State(StrEnum):
-    """Where a lens stands; `sentence` says it in words."""
-
-    sentence: str
+class State(Worded):
+    """Where a lens stands."""
 
     DONE = "done", "Certificate written, and everything that made it is unchanged."
     RUNNING = "running", "A job that is alive has this lens."
@@ -32,13 +29,6 @@ class State(StrEnum):
     INVALID = "invalid", "The catalogue row or the cutout is unusable."
     STALE = "stale", "Something that a result was made of has changed: the next run makes it anew."
     WAITING = "waiting", "Not computed yet: the next run does it."
-
-    def __new__(cls, value: str, sentence: str) -> "State":
-        """A member that is its value and carries its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +115,7 @@ def survey_state(plan: Schedule) -> SurveyState:
 
 
 def _records(plan: Schedule, step: StepName) -> tuple[dict[str, ManifestRow], list[str]]:
-    """The last word of a step on every lens; that of the batch it is in now, where two have one."""
+    """The manifest row of every lens for a step. Where two batches have one, that of the lens's present batch counts."""
     found: dict[str, ManifestRow] = {}
     problems = []
     now = {plan.folder.manifest(step, batch) for batch in plan.batches}
@@ -165,7 +155,7 @@ def _lens_state(
 
 
 def unfinished(evidence: Evidence, step: StepName, row: CatalogueRow, record: ManifestRow | None) -> LensState | None:
-    """Where a lens stands if it comes no further than this step, by what its manifest says of it; None where it does."""
+    """The state of a lens that this step has not finished, by its manifest row; None where the step is finished."""
     lens_id = row.lens_id
     if record is None:
         return LensState(lens_id, State.WAITING, step, reason=f"{step} has not been run")

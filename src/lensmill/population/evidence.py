@@ -1,4 +1,4 @@
-"""What the lenses of a run say to a population: draws of each posterior, and the density of the prior they were drawn under."""
+"""The input of a population's inference: draws of every lens's posterior, and the density of the prior of that fit."""
 
 import dataclasses
 import json

@@ -12,7 +12,7 @@ from numpyro.infer import MCMC, NUTS
 from lensmill.population.evidence import SELECTION, Evidence
 from lensmill.population.program import population_program
 
-THIN = 20.0  # effective draws of a lens: with fewer, its re-weighted posterior is a guess
+THIN = 20.0  # effective draws of a lens: with fewer, its re-weighted posterior is not reliable
 MEANINGS = {
     "gamma_mean": "mean of the slope of the density",
     "gamma_scatter": "standard deviation of the slope between lenses",

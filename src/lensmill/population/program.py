@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 Draws = Mapping[str, Float[Array, "lens sample"]]
 Bounds = Mapping[str, tuple[Array, Array]]
 ISOTROPIC = {"e": ("e1", "e2", 0.2), "shear": ("gamma1", "gamma2", 0.1)}  # scatter: components, width of its prior
-FAR = 1e6  # stands for infinity, whose gradients are no numbers
+FINITE_BOUND = 1e6  # in place of an infinite bound, whose gradients are NaN
 MEAN, MEAN_WIDTH, SCATTER_WIDTH = 2.05, 0.2, 0.2  # of the slope's mean and scatter, a priori
 
 
 def log_normal_within(x: Array, mean: Array, sd: Array, bounds: tuple[Array, Array]) -> Array:
     """The log density of a normal distribution cut off at two bounds, which may be infinite."""
-    low, high = ((jnp.clip(bound, -FAR, FAR) - mean) / sd for bound in bounds)
+    low, high = ((jnp.clip(bound, -FINITE_BOUND, FINITE_BOUND) - mean) / sd for bound in bounds)
     inside = jnp.log(jnp.maximum(ndtr(high) - ndtr(low), 1e-12))
     return -0.5 * ((x - mean) / sd) ** 2 - jnp.log(sd) - 0.5 * jnp.log(2 * jnp.pi) - inside
 
@@ -46,5 +46,5 @@ def population_program(draws: Draws, log_prior: Float[Array, "lens sample"], bou
 
 
 def effective_draws(log_weight: Float[Array, "lens sample"]) -> Float[Array, " lens"]:
-    """How many draws of each lens carry the weight: (sum w)^2 / sum w^2; Kish (1965)."""
+    """The effective number of each lens's weighted draws: (sum w)^2 / sum w^2; Kish (1965)."""
     return jnp.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1))

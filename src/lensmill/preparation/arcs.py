@@ -17,6 +17,7 @@ FAR, FAR_STAR, FARTHEST = (
     2.2,
 )  # ring radii: nearer is an image of the source; a compact one; what is joined to one
 OUTSHINES, REACHED = 3.5, 0.2  # times the peak that this share of longer arcs farther in reaches: no image is so bright
+EDGE = 3  # pixels: what is brightest so near to the edge of the frame is a neighbour that the frame cuts
 SECTORS = 72  # of the full circle, in which arcs' lengths are counted
 ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
@@ -99,7 +100,8 @@ def find_objects(snr: np.ndarray, use: np.ndarray, psf_sigma: float) -> np.ndarr
 class _Object(NamedTuple):
     """Where an object is from the lens (flux-weighted mean, arcsec), how far out, and whether it is as compact as a star.
 
-    And the brightest of its pixels, smoothed, in the image's unit; and how long it is across the line to the lens, arcsec.
+    And the brightest of its pixels, smoothed, in the image's unit; how long it is across the line to the lens, arcsec; and
+    whether it is brightest at the edge of the frame.
     """
 
     place: complex
@@ -107,6 +109,7 @@ class _Object(NamedTuple):
     compact: bool
     peak: float
     length: float
+    cut: bool
 
 
 def _describe(
@@ -115,6 +118,8 @@ def _describe(
     star = np.pi * (1.1774 * psf_sigma) ** 2  # pixels of a star above half its peak
     smooth = gaussian_filter(np.where(use, residual, 0), psf_sigma)
     sector = np.floor((np.angle(place) / (2 * np.pi) + 0.5) * SECTORS)
+    inside = np.zeros_like(use)
+    inside[EDGE:-EDGE, EDGE:-EDGE] = True
     found = {}
     for number in np.unique(segments[segments > 0]):
         own = segments == number
@@ -124,7 +129,8 @@ def _describe(
         compact = snr[own].max() > CLEAR and (light > 0.5 * light.max()).sum() < STARLIKE * star
         length = len(np.unique(sector[own])) * 2 * np.pi / SECTORS * float(np.median(np.abs(place[own])))
         peak = float(smooth[own].max())
-        found[int(number)] = _Object(complex(middle), float(distance), bool(compact), peak, length)
+        cut = bool((smooth[own & ~inside] == peak).any())
+        found[int(number)] = _Object(complex(middle), float(distance), bool(compact), peak, length, cut)
     return found
 
 
@@ -201,7 +207,7 @@ def find_arcs(
     radius, place = np.hypot(x, y), x + 1j * y
     segments = find_objects(np.where(radius > CORE * expected.low, snr, 0.0), use, psf_sigma)
     objects = _describe(segments, residual, snr, use, place, psf_sigma)
-    strangers = _outshining(objects)
+    strangers = _outshining(objects) | {number for number, one in objects.items() if one.cut}
     objects = {number: one for number, one in objects.items() if number not in strangers}
     even = np.minimum(snr, EVEN * THRESHOLD)  # a bright star has few pixels: none counts for more than those of an arc
 

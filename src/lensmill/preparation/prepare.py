@@ -9,10 +9,13 @@ from scipy.ndimage import binary_dilation
 
 from lensmill.config import Preparation
 from lensmill.conventions.arrays import pixel_axis
+from lensmill.fit.problem import ImageData, scales
 from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
 from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
+from lensmill.preparation.light_errors import light_modes
 from lensmill.preparation.noise import LEAST, Noise, measure_noise
+from lensmill.preparation.window import crop
 from lensmill.survey.cutout import Cutout
 from lensmill.survey.psf import light_centre, stamp_fwhm
 
@@ -35,12 +38,13 @@ INSIDE = 0.5  # of the arcs' radius: light further out belongs to them
 class Prepared:
     """A cutout as it is fitted, and what was found.
 
-    cutout: with `mask` and `rms` as the fit takes them. fit_radius: arcsec, None for all. causes: (ny, nx), index in CAUSES of
-    why a pixel is not used. noise_factor: what rms was multiplied by, before `light_error` was added; policy: what the settings
-    say of noise. figures: what was found in numbers, by name.
+    cutout: with `mask` and `rms` as the fit takes them. pixels: the window of it that is fitted, all of it or what lies within
+    fit_radius, arcsec. causes: (ny, nx), index in CAUSES of why a pixel is not used. noise_factor: what rms was multiplied by,
+    before `light_error` was added; policy: what the settings say of noise. figures: what was found in numbers, by name.
     """
 
     cutout: Cutout
+    pixels: ImageData
     fit_radius: float | None
     light: LensLight
     arcs: Arcs
@@ -57,6 +61,11 @@ class Prepared:
         return (
             self.policy != "given" and self.noise.known and (self.noise.off("scale") or self.noise.off("correlation"))
         )
+
+    @property
+    def level(self) -> float:
+        """The median rms of the pixels that are fitted, image unit: the unit of the sky's prior."""
+        return scales(self.pixels)[1]
 
     @property
     def noise_chi2(self) -> float:
@@ -87,6 +96,7 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
     above = light.image - light.image.min()  # its widest Gaussian and the sky share a level between them
     rms = np.hypot(cutout.rms * factor, settings.light_error * above).astype(cutout.rms.dtype)
     used = dataclasses.replace(cutout, rms=rms, mask=cutout.mask & ~others)
+    pixels = crop(_as_fitted(used, light, settings), radius)
     offset = _psf_offset(cutout)
     bright = arcs.radius if np.isfinite(arcs.radius) else math.sqrt(expected.low * expected.high)
     seen = _is_seen(cutout, light, bright)
@@ -104,7 +114,17 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
         notes = (*notes, "no lens light stands out in the middle: the mass's prior follows none")
     if settings.light_error:
         notes = (*notes, f"rms holds {settings.light_error:.1%} of the lens light, the error of its model")
-    return Prepared(used, radius, light, arcs, noise, factor, causes, figures, notes, settings.noise)
+    return Prepared(used, pixels, radius, light, arcs, noise, factor, causes, figures, notes, settings.noise)
+
+
+def _as_fitted(cutout: Cutout, light: LensLight, settings: Preparation) -> ImageData:
+    """The cutout as the core takes it, with the lens light and its errors where that is to be subtracted."""
+    pixels = ImageData(
+        cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, cutout.psf_supersampling, cutout.band
+    )
+    if settings.lens_light == "modelled":
+        return pixels
+    return pixels._replace(light=light.image, light_modes=light_modes(light, float(np.median(cutout.rms[cutout.mask]))))
 
 
 def follow_light(
@@ -124,6 +144,11 @@ def follow_light(
         if name.startswith("e"):
             changes[f"mass.{profile}.{name}.sd"] = scatter
     return changes
+
+
+def follow_sky(priors: Mapping[str, Mapping], level: float) -> dict[str, float]:
+    """The change of the sky's prior, by name, that centres it on the measured `level`, in the median rms."""
+    return {"sky.level.mean": level} if "mean" in priors.get("level", {}) else {}
 
 
 def _is_seen(cutout: Cutout, light: LensLight, arcs: float) -> bool:

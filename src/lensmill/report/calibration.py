@@ -1,4 +1,4 @@
-"""The page on calibration: figures and tables of whether posteriors of mock lenses mean what they say."""
+"""The page on calibration: figures and tables of mock lenses' posteriors compared with their truths."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

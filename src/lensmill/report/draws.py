@@ -95,7 +95,7 @@ class Sheet:
 
 
 def _least(value: float) -> float:
-    """The least width of a range that is told from a point, at `value`."""
+    """The least width of a range at `value` that differs from zero by more than rounding."""
     return 1e-6 * max(abs(value), 1.0)
 
 

@@ -1,4 +1,4 @@
-"""The energies of the sampler in a picture: whether its momenta carry it through the whole posterior."""
+"""A figure of the sampler's energies, which shows whether momenta carry the chains through the whole posterior."""
 
 import numpy as np
 from markupsafe import Markup

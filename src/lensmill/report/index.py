@@ -1,4 +1,4 @@
-"""The first page of the report: every lens of the survey, in one file that opens without a network."""
+"""The first page of the report: all lenses of the survey, in one file that opens offline."""
 
 import base64
 import json

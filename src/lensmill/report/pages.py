@@ -77,11 +77,12 @@ def _write_page(run: RunFolder, record: LensRecord, **context: Any) -> Path:
 def _stored(run: RunFolder, certificate: Certificate) -> tuple[xr.Dataset | None, xr.DataTree | None]:
     """The images and the draws of a lens, None where there are none.
 
-    A model or draws beside the certificate of a lens that ended in an error are left over from before: not shown.
+    A model or draws of a lens that ended in an error are of an earlier fit, and are not shown.
     """
     lens_id, status = certificate.lens_id, certificate.status
     certified, fitted = status is Status.CERTIFIED, status in FITTED
-    images = read_images(run.images(lens_id)) if certified or run.images(lens_id).exists() else None
+    bands = read_images(run.images(lens_id)) if certified or run.images(lens_id).exists() else {}
+    images = next(iter(bands.values()), None)  # the reference image
     if images is not None and "model" in images and not fitted:
         images = None
     has_draws = certified or (fitted and run.posterior(lens_id).exists())

@@ -1,4 +1,4 @@
-"""The page of a run's population: mean and scatter of slope, ellipticity and shear, and what they rest on."""
+"""The page of a run's population: mean and scatter of slope, ellipticity and shear, and the lenses behind them."""
 
 from dataclasses import dataclass
 from pathlib import Path

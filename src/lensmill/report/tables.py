@@ -90,7 +90,7 @@ def parameter_row(name: str, summary: ParameterSummary, truth: float, image_unit
 
 
 def prior_dominated(certificate: Certificate) -> int | None:
-    """How many parameters of the mass are the prior's more than the data's; None where no posterior was held against a prior."""
+    """How many parameters of the mass their priors determine more than the data do; None where no ratio of widths is known."""
     ratios = [certificate.parameters[name].prior_ratio for name in MASS if name in certificate.parameters]
     known = [ratio for ratio in ratios if math.isfinite(ratio)]
     return sum(ratio > PRIOR_DOMINATED for ratio in known) if known else None

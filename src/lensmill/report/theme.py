@@ -1,4 +1,4 @@
-"""Figures as SVG that follow the page: their colours are the page's variables, light or dark."""
+"""Figures as SVG whose colours are the variables of the page's style sheet, in its light or dark form."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What was tried on a lens: the basins that the search found, and what the sampler spent."""
+"""The history of a lens's fit: the basins that the search found, and the rungs of the sampler's ladder."""
 
 import json
 import math

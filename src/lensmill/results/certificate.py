@@ -1,4 +1,4 @@
-"""What a lens's certificate and a batch's manifest say: the one definition that writers and readers share."""
+"""The models of a lens's certificate and of a batch's manifest, which writers and readers share."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Two sets of measurements of the same lenses: two runs, or a run and a published table."""
+"""Comparison of two sets of measurements of the same lenses: two runs, or a run and a published table."""
 
 import dataclasses
 import math

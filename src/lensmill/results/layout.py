@@ -112,7 +112,7 @@ class RunFolder:
         return self.lens(lens_id) / "certificate.json"
 
     def images(self, lens_id: str) -> Path:
-        """Data, model and source of a lens."""
+        """Data, model and source of a lens, band by band."""
         return self.lens(lens_id) / "images.nc"
 
     def posterior(self, lens_id: str) -> Path:

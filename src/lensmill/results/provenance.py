@@ -32,7 +32,7 @@ def key(**made_of: Any) -> str:
 
 
 def page_key(certificate: str, truth: Mapping[str, float], command: str | None) -> str:
-    """The hash of what the page of a lens shows; the hash of its certificate tells apart all that lies beside it."""
+    """The hash of all that the page of a lens shows. The certificate's hash stands for images and draws, too."""
     return key(certificate=certificate, truth=dict(truth), command=command, code=code_fingerprint("pages"))
 
 

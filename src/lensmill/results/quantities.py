@@ -1,4 +1,4 @@
-"""What the catalogue says of a lens: one table of parameters and derived quantities, one of the evidence for them.
+"""The columns of the catalogue: a table of parameters and derived quantities, and a table of the evidence for them.
 
 Catalogue, images, pages and comparisons take names, units, meanings and symbols from here. A new derived quantity is a row of
 `QUANTITIES` with its function of the parameters' draws, or with `traced` where `lensmill.checks.derived` computes it.
@@ -138,7 +138,8 @@ QUANTITIES: Mapping[str, Quantity] = _table((
         Symbol(r"$f_{\nu,\mathrm{source}}$", "<i>f</i><sub>ν,source</sub>"), photometric=True,
     ),
     Quantity(
-        "lens_flux", IMAGE_UNIT, "total flux of the lens galaxy's light, that of all its profiles out to infinity",
+        "lens_flux", IMAGE_UNIT,
+        "flux of the lens galaxy's light: of all its profiles out to infinity; where it was subtracted, within the frame",
         Symbol(r"$F_\mathrm{lens}$", "<i>F</i><sub>lens</sub>"), traced=True, photometric=True,
     ),
     Quantity(
@@ -154,7 +155,7 @@ PRIOR_RATIO = "prior_ratio"  # ending of the column, and the name in a certifica
 PRIOR_RATIO_MEANING = (
     "half width of the posterior's 68 % interval over that of the prior; near 1 the number is the prior's"
 )
-PRIOR_DOMINATED = 0.8  # a parameter with a larger ratio is the prior's more than the data's
+PRIOR_DOMINATED = 0.8  # a parameter with a larger ratio is determined by its prior more than by the data
 MASS = tuple(name for name, quantity in QUANTITIES.items() if quantity.sampled and not quantity.traced)
 DERIVED = tuple(name for name, quantity in QUANTITIES.items() if not quantity.sampled and not quantity.photometric)
 PHOTOMETRY = tuple(name for name, quantity in QUANTITIES.items() if quantity.photometric)

@@ -45,9 +45,14 @@ class Lens:
         return read_posterior(self.folder.posterior(self.lens_id))
 
     @functools.cached_property
-    def images(self) -> "xr.Dataset":
-        """Data, model, residual and the rest in the image plane, the source on its own; coordinates in arcsec."""
+    def bands(self) -> "dict[str, xr.Dataset]":
+        """The images of every band that was fitted, the reference image's first."""
         return read_images(self.folder.images(self.lens_id))
+
+    @property
+    def images(self) -> "xr.Dataset":
+        """The reference image: data, model, residual and the rest in the image plane, the source on its own, arcsec."""
+        return next(iter(self.bands.values()))
 
     @property
     def derived(self) -> "xr.Dataset":

@@ -1,4 +1,4 @@
-"""The steps of a run: what each depends on, what it leaves, and which steps come before it. Nothing else says so.
+"""The steps of a run: what each depends on, which files it leaves, and which steps come before it.
 
 Keys of results, staleness, retries and the workflow's decisions derive from `STEPS`.
 """
@@ -54,7 +54,8 @@ class Step:
 
 
 CORE = (
-    "config/priors.py", "conventions", "physics", "model", "infer", "device/batching.py", "fit/problem.py", "fit/search.py",
+    "config/priors.py", "conventions", "physics", "model", "infer", "device/batching.py",
+    "fit/credible.py", "fit/problem.py", "fit/search.py",
 )  # fmt: skip
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",

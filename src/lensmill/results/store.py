@@ -1,5 +1,6 @@
 """The result files of a run: where each lies, how it is written whole or not at all, how it is checked when read."""
 
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from lensmill.results.certificate import Certificate, Manifest
 if TYPE_CHECKING:
     import xarray as xr
 from lensmill.errors import DamagedResult
+from lensmill.results.layout import file_name
 from lensmill.results.quantities import TRACED
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,16 +110,16 @@ def read_arrays(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarra
 
 
 def _stored(dataset: "xr.Dataset", dtype: str | None = None) -> dict[str, dict[str, Any]]:
-    """How the variables of a dataset are stored: compressed, with a checksum that finds flipped bits on reading."""
+    """How the variables of a dataset are stored: compressed; the file's seal is its checksum."""
     stored: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.data_vars.items():
-        codec = {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True} if variable.ndim else {}
+        codec = {"zlib": True, "complevel": 4, "shuffle": True} if variable.ndim else {}
         stored[str(name)] = codec | ({"dtype": dtype} if dtype and variable.dtype.kind == "f" else {})
     return stored
 
 
 def _image_faults(images: "xr.Dataset") -> str | None:
-    """What makes a dataset no `images.nc`; None where nothing does."""
+    """What makes a dataset no images of one band; None where nothing does."""
     if missing := [name for name in OBSERVED if name not in images]:
         return f"no variable {', '.join(missing)}"
     if missing := [name for name in IMAGE_ATTRIBUTES if name not in images.attrs]:
@@ -130,31 +132,40 @@ def _image_faults(images: "xr.Dataset") -> str | None:
     return None
 
 
-def write_images(path: Path, images: "xr.Dataset") -> None:
-    """Write `images.nc` (float32, compressed, checksummed); ValueError where a variable is not as laid down."""
-    if fault := _image_faults(images):
-        raise ValueError(f"not the images of a lens: {fault}")
-    content = images.to_netcdf(engine="h5netcdf", encoding=_stored(images, "float32"))
-    with atomic_path(path) as whole:
-        whole.write_bytes(content)
-        seal(whole)
+def _band_faults(bands: Mapping[str, "xr.Dataset"]) -> str | None:
+    """What makes datasets by band no `images.nc`; None where nothing does."""
+    if not bands:
+        return "no band"
+    for band, images in bands.items():
+        if fault := _image_faults(images):
+            return fault
+        if images.attrs["band"] != band:
+            return f"those of band {images.attrs['band']!r} as band {band!r}"
+    return None
 
 
-def read_images(path: Path) -> "xr.Dataset":
-    """Read `images.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
+def write_images(path: Path, bands: Mapping[str, "xr.Dataset"]) -> None:
+    """Write `images.nc` (float32, compressed, checksummed), a group a band; ValueError where a variable is not as laid down."""
     import xarray as xr
 
-    _check_seal(path, "netCDF file")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            images = opened.load()
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DamagedResult(path, "a complete netCDF file", str(error)) from error
-    if fault := _image_faults(images):
+    if fault := _band_faults(bands):
+        raise ValueError(f"not the images of a lens: {fault}")
+    tree = xr.DataTree.from_dict({f"/{file_name(band)}": images for band, images in bands.items()})
+    tree.attrs = {"bands": json.dumps(list(bands))}  # groups of a netCDF file have no order
+    _write_tree(path, tree, "float32")
+
+
+def read_images(path: Path) -> "dict[str, xr.Dataset]":
+    """Read `images.nc` into memory, a dataset a band, the reference image first.
+
+    `DamagedResult` names the file and what is wrong with it.
+    """
+    tree = _read_tree(path)
+    names = [band for band in json.loads(tree.attrs.get("bands", "[]")) if file_name(band) in tree.children]
+    bands = {band: tree[file_name(band)].to_dataset() for band in names}
+    if fault := _band_faults(bands):
         raise DamagedResult(path, "the images of a lens", fault)
-    return images
+    return bands
 
 
 def _posterior_faults(posterior: "xr.DataTree") -> str | None:
@@ -175,26 +186,34 @@ def write_posterior(path: Path, posterior: "xr.DataTree") -> None:
     """Write `posterior.nc` or `population.nc` (compressed, checksummed); ValueError where it is none."""
     if fault := _posterior_faults(posterior):
         raise ValueError(f"not the posterior of a lens: {fault}")
-    encoding = {f"/{name}": _stored(group.to_dataset()) for name, group in posterior.children.items()}
+    _write_tree(path, posterior)
+
+
+def read_posterior(path: Path) -> "xr.DataTree":
+    """Read `posterior.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
+    posterior = _read_tree(path)
+    if fault := _posterior_faults(posterior):
+        raise DamagedResult(path, "the posterior of a lens", fault)
+    return posterior
+
+
+def _write_tree(path: Path, tree: "xr.DataTree", dtype: str | None = None) -> None:
+    encoding = {f"/{name}": _stored(group.to_dataset(), dtype) for name, group in tree.children.items()}
     # in memory first: what HDF5 says of a disk that is full is not to be told from other faults
-    content = posterior.to_netcdf(engine="h5netcdf", encoding=encoding)
+    content = tree.to_netcdf(engine="h5netcdf", encoding=encoding)
     with atomic_path(path) as whole:
         whole.write_bytes(content)
         seal(whole)
 
 
-def read_posterior(path: Path) -> "xr.DataTree":
-    """Read `posterior.nc` into memory; `DamagedResult` names the file and what is wrong with it."""
+def _read_tree(path: Path) -> "xr.DataTree":
     import xarray as xr
 
     _check_seal(path, "netCDF file")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
-            posterior = opened.load()
+            return opened.load()
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DamagedResult(path, "a complete netCDF file", str(error)) from error
-    if fault := _posterior_faults(posterior):
-        raise DamagedResult(path, "the posterior of a lens", fault)
-    return posterior

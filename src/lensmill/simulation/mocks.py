@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
 from lensmill.conventions.shapes import moffat
-from lensmill.model.parameters import FLOAT, Beliefs, Family, believe, build_family, constrain
+from lensmill.model.parameters import FLOAT, Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
 from lensmill.physics.grid import bin_pixels, centred_grid
 from lensmill.physics.imaging import (
@@ -40,7 +40,7 @@ from lensmill.survey.truth import mock_cutouts
 
 SAMPLING = Sampling(8, 20)  # everywhere what a fit by default has where light is steepest, or more
 MULTIPLY_IMAGED = 3.0
-ROOM = 0.7  # of the cutout's half width: a larger Einstein radius would leave the arcs no room
+MAX_EINSTEIN_RADIUS = 0.7  # of the cutout's half width, so that the arcs are inside
 LIGHT_RATIO = 4.0
 MOFFAT_BETA = 3.0
 TRIES = 1000
@@ -127,7 +127,7 @@ def lens_rng(seed: int, lens_id: str) -> np.random.Generator:
 def mock_family(config: Config, kind: str, priors: Mapping, network: Network | None = None) -> Family:
     """The family that the truths are drawn from: the config's mass and lens light, and the kind of source asked for.
 
-    Lens light that resembles a real galaxy's is not of the config's profiles, and not of the family.
+    Lens light that resembles a real galaxy's is of other profiles than the config's, and is not part of the family.
     """
     source = "neural" if kind == "neural" else "sersic"
     latents = network.config.latents if network is not None else 0
@@ -151,7 +151,7 @@ def simulate_lens(
     """One mock: a lens from the prior whose source is multiply imaged, at a signal-to-noise ratio from the config's range.
 
     `galaxies` draws the source of a seed where the config asks for galaxies.
-    Drawn again are lenses that the survey would not hold: sources magnified less than threefold, which are not strongly
+    A lens that a survey would not contain is drawn again: sources magnified less than threefold, which are not strongly
     lensed, and Einstein radii beyond 0.7 of the cutout's half width.
     """
     recipe = config.simulate
@@ -159,12 +159,12 @@ def simulate_lens(
         raise ValueError("simulate: expected a section `simulate` in the config, got none")
     rng = lens_rng(config.seed, lens_id)
     family = mock_family(config, recipe.source, priors, network)
-    beliefs = believe(family, priors, 1.0, 1.0)
+    table = tabulate_priors(family, priors, 1.0, 1.0)
     bounds = _ellipticities(config, priors)
     half_width = 0.5 * min(recipe.shape) * recipe.pixel_scale
     for _ in range(TRIES):
-        values = _draw_values(family, beliefs, rng)
-        if values.get("theta_E", 0) > ROOM * half_width:
+        values = _draw_values(family, table, rng)
+        if values.get("theta_E", 0) > MAX_EINSTEIN_RADIUS * half_width:
             continue
         system, values = _system(family, values, recipe.realism, half_width, network, rng)
         arcs, light, source = _images(system, values, recipe, galaxies, bounds, rng)
@@ -226,7 +226,7 @@ def _ellipticities(config: Config, priors: Mapping) -> dict[str, tuple[float, fl
 def _within(
     galaxies: Callable[[int], Galaxy], bounds: Mapping[str, tuple[float, float]], rng: np.random.Generator
 ) -> Galaxy:
-    """A galaxy that the priors allow: no fit could find another one. ValueError where none is drawn."""
+    """A galaxy whose parameters the priors allow, so that a fit can find them. ValueError where none is drawn."""
     for _ in range(TRIES):
         galaxy = galaxies(int(rng.integers(2**31)))
         if all(low < getattr(galaxy, name) < high for name, (low, high) in bounds.items()):
@@ -241,8 +241,8 @@ def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Gene
     return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if system.lens_light.profiles else 0.0
 
 
-def _draw_values(family: Family, beliefs: Beliefs, rng: np.random.Generator) -> dict[str, Array]:
-    values: dict[str, Array] = constrain(family, beliefs, jnp.asarray(rng.normal(size=family.size)))
+def _draw_values(family: Family, table: PriorTable, rng: np.random.Generator) -> dict[str, Array]:
+    values: dict[str, Array] = constrain(family, table, jnp.asarray(rng.normal(size=family.size)))
     return values
 
 
@@ -277,7 +277,7 @@ def _images(
 
 @functools.partial(jax.jit, static_argnums=3)
 def _shoot(system: Any, x: Array, y: Array, rays: int) -> tuple[Array, Array, Array]:
-    """Positions in the source plane, and the area there that each ray speaks for."""
+    """Positions of the rays in the source plane, and the area of each ray's cell there."""
     beta = ray_shoot(system.mass, x, y)
     ny, nx = (side // rays for side in x.shape)
     pixels = (b.reshape(ny, rays, nx, rays).transpose(1, 3, 0, 2) for b in beta)

@@ -1,4 +1,4 @@
-"""What real images have and plain mocks lack: twisted ellipticals, neighbours, cosmic rays, shared noise, a PSF known roughly."""
+"""Effects of real images that plain mocks lack: twisted isophotes, neighbours, cosmic rays, correlated noise, an inexact PSF."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""The parts that a generated galaxy is made of, as analytic surface brightnesses, in units of the galaxy's own scale.
+"""Analytic components of generated galaxies, in units of the galaxy's own scale.
 
 Parameters are Python floats, so that the arithmetic stays in the precision of the positions.
 """

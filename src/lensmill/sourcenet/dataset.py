@@ -83,7 +83,7 @@ def _statistics(shapes: list[Shape], stamps: NDArray[np.float32]) -> dict[str, l
 
 
 def asked_for(galaxies: "Galaxies", seed: int) -> dict[str, Any]:
-    """What a config asks for, as the card of its galaxies holds it: another answer, other galaxies."""
+    """The settings of a config that determine its galaxies, as their card holds them."""
     if galaxies.catalogue is None:
         return {"kind": "generated", "generator": VERSION, "seed": seed, "asked": galaxies.number}
     content = file_sha256(galaxies.catalogue)

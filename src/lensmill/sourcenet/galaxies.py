@@ -1,4 +1,4 @@
-"""Our own generator of galaxies: bulges, discs with spiral arms, bars, star-forming knots, asymmetry, companions.
+"""A generator of galaxies: bulges, discs with spiral arms, bars, star-forming knots, asymmetry, companions.
 
 Sizes, Sersic indices and axis ratios follow published COSMOS I < 23.5 percentiles. Every galaxy is analytic, so that a
 simulator can trace rays through it at any resolution.

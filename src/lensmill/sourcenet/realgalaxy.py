@@ -143,7 +143,7 @@ def _radius(image: NDArray[np.float64], pixel_scale: float) -> float:
 
 
 def standardise(galaxy: RealGalaxy) -> tuple[NDArray[np.float32], Shape, float]:
-    """Stamp, shape (arcsec) and sky noise of one galaxy; UnusableError says why it is no good."""
+    """Stamp, shape (arcsec) and sky noise of one galaxy; UnusableError says why it cannot be used."""
     finite = np.all(np.isfinite(galaxy.image)) and np.all(np.isfinite(galaxy.psf))
     if not finite or galaxy.noise_variance <= 0 or galaxy.image.sum() <= 0:
         raise UnusableError("its image, PSF or noise is not finite and positive")

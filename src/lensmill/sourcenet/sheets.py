@@ -92,7 +92,7 @@ def write_galaxies(path: Path, stamps: np.ndarray) -> None:
 
 
 def write_reconstructions(path: Path, params: Params, config: DecoderConfig, stamps: np.ndarray) -> None:
-    """Held-out galaxies as the network saw them, as it gives them back, and the difference, on the stretched disc."""
+    """Held-out galaxies, their reconstructions by the network, and the differences, on the stretched disc."""
     shown = jnp.asarray(stamps[:SHOWN])
     mean, _ = vae.encode(params, shown, config)
     models = np.stack([np.asarray(vae.decode(params["decoder"], z, config)) for z in mean])

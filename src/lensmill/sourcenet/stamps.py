@@ -1,6 +1,6 @@
 """Galaxies in the standard frame: measuring position, size and ellipticity, and the stamp that the network sees.
 
-A stamp is sampled on the stretched disc (`source.frame`), which holds the whole plane: fine at the centre, coarse far
+A stamp is sampled on the stretched disc (`source.standard_frame`), which holds the whole plane: fine at the centre, coarse far
 out, without an edge that would cut light off.
 """
 

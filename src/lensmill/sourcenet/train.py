@@ -1,4 +1,4 @@
-"""Training of the source network: from galaxies to weights, with checkpoints that resume to the very same weights."""
+"""Training of the source network, with checkpoints; a resumed training ends with the same weights, bit for bit."""
 
 import dataclasses
 import functools
@@ -204,7 +204,7 @@ def _resume(checkpoint: Path, made_of: str, fresh: Learner) -> tuple[Learner, li
 
 
 def write_network(galaxies: Path, weights: Path, recipe: Recipe, log: str | None = None) -> None:
-    """Train on a dataset and write weights with their card, losses.json, and the sheets that people look at, beside."""
+    """Train on a dataset; write weights with their card, losses.json, and sheets of galaxies."""
     data, config = read(galaxies), recipe.decoder
     digest = file_sha256(galaxies)
     made_of = provenance.key(

@@ -1,1 +1,1 @@
-"""The input door: catalogue, cutouts, PSF and noise are read and checked here, and nowhere else. No JAX here."""
+"""Input: catalogue, cutouts, PSF and noise are read and checked here, and nowhere else. No JAX here."""

@@ -1,4 +1,4 @@
-"""One lens, checked once at the door: a FITS cutout and its catalogue row made a `Cutout`, or every reason why not."""
+"""The checks of one lens: its FITS cutout and catalogue row become a `Cutout`, or raise InvalidInput with every problem."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ from lensmill.survey.sky import SkyFrame, compare_place, sky_frame
 from lensmill.survey.used import check_pixels, empty_pixels, used_by_mask
 
 BRIGHT, CORE = 0.25, 4  # of the peak, and pixels around what is brighter: the half maximum lies within
-UNLIKE = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
+MAX_WIDTH_RATIO = 1.8  # times wider or narrower than the instrument's, drizzling and dithers allowed for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ def psf_fwhm(psf: np.ndarray, supersampling: int, pixel_scale: float) -> float:
 
 def _compare_width(fwhm: float, stated: bool, expected: tuple[float, str], findings: Findings) -> None:
     """Hold a PSF's width (arcsec) against its instrument's: a problem where it is far off and nothing states the sampling."""
-    if 1 / UNLIKE < fwhm / expected[0] < UNLIKE:
+    if 1 / MAX_WIDTH_RATIO < fwhm / expected[0] < MAX_WIDTH_RATIO:
         return
     if stated:
         findings.note(f"the PSF is {fwhm:.2g} arcsec wide (FWHM), that of {expected[1]} about {expected[0]:.2g}")

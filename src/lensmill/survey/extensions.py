@@ -135,7 +135,7 @@ def _complete(header: fits.Header, first: fits.Header) -> None:
 
 
 def _dispensable(name: str, sci: Extension | None, names: list[str], row: CatalogueRow) -> bool:
-    """Whether a lens can do without an extension. What may be it by another name must be named rightly."""
+    """Whether an extension may be missing. It may not where the file has one that could be it under another name."""
     if name == "SCI":
         return False
     there = bool(set(ALIASES[name]) & set(names))
@@ -166,7 +166,7 @@ def _image(name: str, unit: fits.hdu.base.ExtensionHDU, findings: Findings) -> E
 
 
 def _fault(name: str, unit: fits.hdu.base.ExtensionHDU) -> tuple[str, str, str] | None:
-    """What keeps an extension from being an image of ours, by its header, before a pixel is read: expected, got, hint."""
+    """Why an extension cannot be read as an image, from its header alone: expected, got, hint."""
     if not getattr(unit, "is_image", False):
         return "an image", f"a {type(unit).__name__}", ""
     if got := layout_fault(unit):

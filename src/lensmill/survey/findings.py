@@ -1,4 +1,4 @@
-"""What is found while one cutout is read: problems that make it unusable, and notes of what was mended."""
+"""Findings about one cutout while it is read: problems that make it unusable, and notes of what was corrected."""
 
 import dataclasses
 from typing import NoReturn

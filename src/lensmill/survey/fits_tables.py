@@ -1,4 +1,4 @@
-"""A FITS table as text: its size held against the file's before anything is read, so that a header cannot ask for more."""
+"""A FITS table as text. The size that its header states is compared with the file's before anything is read."""
 
 import io
 import re
@@ -46,9 +46,9 @@ def read_fits_table(path: Path, content: bytes) -> tuple[list[str], list[list[st
 
 
 def misshapen(header: fits.Header, size: int) -> str:
-    """What makes the layout of a binary table, as its header states it, no layout; empty where nothing does.
+    """What is wrong with the layout that a binary table's header states; empty where nothing is.
 
-    A row or a cell of no bytes ends the whole process in NumPy, by a division, and not in an error.
+    NumPy divides by the size of a row or a cell: one of no bytes ends the process instead of raising an error.
     """
     width, rows, columns = (header.get(name) for name in ("NAXIS1", "NAXIS2", "TFIELDS"))
     if not all(isinstance(n, int) and n >= 0 for n in (width, rows, columns)):

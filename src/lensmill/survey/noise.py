@@ -10,7 +10,7 @@ from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
 from lensmill.survey.units import difference, is_rate
 
-UNLIKE = 1e3  # rms: what scatters more has another unit, or another noise
+MAX_SCATTER = 1e3  # largest scatter of blank sky in units of RMS; above it RMS has another unit
 LOW_SCATTER, HIGH_SCATTER = 0.1, 10.0  # rms: noise correlated by resampling lowers it, a bright galaxy raises it
 MESHES = 6  # along a side, in each of which the background is measured
 SMALLEST_MESH = 8  # pixels
@@ -101,7 +101,7 @@ def _positive(column: str, keyword: str, value: float | None, header: fits.Heade
 
 
 def compare_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings: Findings) -> None:
-    """Hold RMS against the scatter between neighbouring pixels: a variance or a weight map passes every other check.
+    """Compare RMS with the scatter between neighbouring pixels. No other check finds a variance or a weight map in its place.
 
     Noted where they are unlike, and a problem where no noise can be as small as RMS says.
     """
@@ -111,7 +111,7 @@ def compare_scatter(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findin
     with np.errstate(over="ignore", invalid="ignore"):
         steps = (image[:, 1:] - image[:, :-1])[pairs] / np.hypot(rms[:, 1:], rms[:, :-1])[pairs]
     ratio = mad_sigma(steps, about=0.0)
-    if not ratio < UNLIKE:
+    if not ratio < MAX_SCATTER:
         got = f"neighbouring pixels that scatter by {ratio:.3g} rms"
         findings.problem("RMS", "the standard deviation of the noise, in the unit of SCI", got)
         return

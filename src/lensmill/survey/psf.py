@@ -1,4 +1,4 @@
-"""The PSF stamp as the program needs it: sum one, odd sides, light centred on the middle pixel."""
+"""The PSF stamp in the form of the model: sum one, odd sides, light centred on the middle pixel."""
 
 import numpy as np
 from astropy.io import fits
@@ -8,10 +8,10 @@ from lensmill.config.models import FINEST_PSF
 from lensmill.survey.findings import Findings
 from lensmill.survey.psf_scale import stated_samplings
 
-SUM = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
+MAX_SUM_DIFFERENCE = 0.01  # a sum this close to one is rounding, or light lost outside the stamp: normalised
 NEGATIVE = 0.01  # of the peak: deeper negative pixels are no noise
 OFF_CENTRE, NOTED = 0.75, 0.1  # pixels of the stamp: a centroid so far off is refused, noted
-AGREE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
+MAX_RATIO_DIFFERENCE = 0.01  # largest relative difference of the image's pixels from a whole number of the stamp's
 
 
 def psf_sampling(
@@ -39,7 +39,7 @@ def psf_sampling(
 
 def _whole(name: str, finer: float, value: object, pixel_scale: float, findings: Findings) -> int | None:
     number = round(finer) if 0.5 < finer < FINEST_PSF + 1 else 0
-    if 1 <= number <= FINEST_PSF and abs(finer / number - 1) <= AGREE:
+    if 1 <= number <= FINEST_PSF and abs(finer / number - 1) <= MAX_RATIO_DIFFERENCE:
         return number
     expected = f"the image's {pixel_scale:.5g} arcsec or a whole fraction, down to a {FINEST_PSF}th"
     findings.problem(f"PSF {name}", expected, value, "resample the stamp to such pixels, or correct the keyword")
@@ -62,8 +62,10 @@ def checked_psf(psf: np.ndarray, image_shape: tuple[int, int], findings: Finding
     if psf.min() < -NEGATIVE * peak or peak <= 0:
         got = f"{psf.min():.3g} with a peak of {peak:.3g}"
         findings.problem("PSF", f"no pixel below -{NEGATIVE:g} of the peak", got, "is a background left in the stamp?")
-    if abs(total - 1) > SUM:
-        findings.problem("PSF", f"a sum of 1 within {SUM:g}", f"{total:.6g}", "divide the stamp by its sum")
+    if abs(total - 1) > MAX_SUM_DIFFERENCE:
+        findings.problem(
+            "PSF", f"a sum of 1 within {MAX_SUM_DIFFERENCE:g}", f"{total:.6g}", "divide the stamp by its sum"
+        )
     if len(findings.problems) > before:
         return None
     if abs(total - 1) > 1e-6:
@@ -72,7 +74,7 @@ def checked_psf(psf: np.ndarray, image_shape: tuple[int, int], findings: Finding
 
 
 def light_centre(psf: np.ndarray) -> tuple[float, float]:
-    """Row and column of the centroid of the squared stamp: the core's place, deaf to faint wings."""
+    """Row and column of the centroid of the squared stamp: squaring gives the core the weight, and faint wings little."""
     weight = psf**2 / np.sum(psf**2)
     rows, columns = np.indices(psf.shape)
     return float(np.sum(rows * weight)), float(np.sum(columns * weight))

@@ -50,7 +50,7 @@ DETECTORS = {"ACS": "WFC", "WFC3": "UVIS"}  # where the keyword is missing
 
 
 def instrument_fwhm(header: fits.Header, band: str = "") -> tuple[float, str] | None:
-    """Full width at half maximum (arcsec) of the instrument's PSF and its name; None where the header names none we know."""
+    """Full width at half maximum (arcsec) of the instrument's PSF and its name; None where the header names no known one."""
     words = {name: str(header.get(name, "")).strip().upper() for name in KEYWORDS}
     name = words["INSTRUME"]
     detector = words["DETECTOR"] or DETECTORS.get(name, "")

@@ -8,7 +8,7 @@ from astropy.io import fits
 from lensmill.survey.sky import stated_scale
 
 SIDES = ("PIXELSCL", "PIXSCALE", "PSCALE", "PIXSCAL1", "SECPIX")  # side of the stamp's pixels, arcsec
-TINIEST = 1e-6  # arcsec or pixels: what is smaller is no pixel
+LEAST_SIDE = 1e-6  # arcsec or pixels of a stamp's pixel
 
 
 def _by_side(value: float, scale: float) -> float:
@@ -32,7 +32,7 @@ def stated_samplings(header: fits.Header, pixel_scale: float) -> dict[str, tuple
     for name, fineness in FINENESS.items():
         if name in header:
             value = _number(header[name])
-            found[name] = (fineness(value, pixel_scale) if TINIEST < value < math.inf else math.nan, header[name])
+            found[name] = (fineness(value, pixel_scale) if LEAST_SIDE < value < math.inf else math.nan, header[name])
     side = stated_scale(header) or _unprojected(header)
     return found if side is None else found | {"its WCS": (pixel_scale / side, f"{side:.5g} arcsec")}
 
@@ -49,4 +49,4 @@ def _unprojected(header: fits.Header) -> float | None:
         return None
     own = header.get("CD2_2", header.get("CDELT2"))
     side = ANGLES[unit] * math.hypot(_number(own), _number(header.get("CD1_2", 0.0)) if "CD2_2" in header else 0.0)
-    return side if TINIEST < side < math.inf else None
+    return side if LEAST_SIDE < side < math.inf else None

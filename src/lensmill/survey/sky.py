@@ -13,12 +13,12 @@ from astropy.wcs import WCS
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.findings import Findings
 
-SMALLEST, LARGEST = 0.001, 2.0  # arcsec: finer and coarser images of lenses do not exist, wrong units do
-SQUARE = 0.005  # largest relative difference of the two pixel sides
-RIGHT = 0.3  # degrees: largest departure of the axes from a right angle
-STEP = 4.0  # pixels: near enough to be local, far enough for the differences' rounding
+SMALLEST, LARGEST = 0.001, 2.0  # arcsec: a side of a pixel outside this range is taken for a wrong unit
+MAX_SIDE_DIFFERENCE = 0.005  # largest relative difference of the two pixel sides
+MAX_ANGLE_DEPARTURE = 0.3  # degrees: largest departure of the axes from a right angle
+STEP = 4.0  # pixels: small enough for a local derivative, large enough that rounding does not matter
 DIGITS = 7  # decimals of arcsec and degrees that those differences have
-BEYOND = 5.0  # arcsec from the image that a catalogue's position may lie: astrometry of old headers
+MAX_OUTSIDE = 5.0  # arcsec from the image that a catalogue's position may lie: astrometry of old headers
 UNSOUND = (
     ValueError,
     TypeError,
@@ -37,7 +37,7 @@ TABLED = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]|D2IMARR[12]?")
 CONCERNED = re.compile("|".join(f"(?:{kind.pattern})" for kind in (NUMERIC, TEXTUAL, ORDER, AXES, TABLED)))
 HIGHEST = 9  # order of SIP polynomials
 MOST_AXES = 9  # of a WCS: the library takes memory for all that are stated
-AGREE = 0.01  # largest relative difference of the catalogue's pixel scale from the image's
+MAX_SCALE_DIFFERENCE = 0.01  # largest relative difference of the catalogue's pixel scale from the image's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ def compare_place(frame: SkyFrame, row: CatalogueRow, shape: tuple[int, ...], fi
     if frame.centre is None or (row.ra is None and row.dec is None):
         return
     there = (frame.centre[0] if row.ra is None else row.ra, frame.centre[1] if row.dec is None else row.dec)
-    reach = 0.5 * math.hypot(*shape) * frame.pixel_scale + BEYOND
+    reach = 0.5 * math.hypot(*shape) * frame.pixel_scale + MAX_OUTSIDE
     away = _separation(frame.centre, there)
     if away <= reach:
         return
@@ -132,7 +132,7 @@ def moved(wcs: str, columns: int, rows: int) -> str:
 
 
 def _card_problems(header: fits.Header, findings: Findings) -> bool:
-    """Whether cards of the WCS cannot be meant as they are; recorded, before a library makes of them what it will."""
+    """Whether cards of the WCS are contradictory or impossible; recorded before a library interprets them."""
     before = len(findings.problems)
     for keyword in header:
         if not CONCERNED.fullmatch(keyword):
@@ -217,13 +217,13 @@ def _frame(jacobian: np.ndarray, catalogue_scale: float | None, findings: Findin
         got = f"{sides[0]:.4g} x {sides[1]:.4g} arcsec"
         findings.problem("SCI", f"pixels of {SMALLEST} to {LARGEST} arcsec", got, "CD and CDELT are in degrees a pixel")
         return None
-    if abs(sides[0] / sides[1] - 1) > SQUARE:
+    if abs(sides[0] / sides[1] - 1) > MAX_SIDE_DIFFERENCE:
         got = f"{sides[0]:.5g} x {sides[1]:.5g} arcsec"
         findings.problem("SCI", "square pixels", got, "resample the image to square pixels (drizzle, reproject)")
     angle = math.degrees(math.acos(np.clip(jacobian[:, 0] @ jacobian[:, 1] / (sides[0] * sides[1]), -1, 1)))
-    if abs(angle - 90) > RIGHT:
+    if abs(angle - 90) > MAX_ANGLE_DEPARTURE:
         findings.problem("SCI", "pixel axes at right angles", f"{angle:.2f} degrees", "resample to an undistorted grid")
-    if catalogue_scale is not None and abs(catalogue_scale / scale - 1) > AGREE:
+    if catalogue_scale is not None and abs(catalogue_scale / scale - 1) > MAX_SCALE_DIFFERENCE:
         got = f"{catalogue_scale:g} arcsec in the catalogue, {scale:.5g} in the WCS"
         findings.problem("SCI", "one pixel scale", got, "correct one of them, or leave the cell empty")
     orientation = math.degrees(math.atan2(jacobian[0, 1], jacobian[1, 1]))

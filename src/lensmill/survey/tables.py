@@ -1,7 +1,7 @@
-"""Tables as text: ECSV, CSV and FITS read to strings, so that one bad cell spoils no other, and no row is lost.
+"""ECSV, CSV and FITS tables read as strings, so that a bad cell is reported by itself and no row is lost.
 
-In a text file a row is a line: lines are counted before any is parsed, and each is parsed on its own, so that a quote that
-is never closed spoils its own row and no other.
+In a text file a row is a line: lines are counted before any is parsed, and each is parsed on its own, so that an unclosed
+quote concerns its own row only.
 """
 
 import csv

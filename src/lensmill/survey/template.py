@@ -1,4 +1,4 @@
-"""A catalogue for a folder of FITS files: what they tell of themselves is filled in, the rest is left open."""
+"""A catalogue for a folder of FITS files: filled from their headers where they tell a value, else empty."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -38,7 +38,7 @@ def parsed(text: str) -> units.UnitBase | None:
 
 
 def difference(stated: str, other: str) -> str | None:
-    """What keeps two spellings from meaning one unit, in words; None where nothing does.
+    """Why two spellings are not one unit, in words; None where they are.
 
     Where one of the two is not understood, they are one unit if they are spelt alike but for case and blanks.
     """

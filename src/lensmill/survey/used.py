@@ -1,6 +1,6 @@
-"""Which pixels of a cutout are used: what MASK means by 1, what an exact 0 is, what holds nothing.
+"""The used pixels of a cutout: the meaning of 1 in MASK, of exact zeros, and of pixels without a value.
 
-None of it is guessed: where the file could be meant in two ways, it or the catalogue has to say which.
+Nothing is guessed: where a file has two possible meanings, a keyword or the catalogue has to choose one.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from lensmill.survey.findings import Findings
 LEAST_USED = 50  # pixels: fewer cannot hold a ring and its surroundings
 MIDDLE = 0.25  # of the shorter side: radius of the disk around the image's centre that the lens lies in
 MOST_EMPTY = 0.2  # of that disk, or of the used pixels: with more of them empty, the file does not show a lens
-TINY = 1e-6  # of the median: an rms so small is none
+LEAST_RMS = 1e-6  # of the median rms: a pixel with less has no valid error
 
 
 def middle(shape: tuple[int, ...]) -> np.ndarray:
@@ -129,7 +129,7 @@ def check_pixels(image: np.ndarray, rms: np.ndarray, mask: np.ndarray, findings:
     if not unsound.any():
         median = float(np.median(rms[mask]))
         expected = f"values that are no millionth of their median, {median:.3g}, in used pixels"
-        _check_values("RMS", expected, rms, mask & (rms < TINY * median), findings)
+        _check_values("RMS", expected, rms, mask & (rms < LEAST_RMS * median), findings)
     values = image[mask]
     if np.all(values == values[0]):
         findings.problem("SCI", "an image", f"{values[0]:g} in every used pixel", "was the cutout made off the frame?")

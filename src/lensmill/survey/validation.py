@@ -21,7 +21,7 @@ OK, INVALID = "ok", "invalid"
 
 
 class LensCheck(BaseModel):
-    """What the door found about one lens; the facts about its cutout are None where it is invalid."""
+    """What the checks found about one lens; the facts about its cutout are None where it is invalid."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -173,7 +173,7 @@ def _check_lenses(rows: list[CatalogueRow], masking: str, jobs: int) -> Iterator
 
 
 def check_lens(row: CatalogueRow, masking: str) -> LensCheck:
-    """What the door finds about one lens; `masking` is the config's, for rows that have none of their own."""
+    """What the checks find about one lens; `masking` is the config's, for rows that have none of their own."""
     try:
         return _facts(row, read_cutout(row, masking))
     except InvalidInput as error:

@@ -9,7 +9,7 @@ import pytest
 
 from lensmill.physics.grid import PixelGrid, centred_grid
 from lensmill.physics.imaging import PSF, LensSystem, Sampling, kernel_transform, render_source, transform_shape
-from lensmill.physics.imaging.render import STEEP, _steepest
+from lensmill.physics.imaging.render import STEEP_SHARE, _steepest
 from lensmill.physics.lensing import ray_shoot
 from lensmill.physics.light import LightModel, Sersic
 from lensmill.physics.mass import EPL, MassModel
@@ -56,7 +56,7 @@ def test_a_few_pixels_with_many_rays_err_less_than_many_with_a_few(supersampling
 def test_only_the_steepest_pixels_are_integrated_anew_and_fully_but_for_the_last() -> None:
     plain, finer, all_finer = (image(system(n=1.5), POINT, s) for s in (Sampling(2), FINE, Sampling(8)))
     changed = np.abs(finer - plain) > 1e-13 * plain.max()
-    assert 0.5 * STEEP * plain.size < changed.sum() <= np.ceil(STEEP * plain.size)
+    assert 0.5 * STEEP_SHARE * plain.size < changed.sum() <= np.ceil(STEEP_SHARE * plain.size)
     brightest = np.argsort(plain.reshape(-1))[-4:]
     np.testing.assert_allclose(finer.reshape(-1)[brightest], all_finer.reshape(-1)[brightest], rtol=2e-3)
 

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.fit.problem import ImageData, crop
 from lensmill.model.likelihood import observe
 from lensmill.physics.grid import PixelGrid, centred_grid
 from lensmill.physics.imaging import (
@@ -78,17 +77,6 @@ def test_the_gradient_knows_of_the_light_beyond() -> None:
     assert float(slope) == pytest.approx(float(value), rel=1e-9)
 
 
-def cutout(side: int, psf: np.ndarray) -> ImageData:
-    flat = np.ones((side, side))
-    return ImageData(flat, flat, flat > 0, psf, SCALE)
-
-
-def test_a_disc_keeps_all_its_pixels_and_no_others() -> None:
-    cut = crop(cutout(80, kernel()), 1.5)
-    assert cut.mask.sum() == pytest.approx(np.pi * (1.5 / SCALE) ** 2, rel=0.02)
-    assert cut.image.shape == (38, 38)
-
-
 @pytest.mark.parametrize("masked", [0, REACH - 1, REACH])
 def test_light_beyond_the_frame_counts_where_the_psf_brings_it_to_a_used_pixel(masked: int) -> None:
     use = np.ones((48, 48), bool)
@@ -96,11 +84,3 @@ def test_light_beyond_the_frame_counts_where_the_psf_brings_it_to_a_used_pixel(m
     use[:, :masked] = use[:, 48 - masked :] = False
     seen = observe(np.ones((48, 48)), np.ones((48, 48)), use, kernel(), SCALE, "float64")
     assert seen.psf.rim == (12 if masked < REACH else 0)
-
-
-def test_a_cutout_without_a_pixel_to_fit_is_refused_with_what_was_expected() -> None:
-    pixels = cutout(12, kernel())
-    with pytest.raises(ValueError, match=r"12 rows of 12 pixels are all masked, expected some that are not$"):
-        crop(pixels._replace(mask=pixels.mask & False), None)
-    with pytest.raises(ValueError, match=r"expected some that are not within 0.3 arcsec of the centre"):
-        crop(pixels._replace(mask=np.hypot(*np.meshgrid(*2 * [np.arange(12) - 5.5])) > 5), 0.3)

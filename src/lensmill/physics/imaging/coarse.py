@@ -1,4 +1,4 @@
-"""A coarser view of a cutout, for the parts of the fit that look for the right basin."""
+"""Cutouts on larger pixels, on which the search for the right basin works."""
 
 import numpy as np
 
@@ -12,8 +12,12 @@ def coarsen_kernel(kernel: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _sum_blocks(values: np.ndarray, factor: int) -> np.ndarray:
-    ny, nx = values.shape
-    return values.reshape(ny // factor, factor, nx // factor, factor).sum((1, 3))
+    """Sums over blocks of the last two axes, padded with zeros evenly (to half a pixel the centre stays)."""
+    *more, ny, nx = values.shape
+    margin = [(0, 0)] * len(more) + [((-n % factor) // 2, (-n % factor + 1) // 2) for n in (ny, nx)]
+    padded = np.pad(values, margin)
+    *_, ny, nx = padded.shape
+    return padded.reshape(*more, ny // factor, factor, nx // factor, factor).sum((-3, -1))
 
 
 def coarsen(
@@ -26,11 +30,20 @@ def coarsen(
     """
     if factor == 1:
         return image, rms, mask
-    margin = [((-n % factor) // 2, (-n % factor + 1) // 2) for n in image.shape]
-    image, rms, mask = (np.pad(a, margin) for a in (image, rms, mask))
-    used = _sum_blocks(mask.astype(float), factor)
-    share = np.where(used > 0, factor**2 / np.maximum(used, 1), 0)
-    total = share * _sum_blocks(np.where(mask, image, 0), factor)
+    used, share = _used(mask, factor)
     noise = share * np.sqrt(_sum_blocks(np.where(mask, rms, 0) ** 2, factor))
     use = used >= factor**2 / 2
-    return total, np.where(use, noise, 1), use
+    return coarsen_flux(image, mask, factor), np.where(use, noise, 1), use
+
+
+def coarsen_flux(flux: np.ndarray, mask: np.ndarray, factor: int) -> np.ndarray:
+    """The sums of an image, or of several (..., ny, nx), in pixels `factor` times as large, as `coarsen` makes them."""
+    if factor == 1:
+        return flux
+    return _used(mask, factor)[1] * _sum_blocks(np.where(mask, flux, 0), factor)
+
+
+def _used(mask: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many pixels of a block are used, and what a sum over them is multiplied by."""
+    used = _sum_blocks(mask.astype(float), factor)
+    return used, np.where(used > 0, factor**2 / np.maximum(used, 1), 0)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Complex, Float
 
 
 def kernel_reach(side: int, supersampling: int = 1) -> int:
-    """How many of the image's pixels light is carried by a kernel of `side` fine pixels, odd."""
+    """Reach of a kernel of `side` (odd) fine pixels, in the image's pixels."""
     return (side // 2 + supersampling - 1) // supersampling
 
 
@@ -38,7 +38,7 @@ def transform_shape(
 ) -> tuple[int, int]:
     """The smallest good FFT size at which the circular wrap of half a kernel does not reach the image of `shape` pixels.
 
-    With a `rim` there is light so many pixels beyond the image, too; it reaches into the image, not around it.
+    With a `rim`, light of so many pixels beyond the image is included; it reaches into the image and does not wrap around.
     """
     far = (kernel_reach(side, supersampling) for side in kernel_shape)
     sizes = [scipy.fft.next_fast_len(n + rim + max(rim, k), real=True) for n, k in zip(shape, far, strict=True)]

@@ -1,4 +1,4 @@
-"""From the physical state of a lens to the image that a telescope would take of it, without noise."""
+"""The noise-free image of a lens system as a telescope records it."""
 
 import functools
 import math
@@ -20,7 +20,7 @@ from lensmill.physics.mass import MassModel
 
 CORE = 8  # pixels along the side of the square around the lens light's centre that is integrated more finely,
 CUSP, CUSP_RAYS = 2, 4  # and of the one at its very centre, and how many times more finely that is integrated again
-STEEP = 0.05  # of the pixels: those where the lensed source is steepest, which are integrated more finely
+STEEP_SHARE = 0.05  # of the pixels: those where the lensed source is steepest, which are integrated more finely
 
 Brightness = Callable[[Float[Array, "*grid"], Float[Array, "*grid"]], Float[Array, "*grid"]]
 
@@ -122,7 +122,7 @@ def _steepest(light: Float[Array, "my mx"], grid: PixelGrid) -> tuple[Int[Array,
     split = _split(jax.lax.stop_gradient(light), grid)
     spread = jnp.mean(jnp.abs(split - split.mean((0, 1))), (0, 1)).astype(jnp.float32)
     # in float32 and without what follows XLA:CPU finds the largest without sorting all
-    chosen, pixel = jax.lax.optimization_barrier(jax.lax.top_k(spread, math.ceil(STEEP * spread.size)))
+    chosen, pixel = jax.lax.optimization_barrier(jax.lax.top_k(spread, math.ceil(STEEP_SHARE * spread.size)))
     share = 1 - (chosen[-1] / jnp.maximum(chosen, jnp.finfo(chosen.dtype).tiny)) ** 4
     return pixel, share.astype(light.dtype)
 
@@ -145,7 +145,7 @@ def _finer_arcs(
 
 
 def cell_area(x: Float[Array, "m m *pixel"], y: Float[Array, "m m *pixel"]) -> Float[Array, "*pixel"]:
-    """The area of the source plane that a ray speaks for, from the quadrangle of a pixel's outermost rays."""
+    """The area of the source plane for each ray, from the quadrangle of a pixel's outermost rays."""
     (along_x, across_x), (along_y, across_y) = ((b[-1, -1] - b[0, 0], b[-1, 0] - b[0, -1]) for b in (x, y))
     return 0.5 * jnp.abs(along_x * across_y - along_y * across_x) / (x.shape[0] - 1) ** 2
 

@@ -1,4 +1,4 @@
-"""Light profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
+"""Light profiles; docs/adding.md says what a new one takes."""
 
 from lensmill.physics.light.base import AbstractLightProfile, AbstractSource, LightModel
 from lensmill.physics.light.core_sersic import CoreSersic

@@ -15,10 +15,11 @@ LOG_RADII = np.arange(-10, 9, STEP)
 
 
 class CoreSersic(AbstractLightProfile):
-    """Core-Sersic profile of Graham et al. (2003, AJ 125, 2951): total `flux` (image unit), `size` and `n` as in Sersic.
+    """Sersic profile with a power law within `core_size` (Graham et al. 2003, AJ 125, 2951).
 
-    `size` (arcsec, intermediate axis) is the half-light radius that the outer profile would have without its core. Within
-    `core_size` (arcsec) the brightness goes as r^-core_slope, 0 <= core_slope < 2; `sharpness` is that of the turn.
+    `flux` (image unit) is the total. `size` (arcsec, intermediate axis) is the half-light radius that the outer profile
+    would have without its core. Within `core_size` (arcsec) the brightness goes as r^-core_slope, 0 <= core_slope < 2;
+    `sharpness` is that of the turn.
     """
 
     flux: Float[Array, ""]

@@ -11,7 +11,7 @@ from lensmill.physics.light.base import AbstractLightProfile
 
 
 class Gaussian(AbstractLightProfile):
-    """Gaussian: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), 1.177 sigma."""
+    """Elliptical Gaussian of total `flux` (image unit), whose `size` (arcsec) is the half-light radius, 1.177 sigma."""
 
     flux: Float[Array, ""]
     size: Float[Array, ""]

@@ -11,10 +11,10 @@ from lensmill.physics.light.gaussian import size_series
 
 
 class MGE(AbstractLightProfile):
-    """Gaussians of one shape and centre (Cappellari 2002, MNRAS 333, 400): `fluxes` (image unit), the narrowest first.
+    """Gaussians of one shape and centre, whose sizes are a geometric series (Cappellari 2002, MNRAS 333, 400).
 
-    Their half-light radii are a geometric series from `size_min` to `size_max` (arcsec, intermediate axis). Any number of
-    fluxes; in a config eight.
+    `fluxes` (image unit) has the narrowest first. Half-light radii go from `size_min` to `size_max` (arcsec, intermediate
+    axis). Any number of fluxes; in a config eight.
     """
 
     fluxes: Float[Array, " gaussian"] = eqx.field(metadata={"vector": ("gaussian", 8)})

@@ -8,14 +8,14 @@ from lensmill.conventions.shapes import sersic_b
 from lensmill.physics.ellipse import radius_squared
 from lensmill.physics.light.base import AbstractSource
 
-# A ray that meets a cusp sees many times the mean of its cell. Added to the squared radius there, `BLUR` of the cell's area makes
-# the value the mean; it fades within `REACH` of the area. Least errors of pixels with cusps of n = 1 to 8 in random places.
+# At a cusp the brightness at the ray is many times the mean over its cell. With `BLUR` of the cell's area added to the squared
+# radius it is the mean; the addition fades within `REACH` of the area. Both have the least errors of pixels for n = 1 to 8.
 BLUR, REACH = 0.075, 0.15
 SOFTENING = 1e-10  # of (r / size)^2: keeps gradients finite at the centre, changes nothing that a pixel could show
 
 
 class Sersic(AbstractSource):
-    """Sersic profile: total `flux` (image unit), `size` the intermediate-axis half-light radius (arcsec), index `n`."""
+    """Sersic profile of total `flux` (image unit), half-light radius `size` on the intermediate axis (arcsec) and index `n`."""
 
     flux: Float[Array, ""]
     size: Float[Array, ""]

@@ -10,11 +10,12 @@ from lensmill.physics.light.gaussian import Gaussian, outward, size_series
 
 
 class TwistedMGE(AbstractLightProfile):
-    """Concentric Gaussians (Cappellari 2002, MNRAS 333, 400) of fluxes `coefficients` (image unit), the narrowest first.
+    """As `mge`, of fluxes that may be negative, its ellipticity going evenly from (e1, e2) to (outer_e1, outer_e2).
 
-    Fluxes may be negative. Half-light radii are a geometric series from `size_min` to `size_max` (arcsec, intermediate axis), and
-    ellipticities go evenly from (e1, e2) of the narrowest to (outer_e1, outer_e2) of the widest. The image is linear in the
-    coefficients. Any number of these, two at least; in a config fourteen.
+    `coefficients` (image unit) has the narrowest Gaussian first. Half-light radii are a geometric series from `size_min`
+    to `size_max` (arcsec, intermediate axis), and ellipticities go evenly from (e1, e2) of the narrowest to (outer_e1,
+    outer_e2) of the widest. The image is linear in the coefficients. Any number of these, two at least; in a config
+    fourteen.
     """
 
     coefficients: Float[Array, " gaussian"] = eqx.field(metadata={"vector": ("gaussian", 14)})

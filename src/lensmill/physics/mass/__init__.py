@@ -1,4 +1,4 @@
-"""Mass profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
+"""Mass profiles; docs/adding.md says what a new one takes."""
 
 from lensmill.physics.mass.base import AbstractMassProfile, MassModel
 from lensmill.physics.mass.epl import EPL

@@ -117,9 +117,9 @@ def _along_ellipticity(parts: _Parts, t: Scalar, e: Pair, de: Pair) -> Pair:
 
 
 class EPL(AbstractMassProfile):
-    """Elliptical power law of three-dimensional slope gamma (2 is isothermal), lenstronomy's theta_E.
+    """Elliptical power law (Tessore & Metcalf 2015) of three-dimensional slope gamma, 2 where it is isothermal.
 
-    Valid for 1 < gamma < 3 and |e| < 1; `terms` fixes the length of the series (see `series_terms`).
+    theta_E is lenstronomy's. Valid for 1 < gamma < 3 and |e| < 1; `terms` fixes the length of the series (see `series_terms`).
     """
 
     theta_E: Scalar

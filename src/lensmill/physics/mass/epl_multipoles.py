@@ -134,9 +134,10 @@ def _multipole_jvp(terms: int, primals: tuple, tangents: tuple) -> tuple[Pair, P
 
 
 class EPLMultipoles(AbstractMassProfile):
-    """EPL (see there) plus elliptical multipoles of orders 3 and 4; a_m, b_m are relative amplitudes, dimensionless.
+    """`epl` with elliptical multipoles of orders 3 and 4 (Paugnat & Gilman 2025), whose relative amplitudes are a_m and b_m.
 
-    At gamma = 2 an iso-density contour is displaced by the fraction a_m cos(m phi) + b_m sin(m phi) of its radius. A
+    At gamma = 2 an iso-density contour is displaced by the fraction a_m cos(m phi) + b_m sin(m phi) of its radius, phi the
+    elliptical angle from +x. A
     uniform deflection, which no image shows, is chosen such that ln(|z| / theta_E) has no constant beside it.
     """
 

@@ -58,11 +58,11 @@ def radial(x2: Rays) -> tuple[Rays, Rays]:
 
 
 class NFW(AbstractMassProfile):
-    """NFW halo of scale radius theta_s and deflection alpha_s at theta_s of the round halo (both arcsec).
+    """NFW halo, elliptical in its potential (Golse & Kneib 2002); the round halo has the deflection alpha_s at theta_s.
 
-    The potential is psi(R) with R^2 = |z|^2 - Re(conj(E) z^2), E = 2 e / (1 + |e|^2), as in lenstronomy's
-    NFW_ELLIPSE_POTENTIAL: the potential's axis ratio is q. The mass is twice (well within theta_s) to
-    three times (at 3 theta_s) as elliptical, and its contours turn concave where |e| exceeds 0.25 and 0.1 there.
+    theta_s is the scale radius. The potential is psi(R) with R^2 = |z|^2 - Re(conj(E) z^2), E = 2 e / (1 + |e|^2), as in
+    lenstronomy's NFW_ELLIPSE_POTENTIAL: the potential's axis ratio is q. The mass is twice (well within theta_s) to three
+    times (at 3 theta_s) as elliptical, and its contours turn concave where |e| exceeds 0.25 and 0.1 there.
     """
 
     theta_s: Scalar

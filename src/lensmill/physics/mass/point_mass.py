@@ -1,4 +1,4 @@
-"""A point mass: a star, a black hole, a satellite too small to be resolved."""
+"""A point mass, such as a black hole or a satellite that is not resolved."""
 
 import math
 

@@ -29,7 +29,7 @@ def times(a: Pair, b: Pair) -> Pair:
 def power_sum(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:
     """sum_n coefficients_n w^n with real coefficients; m = |w|^2 is given apart because it is the same for all rays.
 
-    Every third power apart: the recurrence loses digits as the square of its length where w is near the positive axis.
+    Every third power is summed apart: near the positive axis the recurrence's error grows as the square of its length.
     The sum is formed as one complex array, else XLA:CPU runs the whole recurrence once for either part.
     """
     cube = times(w, times(w, w))
@@ -52,8 +52,8 @@ def _clenshaw(coefficients: Float[Array, " term"], w: Pair, m: Array) -> Pair:
 def power_law_coefficients(t: Float[Array, ""], terms: int) -> tuple[Float[Array, " term"], Float[Array, " term"]]:
     """c_n = c_(n-1) (2n - 2 + t)/(2n + 2 - t), c_0 = 1, and dc_n/dt, for n = 1, 2, ...
 
-    As two vectors behind a barrier: the compiler would else write out each anew for every ray. In float64 where there is
-    one: long products would lose float32's last digits.
+    Two vectors behind a barrier, without which the compiler computes each element again for every ray. In float64 where it
+    is enabled, since long products lose float32's last digits.
     """
     n = jnp.arange(1, terms, dtype=float)
     above, below = 2 * n - 2 + t, 2 * n + 2 - t

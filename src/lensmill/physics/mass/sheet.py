@@ -4,7 +4,7 @@ from lensmill.physics.mass.base import AbstractMassProfile, Rays, Scalar
 
 
 class ConvergenceSheet(AbstractMassProfile):
-    """Constant convergence kappa (dimensionless) about the cutout's centre; with priors on kappa, the mass-sheet degeneracy."""
+    """Constant convergence kappa about the cutout's centre; a prior on it is one on the mass-sheet degeneracy."""
 
     kappa: Scalar
 

@@ -14,7 +14,10 @@ from lensmill.physics.mass.epl import power_law_deflection
 
 
 class SIE(AbstractMassProfile):
-    """Singular isothermal ellipsoid with lenstronomy's theta_E (arcsec); |e| < 1, `terms` as in EPL."""
+    """Singular isothermal ellipsoid: `epl` at gamma = 2.
+
+    theta_E in arcsec is lenstronomy's; |e| < 1; `terms` as in EPL.
+    """
 
     theta_E: Scalar
     e1: Scalar

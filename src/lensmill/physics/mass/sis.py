@@ -5,7 +5,7 @@ from lensmill.physics.mass.base import AbstractMassProfile, Rays, Scalar
 
 
 class SIS(AbstractMassProfile):
-    """Singular isothermal sphere: kappa = theta_E / (2 r), theta_E in arcsec."""
+    """Singular isothermal sphere, kappa = theta_E / (2 r) with theta_E in arcsec: `sie` without ellipticity."""
 
     theta_E: Scalar
     center_x: Scalar

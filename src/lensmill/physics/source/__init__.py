@@ -1,4 +1,4 @@
-"""Source profiles; a new one is a file here, a line in `PROFILES` and a row in the contract tests."""
+"""Source profiles; docs/adding.md says what a new one takes."""
 
 from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.light.sersic import Sersic

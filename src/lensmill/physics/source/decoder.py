@@ -106,7 +106,7 @@ def pixel_shuffle(image: Float[Array, "row column channel"]) -> Float[Array, "ro
 
 @functools.cache
 def _abstract(config: DecoderConfig) -> tuple[nnx.GraphDef, Params]:
-    """The network's structure, and its parameters' shapes, without computing any."""
+    """The network, and the shapes of its parameters, without any computation."""
     graph, state = nnx.split(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
     return graph, nnx.to_pure_dict(state)
 

@@ -1,4 +1,4 @@
-"""A source drawn by the trained network: the decoder's galaxy, placed, sized, sheared and lit by explicit parameters."""
+"""A source drawn by the trained network: the decoder's galaxy with explicit position, size, ellipticity and flux."""
 
 import abc
 from os import PathLike
@@ -24,7 +24,7 @@ class AbstractNetwork(eqx.Module):
         """lift(f) / norm at stretched positions."""
 
     def drawn(self, latents: Float[Array, " latent"]) -> "AbstractNetwork":
-        """The network with whatever depends on the latents alone computed: who looks several times decodes once."""
+        """The galaxy of these latents. It is decoded once, however often its brightness is read afterwards."""
         return self
 
 
@@ -56,7 +56,7 @@ class Network(AbstractNetwork):
 
 
 class Drawing(AbstractNetwork):
-    """One galaxy, decoded: other latents change nothing."""
+    """One decoded galaxy; it does not depend on the latents that are given."""
 
     spline: Float[Array, "node node"]
     norm: Float[Array, ""]
@@ -83,10 +83,11 @@ class LinearNetwork(AbstractNetwork):
 
 
 class NeuralSource(AbstractSource):
-    """Galaxy of latents z ~ N(0, I) decoded by a CNN (after Chianese et al. 2020, arXiv:1910.06157), in the source plane.
+    """Galaxy drawn by the source network, a CNN that decodes its latents (after Chianese et al. 2020, arXiv:1910.06157).
 
-    `flux` is the unlensed total (image unit), `size` the circularised half-light radius (arcsec); ellipticity and
-    position act on the decoder's standard frame (see `source.frame`).
+    The latents are z ~ N(0, I) and need no prior. `flux` is the unlensed total (image unit), `size` the circularised
+    half-light radius (arcsec); ellipticity and position act on the decoder's standard frame (see
+    `source.standard_frame`).
     """
 
     flux: Float[Array, ""]

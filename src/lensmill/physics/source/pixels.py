@@ -16,11 +16,11 @@ MARGIN = 3  # empty nodes around the grid, beyond which the spline is zero
 
 
 class Pixels(AbstractSource):
-    """A square of pixels, each a bicubic B-spline: twice differentiable in position, positive where all fluxes are.
+    """Square of bicubic B-splines, one a pixel; `size` is a sixth of its side.
 
-    `fluxes` (image unit) row by row from the lowest y, along x; `size` (arcsec) is a sixth of the side, about the
-    half-light radius of a galaxy that fills it. A pixel's light spreads over its neighbours: the flux is exact, the edge
-    soft.
+    `fluxes` (image unit) row by row from the lowest y, along x; `size` (arcsec) is about the half-light radius of a
+    galaxy that fills the square. The brightness is twice differentiable in position, and positive where all fluxes are. A
+    pixel's light spreads over its neighbours: the flux is exact, the edge soft.
     """
 
     fluxes: Float[Array, " pixel"] = eqx.field(metadata={"vector": ("pixel", SIDE**2)})

@@ -31,7 +31,7 @@ def oscillator(t: Rays, n_max: int) -> list[Rays]:
 
 
 class Shapelets(AbstractSource):
-    """Cartesian shapelets (Refregier 2003, MNRAS 338, 35), elliptical, in the source plane.
+    """Elliptical Cartesian shapelets (Refregier 2003, MNRAS 338, 35); `size` is the half-light radius of order 0.
 
     `coefficients` (image unit) in the order n1 + n2 = 0, 1, ..., n_max, within each from n1 to n2; the first is the flux of
     the Gaussian of order 0, whose circularised half-light radius is `size` (arcsec).

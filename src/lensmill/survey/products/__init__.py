@@ -1,4 +1,4 @@
-"""What archives deliver, made images, noise, flags, PSF and zero point: one small adapter a product, chosen in `recognise`."""
+"""Archives' products read as image, noise, flags, PSF and zero point, by an adapter a product, which `recognise` chooses."""
 
 from lensmill.survey.products.recognise import ADAPTERS, OWN, Found, read_lens
 

@@ -1,4 +1,4 @@
-"""What an archive's product is made of: planes as they come in, the value that an adapter makes of them, and adapters."""
+"""The types for archives' products: planes as they are read, adapters, and the product that an adapter makes of planes."""
 
 import dataclasses
 import math

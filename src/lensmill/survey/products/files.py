@@ -1,4 +1,4 @@
-"""Which files are one lens: planes that an archive delivers in separate files of one name, and the digest of them all."""
+"""Which files belong to one lens, where an archive delivers planes in separate files, and the digest of all of them."""
 
 import functools
 import re

@@ -1,4 +1,4 @@
-"""Flags of pixels by what they mean: dictionaries of instruments and files, and which meanings leave a pixel out."""
+"""Flags of pixels: the dictionaries of instruments and files, and which flags leave a pixel out."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Noise by what a plane means: inverse variance, exposure, variance; and the objects' own photons where they are missing."""
+"""Variance from planes of weights, exposure times or variances; the objects' photon noise is added where it is missing."""
 
 import numpy as np
 from astropy.io import fits

@@ -1,4 +1,4 @@
-"""Planes without an archive's mark: separate files of one name, and files whose variance or weights say what they are."""
+"""Planes of no known archive: separate files of one name, and files with a variance or with weights of a stated kind."""
 
 import numpy as np
 from astropy.io import fits

@@ -14,7 +14,7 @@ from lensmill.survey.products.reading import planes_of_file
 BY_NAME = ("PSF", "OVERDIST", "OVERSAMP", "KERNEL", "PSFMODEL", "EPSF", "PSF_VIS", "SCI", "")
 NEAREST = 4  # stamps that are interpolated between, by the inverse square of their distance
 PLACES = (("RA", "DEC"), ("X", "Y"))
-FAR = 0.5  # degrees: a stamp so far away is of another field
+MAX_DISTANCE = 0.5  # degrees: a stamp farther from the lens than this is of another field
 
 
 def survey_psf(row: CatalogueRow, band: str, place: tuple[float, float] | None, findings: Findings) -> Plane | None:
@@ -65,8 +65,8 @@ def _at(
     east = (ra - place[0] + 180) % 360 - 180
     away = np.hypot(east * np.cos(np.radians(place[1])), dec - place[1])
     order = np.argsort(away)
-    if away[order[0]] > FAR:
-        expected = f"a stamp within {FAR:g} deg of the lens"
+    if away[order[0]] > MAX_DISTANCE:
+        expected = f"a stamp within {MAX_DISTANCE:g} deg of the lens"
         findings.problem(
             "PSF", expected, f"the nearest is {away[order[0]]:.3g} deg away", f"is {where} of another field?"
         )

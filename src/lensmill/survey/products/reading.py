@@ -1,4 +1,4 @@
-"""Files to planes: every part of a lens's file and of the files that are joined to it, whole or with the reason why not."""
+"""Reads the planes of a lens's file and of the files that are joined to it, or records why they cannot be read."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What a lens's files are: the one place where an adapter is chosen, by what the files say."""
+"""Recognises a lens's files and chooses the adapter that reads them; no other module does."""
 
 import dataclasses
 import math
