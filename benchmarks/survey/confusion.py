@@ -46,7 +46,8 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "region": {"model": {"fit_radius": None}},
     "noise": {"preparation": {"noise": "given"}},
     "light": {"preparation": {"mass_follows_light": None}},
-    "three": {"model": {"lens_light": ("sersic",)}},
+    "three": {"model": {"lens_light": ("sersic",)}, "preparation": {"lens_light": "modelled"}},
+    "subtraction": {"model": {"lens_light": ("twisted_mge",)}, "preparation": {"lens_light": "modelled"}},
     "neural": {"model": {"source": "sersic"}},
 }
 MEANT = {
@@ -55,7 +56,8 @@ MEANT = {
     "region": "all pixels fitted",
     "noise": "rms as given",
     "light": "mass free of the light's shape",
-    "three": "one Sersic profile of lens light",
+    "three": "one Sersic profile of lens light, sampled",
+    "subtraction": "lens light sampled, as Gaussians that twist",
     "neural": "a Sersic profile as source",
 }
 
@@ -70,7 +72,16 @@ def without(config: Config, piece: str) -> Config:
 
 
 def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
-    """One lens at its maximum: theta_E and its truth, the names of the checks that fail, its seconds."""
+    """One mock at its maximum, and its truth."""
+    truth = survey.truths[lens_id]
+    return at_maximum(survey, lens_id) | {
+        "truth": float(f"{truth['theta_E']:.5g}"),
+        "arc_snr": float(f"{truth['arc_snr']:.3g}"),
+    }
+
+
+def at_maximum(survey: Survey, lens_id: str) -> dict[str, Any]:
+    """One lens at its maximum: theta_E (arcsec), the names of the checks that fail, its seconds."""
     begin = time.perf_counter()
     config = survey.config
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
@@ -87,11 +98,8 @@ def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
         *certify.input_checks(work.prepared.figures, limits),
         certify.within("reduced chi-squared", prediction.chi2_reduced, limits.chi2, Stage.SOURCE),
     ]
-    truth = survey.truths[lens_id]
     return {
         "theta_E": float(f"{values['theta_E'].median:.5g}"),
-        "truth": float(f"{truth['theta_E']:.5g}"),
-        "arc_snr": float(f"{truth['arc_snr']:.3g}"),
         "chi2": float(f"{prediction.chi2_reduced:.4g}"),
         "fails": [check.name for check in others if not check.passed],
         "implausible": [check.name for check in plausibility if not check.passed],

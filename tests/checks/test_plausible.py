@@ -63,6 +63,7 @@ def test_the_truth_is_plausible(priors: dict) -> None:
         ({"center_x": 0.4}, "mass from light (arcsec)"),
         ({"e1": 0.43, "e2": -0.44, "light_e1": -0.5, "light_e2": 0.4}, "ellipticity of mass from light's"),
         ({"gamma1": 0.3}, "external shear"),
+        ({"gamma": 2.9}, "slope of the mass"),
         ({"source_size": 2.5}, "source's half-light radius (arcsec)"),
         ({"source_size": 0.012}, "source's half-light radius (arcsec)"),
         ({"light_n": 5.0, "light_size": 0.5}, "chi-squared inside the arcs over that elsewhere"),

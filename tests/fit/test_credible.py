@@ -22,6 +22,7 @@ ROUND = TRUTH | {
         (1.0, 0.3, True),  # images at 1.3 and 0.7
         (1.0, 0.9, True),  # at 1.9, and a faint one at 0.1
         (0.6, 1.5, False),  # one image, magnified 1.4 times
+        (0.3, 0.6, False),  # one image, at 0.9, magnified 1.5 times
         (1.6, 0.7, False),  # the bright image, at 2.3, is beyond the frame; the one at 0.9 is seen
     ],
 )

@@ -201,7 +201,7 @@ def test_priors_of_the_mass_are_centred_on_the_light_within_their_bounds() -> No
     assert follow_light("epl", priors, found, 0.1) == pytest.approx(
         {
             "mass.epl.e1.mean": 0.2, "mass.epl.e1.sd": 0.1, "mass.epl.e2.mean": -0.35, "mass.epl.e2.sd": 0.1,
-            "mass.epl.center_x.mean": 0.03,
+            "mass.epl.center_x.mean": 0.03, "mass.epl.center_x.sd": 0.03,
         }
     )  # fmt: skip
 

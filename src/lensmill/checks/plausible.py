@@ -130,6 +130,8 @@ def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Pl
         made.append(at_most("ellipticity of mass from light's", found.shape_offset, limits.shape_offset, Stage.BASIN))
     if "shear" in summaries:
         made.append(at_most("external shear", summaries["shear"].median, limits.shear, Stage.BASIN))
+    if "gamma" in summaries:
+        made.append(within("slope of the mass", summaries["gamma"].median, limits.slope, Stage.BASIN))
     return [
         *made,
         within("source's half-light radius (arcsec)", found.source_size, limits.source_size, Stage.BASIN),

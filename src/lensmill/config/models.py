@@ -284,6 +284,10 @@ class Plausibility(Section):
         default=1.0, description="largest difference of the complex ellipticities of mass and lens light"
     )
     shear: Positive = Field(default=0.25, description="largest external shear")
+    slope: Annotated[tuple[Positive, Positive], Rising] = Field(
+        default=(1.3, 2.8),
+        description="range of the logarithmic slope gamma of the mass; the default is the prior's own",
+    )
     source_size: Annotated[tuple[Positive, Positive], Rising] = Field(
         default=(0.02, 2.0), description="range of the source's half-light radius, arcsec"
     )

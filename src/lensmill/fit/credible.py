@@ -2,8 +2,9 @@
 
 Of the images of a source by one galaxy the brighter lie outside the Einstein radius: a singular isothermal sphere's source at
 beta < theta_E has images at theta_E +- beta, magnified by 1 +- theta_E / beta, so that their light has its mean radius
-at theta_E + beta^2 / theta_E (Schneider, Kochanek & Wambsganss 2006, part 2, sec. 3.1). A model whose arcs lie well inside its
-Einstein radius has its bright images where nobody looked: beyond the frame, or under a mask.
+at theta_E + beta^2 / theta_E, between theta_E and 2 theta_E (Schneider, Kochanek & Wambsganss 2006, part 2, sec. 3.1). A model
+whose arcs lie well inside its Einstein radius has its bright images where nobody looked: beyond the frame, or under a mask. One
+whose arcs lie farther out does not lens its source into them.
 """
 
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from lensmill.device.batching import compiled
 from lensmill.model.program import Posterior
 from lensmill.physics.imaging import render_source
 
-INNERMOST = 0.8  # Einstein radii: least mean radius of the light of the arcs
+INNERMOST, OUTERMOST = 0.8, 2.5  # Einstein radii: least and largest mean radius of the light of the arcs
 MAGNIFIED = 1.5  # least magnification, as in the certificate's plausibility
 
 
@@ -26,5 +27,5 @@ def looks_like_a_lens(posterior: Posterior, base: Float[Array, " parameter"]) ->
     x, y = seen.grid.rays(1)
     radius = jnp.hypot(x - values["center_x"], y - values["center_y"])
     flux = jnp.sum(arcs)
-    outside = jnp.sum(arcs * radius) > INNERMOST * values["theta_E"] * flux
-    return outside & (flux > MAGNIFIED * system.source.total_flux)
+    mean = jnp.sum(arcs * radius) / (flux * values["theta_E"])
+    return (mean > INNERMOST) & (mean < OUTERMOST) & (flux > MAGNIFIED * system.source.total_flux)

@@ -17,7 +17,7 @@ FAR, FAR_STAR, FARTHEST = (
     2.2,
 )  # ring radii: nearer is an image of the source; a compact one; what is joined to one
 OUTSHINES, REACHED = 3.5, 0.2  # times the peak that this share of longer arcs farther in reaches: no image is so bright
-EDGE = 3  # pixels: what is brightest so near to the edge of the frame is a neighbour that the frame cuts
+EDGE = 0.06  # of the frame's shorter side: what is brightest so near to its edge is a neighbour that the frame cuts
 SECTORS = 72  # of the full circle, in which arcs' lengths are counted
 ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
 CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
@@ -119,7 +119,8 @@ def _describe(
     smooth = gaussian_filter(np.where(use, residual, 0), psf_sigma)
     sector = np.floor((np.angle(place) / (2 * np.pi) + 0.5) * SECTORS)
     inside = np.zeros_like(use)
-    inside[EDGE:-EDGE, EDGE:-EDGE] = True
+    edge = max(round(EDGE * min(use.shape)), 1)
+    inside[edge:-edge, edge:-edge] = True
     found = {}
     for number in np.unique(segments[segments > 0]):
         own = segments == number

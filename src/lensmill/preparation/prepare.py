@@ -30,6 +30,7 @@ STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled 
 SECOND_ROUNDS = 2
 NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
 FAINT = 0.3  # rms: blank sky has less error of the lens light
+CENTER_SCATTER = 0.03  # arcsec: standard deviation of the mass's centre about the light's, in each direction
 CLEAR = 10.0  # sigma of the middle's light: a galaxy is there
 INSIDE = 0.5  # of the arcs' radius: light further out belongs to them
 
@@ -91,7 +92,7 @@ def prepare(cutout: Cutout, settings: Preparation, fit_radius: float | str | Non
     if not np.isfinite(arcs.radius):
         others[:] = False  # where no arc was seen, any object may be one
     fwhm = stamp_fwhm(cutout.psf) / cutout.psf_supersampling * cutout.pixel_scale
-    radius = _region(cutout, arcs, fwhm) if isinstance(fit_radius, str) else fit_radius
+    radius = _region(cutout, arcs, fwhm, expected) if isinstance(fit_radius, str) else fit_radius
     causes = _causes(cutout, others, radius)
     above = light.image - light.image.min()  # its widest Gaussian and the sky share a level between them
     rms = np.hypot(cutout.rms * factor, settings.light_error * above).astype(cutout.rms.dtype)
@@ -141,8 +142,7 @@ def follow_light(
             continue
         low, high = (priors[name].get(end, side * math.inf) for end, side in (("low", -1), ("high", 1)))
         changes[f"mass.{profile}.{name}.mean"] = float(np.clip(found[f"light_{name}"], low + scatter, high - scatter))
-        if name.startswith("e"):
-            changes[f"mass.{profile}.{name}.sd"] = scatter
+        changes[f"mass.{profile}.{name}.sd"] = scatter if name.startswith("e") else CENTER_SCATTER
     return changes
 
 
@@ -249,9 +249,13 @@ def _factor(noise: Noise, policy: str) -> float:
     return float(getattr(noise, name)) if noise.off(name) else 1.0
 
 
-def _region(cutout: Cutout, arcs: Arcs, fwhm: float) -> float | None:
-    """Radius (arcsec) around the cutout's centre that holds the arcs with some room; None where a fit needs all of it."""
-    if not np.isfinite(arcs.radius):
+def _region(cutout: Cutout, arcs: Arcs, fwhm: float, expected: Expected) -> float | None:
+    """Radius (arcsec) around the cutout's centre that holds the arcs with some room; None where a fit needs all of it.
+
+    What lies nearer to the centre than any Einstein radius that is expected may be left of the lens light, with faint arcs
+    farther out: nothing is cut then.
+    """
+    if not np.isfinite(arcs.radius) or arcs.radius < expected.low:
         return None
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     x, y = positions(shape, cutout.pixel_scale)
