@@ -36,9 +36,11 @@ def fitted(survey: Survey, lens_id: str) -> dict[str, Any]:
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
     problem = work.problem
     found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
-    effort = work.effort.model_copy(update={"max_rounds": ROUNDS, "rungs": 0, "rhat": 1.0, "ess": 1.0})  # never enough
+    settings = work.settings.model_copy(
+        update={"max_rounds": ROUNDS, "rungs": 0, "rhat": 1.0, "ess": 1.0}
+    )  # never enough
     begun = time.perf_counter()
-    *_, last = sample(problem, begin_sampling(problem, found, chains=effort.chains, seed=work.seed), effort)
+    *_, last = sample(problem, begin_sampling(problem, found, chains=settings.chains, seed=work.seed), settings)
     draws, reached = last.draws, last.converged
     if draws is None or reached is None:
         raise RuntimeError(f"{lens_id}: no draws")

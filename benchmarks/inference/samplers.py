@@ -19,7 +19,7 @@ from numpyro.infer.hmc import hmc
 
 from lensmill.fit.chains import Block, base_draws
 from lensmill.fit.comoving import Comoving, from_comoving
-from lensmill.fit.problem import Effort, Problem
+from lensmill.fit.problem import Problem, SamplerSettings
 from lensmill.fit.sampling import begin_sampling, sample
 from lensmill.fit.search import Maximum
 from lensmill.infer import nuts
@@ -81,9 +81,9 @@ def _compiled(function: Callable) -> Callable:
     return call
 
 
-def effort(rounds: int, ess: float = math.inf) -> Effort:
+def settings(rounds: int, ess: float = math.inf) -> SamplerSettings:
     """As a survey is sampled, but until `ess` of the lens parameters or the last round only."""
-    return Effort.model_construct(
+    return SamplerSettings.model_construct(
         starts=0, chains=CHAINS, warmup=WARMUP, round=ROUND, max_rounds=rounds, max_tree_depth=7, target_accept=0.8,
         rungs=0, rhat=math.inf, ess=ess, divergences=10**9,
     )  # fmt: skip
@@ -95,7 +95,7 @@ def straightened(problem: Problem, maximum: Maximum, least: float) -> Run:
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
     frame_s, _ = clock.read()
     while not block.finished and not _enough(block, least):
-        block = next(sample(problem, block, effort(LIMIT // ROUND)))
+        block = next(sample(problem, block, settings(LIMIT // ROUND)))
     return _of(problem, block, clock, frame_s)
 
 
@@ -110,7 +110,7 @@ def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool 
         chains, _, _ = _compiled(_start)(posed, frame, _keys(CHAINS))
         block, clock, frame_s = block._replace(frame=frame, chains=chains), Clock(), 0.0
     while not block.finished and not _enough(block, least):
-        block = next(sample(problem, block if refined else block._replace(recent=None), effort(LIMIT // ROUND)))
+        block = next(sample(problem, block if refined else block._replace(recent=None), settings(LIMIT // ROUND)))
     return _of(problem, block, clock, frame_s)
 
 

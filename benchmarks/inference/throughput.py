@@ -1,4 +1,4 @@
-"""Lenses fitted abreast on a GPU: seconds a certified lens, and whether what is certified is right.
+"""Lenses fitted at the same time on a GPU: seconds a certified lens, and whether what is certified is right.
 
     python -m benchmarks.inference.throughput pack CONFIG PACK.npz [--lenses 256]      # a simulated survey as one file
     python -m benchmarks.inference.throughput run PACK.npz OUT [--width 256] [--weights W.msgpack] [--minutes 5]
@@ -43,7 +43,7 @@ def pack(config_path: Path, target: Path, lenses: int | None) -> None:
     about = {
         "config": config_path.name, "lens_ids": [work.cutout.lens_id for work in works],
         "seeds": [work.seed for work in works], "priors": works[0].priors,
-        "model": config.model.model_dump(mode="json"), "effort": works[0].effort.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json"), "settings": works[0].settings.model_dump(mode="json"),
         "pixel_scale": pixels[0].pixel_scale, "psf_supersampling": pixels[0].psf_supersampling,
         "truths": [dict(survey.truths[work.cutout.lens_id]) for work in works],
     }  # fmt: skip
@@ -64,19 +64,19 @@ class Telling(list):
 
 
 class Bench:
-    """Every lens of a pack fitted, `width` abreast, until all are done or `minutes` are over."""
+    """Every lens of a pack fitted, `width` at the same time, until all are done or `minutes` are over."""
 
-    def __init__(self, source: Path, out: Path, weights: Path | None, minutes: float, effort: dict[str, Any]) -> None:
+    def __init__(self, source: Path, out: Path, weights: Path | None, minutes: float, settings: dict[str, Any]) -> None:
         import jax
 
         from lensmill.config import Model
-        from lensmill.fit.problem import Effort
+        from lensmill.fit.problem import SamplerSettings
         from lensmill.physics.source import Network
 
         self.stored, self.out, self.minutes, self.source = dict(np.load(source)), out, minutes, source
         self.about = json.loads(str(self.stored["about"]))
         self.model = Model.model_validate_json(json.dumps(self.about["model"]))
-        self.effort = Effort.model_validate_json(json.dumps(self.about["effort"] | effort))
+        self.settings = SamplerSettings.model_validate_json(json.dumps(self.about["settings"] | settings))
         self.network = None if weights is None else Network.read(weights, self.model.precision)
         self.made, self.fits, self.draws = Telling(), dict[int, dict[str, Any]](), dict[str, np.ndarray]()
         self.device, self.begin = jax.devices()[0].device_kind, time.perf_counter()
@@ -97,10 +97,10 @@ class Bench:
             image, rms, mask, self.stored["psf"], self.about["pixel_scale"], self.about["psf_supersampling"]
         )
         problem = build_problem([pixels], self.model, self.about["priors"], self.network)
-        maximum = find_maximum(problem, starts=self.effort.starts, seed=self.about["seeds"][i])
+        maximum = find_maximum(problem, starts=self.settings.starts, seed=self.about["seeds"][i])
         found = self.clock()
-        block = begin_sampling(problem, maximum, chains=self.effort.chains, seed=self.about["seeds"][i])
-        for newer in sample(problem, block, self.effort):
+        block = begin_sampling(problem, maximum, chains=self.settings.chains, seed=self.about["seeds"][i])
+        for newer in sample(problem, block, self.settings):
             block = newer
             if self.clock() > 60 * self.minutes:
                 break
@@ -131,8 +131,8 @@ class Bench:
         summary = {
             "pack": self.source.name, "device": self.device, "jax": jax.__version__, "lenses": lenses, "width": width,
             "wall_s": wall, "compile_s": sum(one["first_s"] - one["median_s"] for one in calls), "calls": calls,
-            "effort": self.effort.model_dump(mode="json"), "fits": fits,
-            "lock_step": lock_step(list(self.made), list(fits.values()), self.effort.chains),
+            "settings": self.settings.model_dump(mode="json"), "fits": fits,
+            "lock_step": lock_step(list(self.made), list(fits.values()), self.settings.chains),
         }  # fmt: skip
         (self.out / "run.json").write_text(json.dumps(summary, indent=1) + "\n")
         print(json.dumps({key: value for key, value in summary.items() if key not in ("fits", "calls")}, indent=1))
@@ -148,7 +148,7 @@ def run(given: argparse.Namespace) -> None:
     from lensmill.device import batching
 
     batching.WIDTHS = tuple(given.widths)
-    bench = Bench(given.pack, given.out, given.weights, given.minutes, json.loads(given.effort))
+    bench = Bench(given.pack, given.out, given.weights, given.minutes, json.loads(given.settings))
     number = len(bench.about["lens_ids"])
     number = min(given.lenses or number, number)
 
@@ -159,7 +159,7 @@ def run(given: argparse.Namespace) -> None:
     watch = threading.Timer(60 * given.minutes + given.grace, out_of_time)
     watch.daemon = True
     watch.start()
-    batching.abreast(bench.fit, range(number), width=given.width, shared=bench.network, made=bench.made)
+    batching.batched(bench.fit, range(number), width=given.width, shared=bench.network, made=bench.made)
     watch.cancel()
     bench.write(given.width, number)
 
@@ -195,7 +195,7 @@ def fitted(about: dict[str, Any], summary: dict[str, Any], draws: dict[str, np.n
     from lensmill.checks.calibration import Fitted
     from lensmill.infer.convergence import TAILS
 
-    limits, lenses = summary["effort"], []
+    limits, lenses = summary["settings"], []
     for number, fit in summary["fits"].items():
         if number not in draws:
             continue
@@ -232,7 +232,7 @@ def judge(source: Path, out: Path, name: str, note: str, commit: str | None) -> 
     }
     row |= {
         "commit": commit or provenance.versions()["commit"], "config": about["config"], "certified": len(certified),
-        "note": note, "effort": summary["effort"], "fitted": len(summary["fits"]),
+        "note": note, "settings": summary["settings"], "fitted": len(summary["fits"]),
         "seconds_a_certified_lens": summary["wall_s"] / max(1, len(certified)),
         "seconds_a_certified_lens_compiled_before": (summary["wall_s"] - summary["compile_s"]) / max(1, len(certified)),
         "wrong": [lens.lens_id for lens in wrong],
@@ -265,7 +265,9 @@ def main() -> None:
     running.add_argument("--weights", type=Path)
     running.add_argument("--minutes", type=float, default=30)
     running.add_argument("--grace", type=float, default=60, help="seconds to finish what is in hand when time is up")
-    running.add_argument("--effort", default="{}", help="settings of the sampler that differ from the pack's, as JSON")
+    running.add_argument(
+        "--settings", default="{}", help="settings of the sampler that differ from the pack's, as JSON"
+    )
     running.add_argument("--lenses", type=int)
     judging = steps.add_parser("judge")
     judging.add_argument("pack", type=Path)

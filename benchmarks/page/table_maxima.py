@@ -7,10 +7,11 @@ INTRODUCTION = """## Real lenses at the maximum
 
 Written by `benchmarks/survey/maxima.py` with `config/slacs.yaml`, hands off: HST lenses of SLACS (ACS F814W), and of BELLS, SL2S
 and more of SLACS as Tan et al. (2024) released them, one band each. Each is prepared, searched and held against the median of the
-published Einstein radii (Bolton et al. 2008, Auger et al. 2009, Shajib et al. 2021, Tan et al. 2024); papers agree to about 3 %, and
-isothermal models without shear differ from those of power laws by up to 5 %. Flagged is a lens that fails a check of the input, of
-chi-squared or of plausibility. Rules were made with the lenses of the sets "building" in sight; those "set aside" were chosen by
-a hash of their names before, and run once, when the rules had settled. Cutouts and published tables are not part of the project.
+published Einstein radii (Bolton et al. 2008, Auger et al. 2009, Shajib et al. 2021, Tan et al. 2024). Papers agree to about 3 %;
+isothermal models without shear differ from those of power laws by up to 5 %. Flagged is a lens that fails a check of the input,
+of chi-squared or of plausibility. Rules were made with the lenses of the sets "building" in sight; those "set aside" were
+chosen by a hash of their names before, and run once, when the rules had settled. Cutouts and published tables are not part of
+the project.
 """
 
 

@@ -1,9 +1,9 @@
-"""The part of the page of benchmarks on lenses abreast on a GPU."""
+"""The part of the page of benchmarks on many lenses at once on a GPU."""
 
 from collections.abc import Iterable
 from typing import Any
 
-INTRODUCTION = """## Lenses abreast on a GPU
+INTRODUCTION = """## Many lenses at once on a GPU
 
 `benchmarks/inference/throughput.py`: mock lenses of `config/calibration.yaml` and `config/calibration-neural.yaml`,
 from pixels to draws on
@@ -22,7 +22,7 @@ def throughput_part(document: dict[str, Any], grid: Any) -> Iterable[str]:
     yield INTRODUCTION
     yield grid(HEAD, [_row(name, run) for name, run in document.items()])
     for name, run in document.items():
-        device = f"{run['device']}, jax {run['jax']}, commit {run['commit'][:9]}, {run['width']} lenses abreast"
+        device = f"{run['device']}, jax {run['jax']}, commit {run['commit'][:9]}, {run['width']} lenses at once"
         yield f"{name.capitalize()} sources: {device}. {run['note']}.\n"
     yield "Calibration of the certified: uniformity of the truths' ranks, and shares of intervals that hold the truth.\n"
     runs = [run["calibration_of_certified"] for run in document.values()]

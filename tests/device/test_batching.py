@@ -1,4 +1,4 @@
-"""Lenses abreast: the same answers as one by one, in fewer calls, whatever way each lens goes."""
+"""Lenses at once: the same answers as one by one, in fewer calls, whatever way each lens goes."""
 
 import time
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lensmill.device import batching as module
-from lensmill.device.batching import OUT_OF_MEMORY, Made, abreast, compiled, over, stopwatch
+from lensmill.device.batching import OUT_OF_MEMORY, Made, batched, compiled, over, stopwatch
 
 
 class Power(eqx.Module):
@@ -52,19 +52,19 @@ def walk(number: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("width", [3, 64])
-def test_abreast_gives_each_item_its_own_answer(width: int) -> None:
+def test_a_batch_gives_each_item_its_own_answer(width: int) -> None:
     alone = [walk(number) for number in range(11)]
-    together = abreast(walk, range(11), width=width, shared=SHIFT)
+    together = batched(walk, range(11), width=width, shared=SHIFT)
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(np.asarray(other), np.asarray(one), rtol=1e-12)
 
 
 def test_calls_of_one_kind_are_made_together_and_shared_arrays_passed_once() -> None:
     made: list[Made] = []
-    abreast(lambda number: power(2, SHIFT, jnp.full(3, float(number))), range(9), width=9, shared=SHIFT, made=made)
+    batched(lambda number: power(2, SHIFT, jnp.full(3, float(number))), range(9), width=9, shared=SHIFT, made=made)
     assert [(one.function, one.lenses, one.width) for one in made] == [("raised", 9, 16)]
     made.clear()
-    abreast(lambda number: power(2 + number % 2, SHIFT, jnp.ones(3)), range(9), width=9, made=made)
+    batched(lambda number: power(2 + number % 2, SHIFT, jnp.ones(3)), range(9), width=9, made=made)
     assert sorted((one.lenses, one.width) for one in made) == [(4, 16), (5, 16)]
 
 
@@ -79,7 +79,7 @@ def test_an_error_of_one_item_stops_no_other() -> None:
         done.append(number)
 
     with pytest.raises(ValueError, match="no such lens"):
-        abreast(task, range(5), width=5)
+        batched(task, range(5), width=5)
     assert sorted(done) == [0, 2, 3, 4]
 
 
@@ -95,7 +95,7 @@ def test_an_error_of_a_call_reaches_those_who_called() -> None:
             return f"{number}: {error}"
         return "no error"
 
-    assert abreast(task, range(3), width=3) == [f"{n}: not for this" for n in range(3)]
+    assert batched(task, range(3), width=3) == [f"{n}: not for this" for n in range(3)]
 
 
 def test_an_interruption_ends_every_thread() -> None:
@@ -112,7 +112,7 @@ def test_an_interruption_ends_every_thread() -> None:
             ended.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        abreast(task, range(5), width=5)
+        batched(task, range(5), width=5)
     assert sorted(ended) == list(range(5))
 
 
@@ -134,7 +134,7 @@ def test_a_call_too_large_for_the_device_is_made_in_pieces() -> None:
         return call
 
     hungry.widened = small_device
-    answers = abreast(lambda number: float(hungry(jnp.asarray(float(number)))), range(40), width=40, made=made)
+    answers = batched(lambda number: float(hungry(jnp.asarray(float(number)))), range(40), width=40, made=made)
     assert answers == [number + 1.0 for number in range(40)]
     assert [one.lenses for one in made] == [16, 16, 8]
 
@@ -167,7 +167,7 @@ def test_a_lens_has_its_share_of_the_seconds_of_calls_made_together() -> None:
             power(2, SHIFT, jnp.full(3, float(number)))
         return stopwatch() - begin
 
-    shares = abreast(task, range(8), width=8, made=made)
+    shares = batched(task, range(8), width=8, made=made)
     assert sum(shares) == pytest.approx(sum(one.seconds for one in made), rel=1e-6)
     begin = stopwatch()
     time.sleep(0.05)

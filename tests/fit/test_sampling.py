@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from lensmill.config import Model
-from lensmill.device.batching import abreast
+from lensmill.device.batching import batched
 from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
 from lensmill.fit.comoving import Coordinates, to_comoving
 from lensmill.fit.ladder import Decision, Figures, decide
-from lensmill.fit.problem import Effort, Problem, build_problem
+from lensmill.fit.problem import Problem, SamplerSettings, build_problem
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.gauss_newton import whitening
@@ -30,12 +30,12 @@ def problem(request: pytest.FixtureRequest) -> Problem:
     return build_problem([mock(priors)], MODEL, priors)
 
 
-def effort(**own: float) -> Effort:
+def settings(**own: float) -> SamplerSettings:
     usual = {
         "starts": 16, "chains": 4, "warmup": 100, "round": 50, "max_rounds": 6, "max_tree_depth": 6, "target_accept": 0.8,
         "rungs": 0, "rhat": 1.02, "ess": 200.0, "divergences": 0,
     }  # fmt: skip
-    return Effort.model_construct(**(usual | own))
+    return SamplerSettings.model_construct(**(usual | own))
 
 
 def found(rounds: int, rhat: float, ess: float, divergent: int, rung: int = 0, inherited: int = 0) -> Figures:
@@ -85,7 +85,7 @@ DRAW, CLIMB, STOP = Decision
     ],
 )
 def test_what_comes_after_a_round_of_draws(figures: Figures, rungs: int, decision: Decision) -> None:
-    assert decide(figures, effort(rungs=rungs)) is decision
+    assert decide(figures, settings(rungs=rungs)) is decision
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
 ) -> None:
     """Three chains, the last 30 nats above the others; what its basin weighs decides, not how high it lies.
 
-    Lenses abreast have NumPy's arrays.
+    Lenses at once have NumPy's arrays.
     """
     recent = jnp.arange(3.0)[:, None, None] + jnp.linspace(0, 0.1, 10)[None, :, None] * jnp.ones(4)
     monkeypatch.setattr(sampling, "_evidence", lambda _, base: evidence[int(base[0])])
@@ -137,7 +137,7 @@ def test_a_chain_stuck_in_a_side_basin_comes_back(problem: Problem) -> None:
     astray = chains_at(problem.posterior, begun.coordinates, places, begun.chains.key)
     steps = begun.chains.step_size
     begun = begun._replace(chains=astray._replace(step_size=0.1 * steps))
-    first = next(sampling.sample(problem, begun, effort(warmup=50)))
+    first = next(sampling.sample(problem, begun, settings(warmup=50)))
     assert np.asarray(first.recent)[3, -1] == pytest.approx(np.asarray(places[3]), abs=1.5)
     assert float(first.chains.potential.max() - first.chains.potential.min()) < 60
 
@@ -150,7 +150,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     fresh = first_block(chains=chains, warmed=0)
     problem = Problem((), Posterior(None, (), None, None), None)
     steps = [
-        list(next(sampling.sample(problem, fresh, effort(warmup=warmup))).chains.step_size) for warmup in (100, 50)
+        list(next(sampling.sample(problem, fresh, settings(warmup=warmup))).chains.step_size) for warmup in (100, 50)
     ]
     np.testing.assert_allclose(steps, [[0.15, 0.05], [0.05, 0.05]])
 
@@ -163,9 +163,9 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Pr
     chi2 = 2 * maximum.cost / problem.posterior.pixels
     assert 0.85 < chi2 < 1.15
     start = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
-    blocks = list(sampling.sample(problem, start, effort()))
+    blocks = list(sampling.sample(problem, start, settings()))
     assert blocks[-1].finished
-    again = list(sampling.sample(problem, blocks[2], effort()))
+    again = list(sampling.sample(problem, blocks[2], settings()))
     np.testing.assert_array_equal(again[-1].draws.base, blocks[-1].draws.base)
     flat = base_draws(problem, blocks[-1])
     posed = problem.posterior, blocks[-1].coordinates.comoving
@@ -197,7 +197,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem
     assert wrong.cost > right.cost + 100
     assert np.abs(wrong.base - right.base).max() > 1
     begun = sampling.begin_sampling(problem, wrong, chains=4, seed=5)
-    hurried = effort(max_rounds=2, warmup=50, rungs=1, ess=600.0)
+    hurried = settings(max_rounds=2, warmup=50, rungs=1, ess=600.0)
     blocks = list(sampling.sample(problem, begun, hurried))
     last = blocks[-1]
     assert (last.finished, last.rung, last.begun) == (True, 1, ANOTHER_MAXIMUM)
@@ -212,7 +212,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem
 def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> None:
     maximum = at(problem)
     begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
-    blocks = list(sampling.sample(problem, begun, effort(max_rounds=3, rungs=1, ess=900.0)))
+    blocks = list(sampling.sample(problem, begun, settings(max_rounds=3, rungs=1, ess=900.0)))
     last, kept = blocks[-1], [block for block in blocks if block.rung == 0][-1]
     assert (last.begun, last.inherited, last.draws.base.shape[1]) == (MORE_CARE, 150, 300)
     np.testing.assert_array_equal(last.draws.base[:, :150], kept.draws.base)
@@ -226,7 +226,7 @@ def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
 ) -> None:
     monkeypatch.setattr(ladder, "AGREEING_RHAT", nearly)
     begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
-    never_sound = effort(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
+    never_sound = settings(max_rounds=3, rungs=2, ess=900.0, divergences=-1)
     last_of = {block.rung: block for block in sampling.sample(problem, begun, never_sound)}
     assert [(last_of[rung].begun, last_of[rung].inherited) for rung in (1, 2)] == [(MORE_CARE, 0)] * 2
     for rung in (1, 2):
@@ -235,8 +235,8 @@ def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
 
 
 @pytest.mark.soak
-def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
-    """On a GPU lenses go abreast, and what they get of each other's calls are NumPy's arrays; one has a chain astray."""
+def test_lenses_at_once_are_sampled_as_they_are_alone(priors: dict) -> None:
+    """As on a GPU, where what lenses get of each other's calls are NumPy's arrays; one has a chain astray."""
     problems = [build_problem([mock(priors, seed=seed)], MODEL, priors) for seed in (0, 1)]
     maxima = [at(problem) for problem in problems]
     wrong = at(problems[1], source_center_x=-0.3, source_center_y=-0.3)
@@ -251,12 +251,12 @@ def test_lenses_abreast_are_sampled_as_they_are_alone(priors: dict) -> None:
             )
             astray = chains_at(problem.posterior, begun.coordinates, ends, begun.chains.key)
             begun = begun._replace(chains=astray._replace(step_size=0.1 * jnp.asarray(begun.chains.step_size)))
-        *_, last = sampling.sample(problem, begun, effort(warmup=50, max_rounds=4))
+        *_, last = sampling.sample(problem, begun, settings(warmup=50, max_rounds=4))
         values = named_draws(problem.posterior, base_draws(problem, last))
         return np.asarray(values["theta_E"]), last
 
     alone = [draw(number) for number in (0, 1)]
-    together = abreast(draw, (0, 1), width=2)
+    together = batched(draw, (0, 1), width=2)
     for (one, _), (other, block) in zip(alone, together, strict=True):
         assert block.converged.rhat < 1.1
         assert other.mean() == pytest.approx(one.mean(), abs=one.std())
@@ -277,6 +277,6 @@ def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
     scattered = np.asarray(near) + 0.02 * np.random.default_rng(0).normal(size=(4, 10, problem.posterior.family.size))
     heights = np.arange(40.0)[::-1].reshape(4, 10)
     drawn = begun._replace(draws=nuts.Draws(scattered, heights, heights, heights, heights, heights > 99))
-    base, scale = ladder._deepest(problem, drawn, effort(), begun.chains.key[0])
+    base, scale = ladder._deepest(problem, drawn, settings(), begun.chains.key[0])
     np.testing.assert_allclose(base, known.base, atol=0.02)
     assert scale.shape == (problem.posterior.family.size, problem.posterior.family.size)

@@ -1,4 +1,4 @@
-"""Many lenses abreast on a device that gains from width: each lens runs its own code, and their device calls are made as one.
+"""Dynamic batching: each lens runs its own code in a thread, and device calls of several lenses are made as one.
 
 The way of a lens through search, descent and rounds of draws depends on what it meets. Each goes it in a thread of its own, as
 if it were alone; calls of `compiled` functions meet here, and those of one function with equal shapes run as one vmapped call.
@@ -31,12 +31,12 @@ def wide_device() -> bool:
 
 
 def stopwatch() -> float:
-    """Seconds that count for the lens of this thread: wall time, or its share of the calls made where lenses go abreast."""
+    """Seconds that count for the lens of this thread: wall time, or its share of the calls made for several lenses."""
     return float(getattr(_here, "spent", 0.0)) if getattr(_here, "together", None) else time.perf_counter()
 
 
 def device_width() -> int:
-    """How many lenses go abreast on this device."""
+    """How many lenses are fitted at the same time on this device."""
     return WIDTHS[-1] if wide_device() else 1
 
 
@@ -55,8 +55,8 @@ def over(function: Callable[[Any], Any], items: Any, group: int | None = None) -
     return jax.tree.map(lambda leaf: leaf[:number], found)
 
 
-class Compiled:
-    """A jitted function whose calls from lenses abreast are made together.
+class BatchedFunction:
+    """A jitted function whose calls from lenses that are fitted at the same time are made together.
 
     What is fixed when it is compiled (a family of models, the length of a round) lies in its arguments as static parts of
     pytrees, so that it belongs to their structure.
@@ -70,8 +70,8 @@ class Compiled:
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
-        """The function's value: computed at once, or with the calls of other lenses where this thread walks abreast of them."""
-        together: Together | None = getattr(_here, "together", None)
+        """The function's value: computed at once, or together with the calls of other lenses of the batch."""
+        together: BatchServer | None = getattr(_here, "together", None)
         if together is None:
             return self.alone(*arguments)
         leaves, structure = jax.tree.flatten(arguments)
@@ -92,14 +92,14 @@ class Compiled:
 
 def compiled(function: Callable[..., Answer]) -> Callable[..., Answer]:
     """Decorator: jit a function, and make it one whose calls meet those of other lenses."""
-    return Compiled(function)
+    return BatchedFunction(function)
 
 
 @dataclasses.dataclass(eq=False)
 class Call:
     """A lens's call, and the answer that it waits for."""
 
-    function: Compiled
+    function: BatchedFunction
     structure: Any
     leaves: list[Any]
     answer: Future = dataclasses.field(default_factory=Future)
@@ -124,7 +124,7 @@ class Made(NamedTuple):
     seconds: float
 
 
-class Together:
+class BatchServer:
     """The meeting point of threads, one a lens. Calls are made when all wait; the kind that most wait for goes first."""
 
     def __init__(self, tasks: int, width: int, shared: Any, made: list[Made]) -> None:
@@ -251,7 +251,7 @@ def _rows(leaf: Any, number: int) -> Sequence[Any]:
     return list(np.asarray(leaf)[:number])
 
 
-def abreast(
+def batched(
     task: Callable[[Any], Any], items: Sequence[Any], *, width: int, shared: Any = None, made: list[Made] | None = None
 ) -> list[Any]:
     """`task` of every item, `width` at a time, their calls of compiled functions made together; one by one where it is 1.
@@ -261,7 +261,7 @@ def abreast(
     """
     if width <= 1 or len(items) <= 1:
         return [task(item) for item in items]
-    together = Together(len(items), width, shared, [] if made is None else made)
+    together = BatchServer(len(items), width, shared, [] if made is None else made)
 
     def walk(item: Any) -> Any:
         _here.together, _here.spent = together, 0.0

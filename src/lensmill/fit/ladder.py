@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from lensmill.device.batching import compiled, over
 from lensmill.fit.chains import ANOTHER_MAXIMUM, FIRST, MORE_CARE, Block, Tried, around, base_draws, late, refined
-from lensmill.fit.problem import Effort, Problem
+from lensmill.fit.problem import Problem, SamplerSettings
 from lensmill.fit.search import NoMaximum, descend, find_maximum
 from lensmill.infer.convergence import chains_apart
 from lensmill.infer.gauss_newton import whitening
@@ -57,7 +57,7 @@ def figures(block: Block) -> Figures | None:
     return Figures(block.rung, block.draws.base.shape[1], block.inherited, reached.rhat, ess, block.divergent)
 
 
-def decide(found: Figures, settings: Effort) -> Decision:
+def decide(found: Figures, settings: SamplerSettings) -> Decision:
     """What comes next, by the figures and the settings alone.
 
     Draws are enough when R-hat and ESS are, and no more diverged than a certificate allows. On the last rung they are enough
@@ -79,7 +79,7 @@ def decide(found: Figures, settings: Effort) -> Decision:
     return Decision.DRAW
 
 
-def climb(problem: Problem, block: Block, effort: Effort) -> Block:
+def climb(problem: Problem, block: Block, settings: SamplerSettings) -> Block:
     """The next rung: from another maximum if one is higher or chains stand apart, else with a frame refined by the draws.
 
     Another is looked for once, and again where chains disagree. From here on trajectories are as long as the settings allow.
@@ -92,16 +92,16 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     ess = min(reached.ess_bulk, reached.ess_tail)
     row = Tried(*np.asarray([block.begun, draws.base.shape[1], reached.rhat, ess, block.divergent]))
     block = block._replace(tried=np.vstack([block.tried, row]), rung=block.rung + 1, warmed=0, recent=None)
-    agree, sound = reached.rhat < AGREEING_RHAT, block.divergent <= effort.divergences
+    agree, sound = reached.rhat < AGREEING_RHAT, block.divergent <= settings.divergences
     if block.begun == FIRST or not agree:
         again, keys = jax.random.split(jax.random.fold_in(block.chains.key[0], block.rung))
-        base, scale = _deepest(problem, block, effort, again)
+        base, scale = _deepest(problem, block, settings, again)
         heights = _heights(problem.posterior, jnp.stack([block.coordinates.frame.center, jnp.asarray(base)]))
         if (
             heights[0] - heights[1] > ANOTHER_DEPTH
             or chains_apart(np.asarray(draws.potential), draws.base.shape[-1]) > 1
         ):
-            coordinates, chains = around(problem, base, scale, keys, effort.chains)
+            coordinates, chains = around(problem, base, scale, keys, settings.chains)
             empty = block._replace(draws=None, converged=None, inherited=0)
             return empty._replace(coordinates=coordinates, chains=chains, begun=ANOTHER_MAXIMUM)
     steps = block.chains.step_size
@@ -109,7 +109,7 @@ def climb(problem: Problem, block: Block, effort: Effort) -> Block:
     block = block._replace(chains=block.chains._replace(step_size=common), begun=MORE_CARE)
     block = refined(problem, block, late(draws.base))
     if agree:
-        block = block._replace(warmed=effort.warmup)
+        block = block._replace(warmed=settings.warmup)
     if agree and sound:
         return block._replace(inherited=draws.base.shape[1])
     return block._replace(draws=None, converged=None, inherited=0)
@@ -120,7 +120,7 @@ def _heights(posterior: Posterior, bases: Array) -> Array:
     return over(posterior.potential, bases)
 
 
-def _deepest(problem: Problem, block: Block, effort: Effort, key: Array) -> tuple[np.ndarray, np.ndarray]:
+def _deepest(problem: Problem, block: Block, settings: SamplerSettings, key: Array) -> tuple[np.ndarray, np.ndarray]:
     """Position and whitening of the better of two maxima: that above the best draw, and that of a wider search."""
     if block.draws is None:
         raise RuntimeError("no draws to begin at")
@@ -128,7 +128,7 @@ def _deepest(problem: Problem, block: Block, effort: Effort, key: Array) -> tupl
     near = descend(problem.posterior, jnp.asarray(lowest), jnp.asarray(120))
     found = np.asarray(near.position), np.asarray(whitening(near.curvature))
     try:
-        far = find_maximum(problem, starts=2 * effort.starts, seed=int(jax.random.bits(key) >> 1))
+        far = find_maximum(problem, starts=2 * settings.starts, seed=int(jax.random.bits(key) >> 1))
     except NoMaximum:  # there are draws, so there is one
         return found
     return found if float(near.cost) <= far.cost else (far.base, far.whitening)

@@ -18,7 +18,7 @@ from lensmill.physics.imaging.coarse import coarsen, coarsen_flux, coarsen_kerne
 COARSE_SIDE = 48
 
 
-class Effort(Inference, Certificate):
+class SamplerSettings(Inference, Certificate):
     """The sampler's settings, and the certificate's limits that say when draws are enough."""
 
 

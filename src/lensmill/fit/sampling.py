@@ -25,7 +25,7 @@ from lensmill.fit.chains import (
     to_base_all,
 )
 from lensmill.fit.ladder import Decision, climb, decide, figures
-from lensmill.fit.problem import Effort, Problem
+from lensmill.fit.problem import Problem, SamplerSettings
 from lensmill.fit.search import Maximum, descend
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
@@ -41,16 +41,16 @@ def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int
     return Block(started, coordinates, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
 
 
-def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
+def sample(problem: Problem, block: Block, settings: SamplerSettings) -> Iterator[Block]:
     """Blocks of draws until the certificate's convergence figures hold or rounds and rungs are used up; resumes from any block.
 
     The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away. A rung
     with more care does not tune the step, and where chains agreed it has no warm-up.
     """
     while not block.finished:
-        if (found := figures(block)) and decide(found, effort) is Decision.CLIMB:
-            block = climb(problem, block, effort)
-        warming = block.warmed < effort.warmup
+        if (found := figures(block)) and decide(found, settings) is Decision.CLIMB:
+            block = climb(problem, block, settings)
+        warming = block.warmed < settings.warmup
         if warming and block.recent is not None:
             block = refined(problem, block, late(block.recent))._replace(recent=None)
         chains, taken = run_chains(
@@ -58,11 +58,11 @@ def sample(problem: Problem, block: Block, effort: Effort) -> Iterator[Block]:
             block.coordinates,
             block.chains,
             jnp.asarray(warming and block.begun != MORE_CARE),
-            jnp.asarray(effort.target_accept),
-            Round(effort.sampler, effort.round, _depth(block, effort.max_tree_depth)),
+            jnp.asarray(settings.target_accept),
+            Round(settings.sampler, settings.round, _depth(block, settings.max_tree_depth)),
         )
-        block = _extend(problem.posterior.family, block, chains, taken, warming, effort)
-        if warming and block.warmed >= effort.warmup:
+        block = _extend(problem.posterior.family, block, chains, taken, warming, settings)
+        if warming and block.warmed >= settings.warmup:
             block = _gathered(problem, block, np.asarray(taken.potential))
             block = block._replace(chains=in_step(block.chains))
         yield block
@@ -92,7 +92,10 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
     stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > WEIGHTLESS]
     if not stuck:
         return block
-    places, steps = jnp.asarray(recent)[:, -1], jnp.asarray(block.chains.step_size)  # NumPy's where lenses go abreast
+    places, steps = (
+        jnp.asarray(recent)[:, -1],
+        jnp.asarray(block.chains.step_size),
+    )  # NumPy's where lenses are fitted at the same time
     for number, i in enumerate(stuck, 1):
         earlier = recent.shape[1] - 1 - number * (recent.shape[1] // 2) // (len(stuck) + 1)
         places, steps = places.at[i].set(recent[lowest, earlier]), steps.at[i].set(steps[lowest])
@@ -107,11 +110,13 @@ def _evidence(problem: Problem, base: Array) -> float:
 
 
 def _extend(
-    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, warming: bool, effort: Effort
+    family: Family, block: Block, chains: nuts.Chain, taken: nuts.Draws, warming: bool, settings: SamplerSettings
 ) -> Block:
     leapfrogs = block.leapfrogs + int(np.sum(taken.leapfrogs))
     if warming:
-        return block._replace(chains=chains, warmed=block.warmed + effort.round, leapfrogs=leapfrogs, recent=taken.base)
+        return block._replace(
+            chains=chains, warmed=block.warmed + settings.round, leapfrogs=leapfrogs, recent=taken.base
+        )
     draws = (
         taken if block.draws is None else jax.tree.map(lambda a, b: np.concatenate([a, b], axis=1), block.draws, taken)
     )
@@ -119,4 +124,4 @@ def _extend(
     reached = convergence(draws.base[..., lens_parameters(family)])
     block = block._replace(chains=chains, draws=draws, leapfrogs=leapfrogs, converged=reached, recent=None)
     found = figures(block)
-    return block._replace(finished=found is not None and decide(found, effort) is Decision.STOP)
+    return block._replace(finished=found is not None and decide(found, settings) is Decision.STOP)

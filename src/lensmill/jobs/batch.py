@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 from lensmill.device import runtime
-from lensmill.device.batching import OUT_OF_MEMORY, abreast
+from lensmill.device.batching import OUT_OF_MEMORY, batched
 from lensmill.errors import DamagedResult, InvalidInput
 from lensmill.jobs.lens import Survey, Work
 from lensmill.planning.dependencies import key, shortened
@@ -48,7 +48,7 @@ def run_batch(
     one: Callable[[Work, Progress], ManifestRow],
     width: int = 1,
 ) -> None:
-    """Do `one` step for each lens, `width` abreast, whatever becomes of the others, and write the manifest at the end.
+    """Do `one` step for each lens, `width` at the same time, whatever becomes of the others, and write the manifest at the end.
 
     A lens that has been taken out of the catalogue since the run was planned is left out. DamagedResults, and no manifest, where
     a lens could not be done because a file that it needs is damaged.
@@ -67,7 +67,7 @@ def run_batch(
             report.finish(lens_id, computed=not made.extra.get("reused", False))
             return made
 
-        rows = abreast(row, lens_ids, width=width, shared=survey.network)
+        rows = batched(row, lens_ids, width=width, shared=survey.network)
         if damaged := [row for row in rows if isinstance(row, DamagedResult)]:
             raise DamagedResults(damaged)
         done = tuple(row for row in rows if isinstance(row, ManifestRow))

@@ -9,7 +9,7 @@ from typing import Any
 from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
 from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Effort, Problem, build_problem
+from lensmill.fit.problem import Problem, SamplerSettings, build_problem
 from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
@@ -53,10 +53,10 @@ class Work:
         return key(self.parts)
 
     @property
-    def effort(self) -> Effort:
+    def settings(self) -> SamplerSettings:
         """The lens's own sampler settings, with the limits of the certificate."""
         inference = self.survey.dependencies.inference(self.cutout.lens_id)
-        return Effort(**dict(inference), **dict(self.survey.config.certificate))
+        return SamplerSettings(**dict(inference), **dict(self.survey.config.certificate))
 
     @functools.cached_property
     def prepared(self) -> Prepared:

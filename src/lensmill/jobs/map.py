@@ -25,7 +25,7 @@ def _map_one(work: Work, report: Progress) -> ManifestRow:
     if stored is None:
         report.lens(lens_id, "search for the best basin")
         problem = work.problem
-        maximum = find_maximum(problem, starts=work.effort.starts, seed=work.seed)
+        maximum = find_maximum(problem, starts=work.settings.starts, seed=work.seed)
         write_arrays(path, maximum_arrays(maximum, work.key))
         chi2 = 2 * maximum.cost / max(problem.posterior.pixels, 1)
         report.lens(

@@ -54,10 +54,10 @@ def posterior_key(path: Path) -> str | None:
 
 def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]:
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
-    maximum, effort = stored_maximum(work), work.effort
-    last, before = _resume(work, begin_sampling(problem, maximum, chains=effort.chains, seed=work.seed))
-    most, clock = effort.warmup + effort.round * effort.max_rounds, stopwatch()
-    for block in sample(problem, last, effort):
+    maximum, settings = stored_maximum(work), work.settings
+    last, before = _resume(work, begin_sampling(problem, maximum, chains=settings.chains, seed=work.seed))
+    most, clock = settings.warmup + settings.round * settings.max_rounds, stopwatch()
+    for block in sample(problem, last, settings):
         last, spent = block, before + stopwatch() - clock
         write_arrays(_chains_path(work), block_arrays(block, work.key, spent))
         done = block.warmed + (0 if block.draws is None else block.draws.potential.shape[1] - block.inherited)

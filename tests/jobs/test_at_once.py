@@ -1,4 +1,4 @@
-"""A batch whose lenses go abreast, as on a GPU: each comes out as it does alone, whatever becomes of another."""
+"""A batch whose lenses are fitted at the same time, as on a GPU: each comes out as it does alone, whatever becomes of another."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def simulated(folder: Path) -> Survey:
 
 
 @pytest.mark.soak
-def test_lenses_abreast_come_out_as_they_do_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lenses_at_once_come_out_as_they_do_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone, together = simulated(tmp_path / "alone"), simulated(tmp_path / "together")
     broken, *whole = together.rows
     together.rows[broken].path.write_bytes(b"not a FITS file")
