@@ -11,7 +11,7 @@ from lensmill.config import Model
 from lensmill.files.shipped import WEIGHTS
 from lensmill.fit import search
 from lensmill.fit.problem import build_problem
-from lensmill.fit.search import NoMaximum, find_maximum
+from lensmill.fit.search import Basin, NoMaximum, find_maximum
 from lensmill.physics.source import Network
 from small_mock import TRUTH, mock
 
@@ -115,7 +115,7 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
 def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = build_problem([mock(priors)], MODEL, priors)
     end = SimpleNamespace(cost=np.inf)
-    monkeypatch.setattr(search, "search", lambda *_, **__: [None])
+    monkeypatch.setattr(search, "search", lambda *_, **__: [Basin(np.inf, {"theta_E": np.array(1.0)})])
     monkeypatch.setattr(search, "follow", lambda *_: [end, SimpleNamespace(cost=np.nan)])
     with pytest.raises(NoMaximum, match="none of 6 starts has a finite likelihood"):
         find_maximum(problem, starts=6, seed=0)

@@ -204,7 +204,9 @@ def search(coarse: Posterior, *, starts: int, seed: int) -> list[Basin]:
 
 
 def to_follow(basins: list[Basin]) -> list[Basin]:
-    """The best basin, and the next that has another Einstein radius."""
+    """The best basin, and the next that has another Einstein radius; none of none."""
+    if not basins:
+        return []
     first = float(basins[0].values["theta_E"])
     others = [basin for basin in basins if abs(float(basin.values["theta_E"]) / first - 1) > ANOTHER_RADIUS]
     return [basins[0], *others[:1]]
@@ -281,7 +283,7 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
     begin = stopwatch()
     basins = search(problem.coarse, starts=starts, seed=seed)
     posterior = problem.posterior
-    every = [end for basin in to_follow(basins) for end in follow(posterior, basin)] if basins else []
+    every = [end for basin in to_follow(basins) for end in follow(posterior, basin)]
     ends = lenses_first(posterior, every)
     if not ends:
         raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
