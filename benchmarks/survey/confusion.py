@@ -72,10 +72,10 @@ def without(config: Config, piece: str) -> Config:
 
 
 def judged(survey: Survey, lens_id: str) -> dict[str, Any]:
-    """One mock at its maximum, and its truth."""
+    """One mock at its maximum, and its truth; None as the Einstein radius of what is no lens."""
     truth = survey.truths[lens_id]
     return at_maximum(survey, lens_id) | {
-        "truth": float(f"{truth['theta_E']:.5g}"),
+        "truth": float(f"{truth['theta_E']:.5g}") if "theta_E" in truth else None,
         "arc_snr": float(f"{truth['arc_snr']:.3g}"),
     }
 
@@ -93,7 +93,10 @@ def at_maximum(survey: Survey, lens_id: str) -> dict[str, Any]:
     measured = plausible.measured_light(work.prepared.figures)
     looks = plausible.figures(problem.images[0], prediction, system, measured)
     limits, values = config.certificate, summaries(found.values, prediction)
-    plausibility = plausible.checks(looks, values, limits.plausibility)
+    plausibility = [
+        *plausible.needs_lensing(found.lensing_evidence, limits.plausibility),
+        *plausible.checks(looks, values, limits.plausibility),
+    ]
     others = [
         *certify.input_checks(work.prepared.figures, limits),
         certify.within("reduced chi-squared", prediction.chi2_reduced, limits.chi2, Stage.SOURCE),
@@ -101,6 +104,7 @@ def at_maximum(survey: Survey, lens_id: str) -> dict[str, Any]:
     return {
         "theta_E": float(f"{values['theta_E'].median:.5g}"),
         "chi2": float(f"{prediction.chi2_reduced:.4g}"),
+        "lensing_evidence": round(found.lensing_evidence, 1),
         "fails": [check.name for check in others if not check.passed],
         "implausible": [check.name for check in plausibility if not check.passed],
         "seconds": round(time.perf_counter() - begin, 1),

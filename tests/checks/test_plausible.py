@@ -107,3 +107,9 @@ def test_a_point_source_has_its_signal_to_noise_in_a_psf() -> None:
     assert found[30, 30] == found.max()
     noise = plausible.in_a_psf(np.random.default_rng(0).normal(size=(200, 200)), np.ones((200, 200), bool), kernel)
     assert noise[20:-20, 20:-20].std() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(("evidence", "passed"), [(1e3, True), (-1e3, False), (float("nan"), False)])
+def test_what_is_explained_without_a_lens_is_told(evidence: float, passed: bool) -> None:
+    (check,) = plausible.needs_lensing(evidence, Certificate().plausibility)
+    assert check.passed is passed

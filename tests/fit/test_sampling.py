@@ -186,7 +186,7 @@ def at(problem: Problem, **wrong: float) -> Maximum:
     base = problem.posterior.unconstrain(TRUTH | wrong)
     end = descend(problem.posterior, jnp.clip(base, -4, 4), jnp.asarray(60))
     scale = np.asarray(whitening(end.curvature))
-    return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0)
+    return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0, 0.0)
 
 
 @pytest.mark.soak

@@ -142,6 +142,11 @@ def checks(found: Figures, summaries: Mapping[str, ParameterSummary], limits: Pl
     ]  # fmt: skip
 
 
+def needs_lensing(evidence: float, limits: Plausibility) -> list[Check]:
+    """Whether the image is better explained with lensing than without, from `lensing_evidence` (nats); see `fit.unlensed`."""
+    return [at_least("no lensing needed (nats)", evidence, limits.lensing_evidence, Stage.BASIN)]
+
+
 def _main(system: LensSystem) -> Any:
     """The first mass profile with an Einstein radius."""
     return next(profile for profile in system.mass.profiles if hasattr(profile, "theta_E"))

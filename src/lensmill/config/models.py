@@ -262,6 +262,10 @@ class Inference(Section):
 class Plausibility(Section):
     """What a solution must look like to be that of a strong lens; docs/trust.md says how the defaults were set."""
 
+    lensing_evidence: float = Field(
+        default=10.0,
+        description="least ln evidence of the lens model over that of the best model without lensing, nats",
+    )
     light_outside: Positive = Field(
         default=8.0, description="most light left over outside the arcs, in a patch of the PSF's size, sigma"
     )

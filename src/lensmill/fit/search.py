@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from lensmill.device.batching import compiled, over, stopwatch
 from lensmill.fit.credible import looks_like_a_lens
 from lensmill.fit.problem import Problem
+from lensmill.fit.unlensed import lensing_evidence
 from lensmill.infer import gauss_newton
 from lensmill.infer.gauss_newton import Descent, minimise, whitening
 from lensmill.model.parameters import Family, Site
@@ -260,7 +261,7 @@ class Maximum(NamedTuple):
     """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
 
     `basins` are those of the search, best first; `followed` is where those that were followed led to in the full model. What does
-    not look like a lens comes last.
+    not look like a lens comes last. `lensing_evidence`, in nats, is that over models without lensing.
     """
 
     base: np.ndarray
@@ -271,6 +272,7 @@ class Maximum(NamedTuple):
     values: dict[str, np.ndarray]
     basins: list[Basin]
     followed: list[Basin]
+    lensing_evidence: float
     seconds: float
 
 
@@ -298,6 +300,7 @@ def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
         named(posterior, best.position),
         basins,
         followed,
+        lensing_evidence(posterior, best),
         stopwatch() - begin,
     )
 
@@ -307,6 +310,7 @@ STORED = (
     "base",
     "whitening",
     "cost",
+    "lensing_evidence",
     "seconds",
     *(f"{of}_{what}" for of in ("basin", "followed") for what in ("cost", "theta_E")),
 )
@@ -320,6 +324,7 @@ def maximum_arrays(maximum: Maximum, key: str) -> dict[str, np.ndarray]:
         "whitening": maximum.whitening,
         "cost": np.array(maximum.cost),
         "iterations": np.array(maximum.iterations),
+        "lensing_evidence": np.array(maximum.lensing_evidence),
         "seconds": np.array(maximum.seconds),
         "converged": np.array(maximum.converged),
         **_basin_arrays("basin", maximum.basins),
@@ -352,5 +357,6 @@ def maximum_of(arrays: Mapping[str, np.ndarray]) -> Maximum:
         values=values,
         basins=_basins_of("basin", arrays),
         followed=_basins_of("followed", arrays),
+        lensing_evidence=float(arrays["lensing_evidence"]),
         seconds=float(arrays["seconds"]),
     )

@@ -130,6 +130,7 @@ def _certificate(
     made = certify.in_order(
         certify.input_checks(work.prepared.figures, limits)
         + plausible.checks(looks, summaries, limits.plausibility)
+        + plausible.needs_lensing(warm.lensing_evidence, limits.plausibility)
         + certify.another_solution(minima, below, summaries["theta_E"], limits.another_solution)
         + certify.checks(
             summaries,
@@ -150,7 +151,7 @@ def _certificate(
         rhat_max=worst.rhat, ess_bulk_min=worst.ess_bulk, ess_tail_min=worst.ess_tail,
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
-        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp,
+        chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, lensing_evidence=warm.lensing_evidence,
         preparation=work.prepared.figures, notes=(*_origin(work), *work.prepared.notes), gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=warm.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},

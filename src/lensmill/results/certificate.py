@@ -75,6 +75,7 @@ class Certificate(_Record):
     ebfmi_min: Real = math.nan
     chi2_reduced: Real = math.nan
     ppp: Real = math.nan
+    lensing_evidence: Real = math.nan
     preparation: dict[str, Real] = {}
     notes: tuple[str, ...] = ()
     gradients: Count | None = None

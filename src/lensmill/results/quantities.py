@@ -217,6 +217,12 @@ EVIDENCE = {
     ),
     "chi2_reduced": Evidence("", float, "reduced chi square of the residuals, used pixels", "χ²/dof", 4),
     "ppp": Evidence("", float, "posterior predictive p-value of chi square", "PPP"),
+    "lensing_evidence": Evidence(
+        "",
+        float,
+        "ln evidence of the lens model less that of the best model without lensing, nats",
+        "Lensing",
+    ),
     "gradients": Evidence("", int, "gradients of the log density spent on the lens", "Gradients", 4),
     "run_time_s": Evidence("s", float, "time spent on the lens, its share of the batch", "Time (s)"),
     "seed": Evidence("", int, "seed of the lens, which descends from that of the run"),

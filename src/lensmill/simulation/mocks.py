@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
 from lensmill.conventions.shapes import moffat
 from lensmill.model.parameters import FLOAT, Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
-from lensmill.physics.grid import bin_pixels, centred_grid
+from lensmill.physics.grid import PixelGrid, bin_pixels, centred_grid
 from lensmill.physics.imaging import (
     PSF,
     LensSystem,
@@ -30,7 +30,8 @@ from lensmill.physics.imaging import (
     transform_shape,
 )
 from lensmill.physics.lensing import ray_shoot
-from lensmill.physics.light import AbstractSource
+from lensmill.physics.light import AbstractSource, LightModel
+from lensmill.physics.mass import MassModel
 from lensmill.physics.source import Network
 from lensmill.progress import progress
 from lensmill.simulation import realism
@@ -175,26 +176,48 @@ def simulate_lens(
             f"priors: none of {TRIES} draws for {lens_id} was magnified {MULTIPLY_IMAGED:g}-fold within the cutout: "
             "narrow theta_E or the source's centre"
         )
+    seen = expose(arcs, light, recipe, rng)
+    truth = _truth(values, source, seen.gain, seen.snr, arcs, seen.rms)
+    factor = seen.gain * seen.light
+    truth |= {name: factor * truth[name] for name in truth if name.startswith("light") and name.endswith("flux")}
+    if recipe.realism is not None:
+        truth |= {"neighbours": len(system.lens_light.profiles) - 1} | seen.effects
+    return Mock(lens_id, seen.image, seen.rms, seen.psf, recipe.pixel_scale, recipe.psf_supersampling, truth)
+
+
+class Exposure(NamedTuple):
+    """An image and its rms (image unit), the PSF that is given with it, and how it came about.
+
+    The arcs were multiplied by `gain`, the rest by `gain` times `light`; `snr` is that of the arcs' brightest pixel; `effects`
+    are those that the recipe's realism adds.
+    """
+
+    image: np.ndarray
+    rms: np.ndarray
+    psf: np.ndarray
+    gain: float
+    light: float
+    snr: float
+    effects: dict[str, float]
+
+
+def expose(arcs: np.ndarray, light: np.ndarray, recipe: Simulate, rng: np.random.Generator) -> Exposure:
+    """What a telescope makes of noise-free arcs, or of what is taken for them, and of the rest: S/N from the recipe's range."""
     snr = float(np.exp(rng.uniform(*np.log(recipe.snr))))
-    scale = _light_ratio(system, recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
+    scale = _light_ratio(bool(light.any()), recipe.realism, rng) * arcs.sum() / max(light.sum(), 1e-30)
     light = scale * light
     gain = _gain(arcs, light, recipe, snr)
     clean = gain * (arcs + light)
     rms = np.sqrt(recipe.background_rms**2 + clean / recipe.exposure_time)
-    truth = _truth(values, source, gain, snr, arcs, rms)
-    truth |= {name: gain * scale * truth[name] for name in truth if name.startswith("light") and name.endswith("flux")}
-    given = recipe
     if recipe.realism is None:
         noisy = clean + rms * rng.normal(size=rms.shape)
-    else:
-        hits, number = realism.cosmic_rays(rms, recipe.realism, rng)
-        noisy = clean + rms * realism.shared_noise(recipe.shape, recipe.realism, rng) + hits
-        believed = realism.believed_fwhm(recipe.psf_fwhm, recipe.realism, rng)
-        given = recipe.model_copy(update={"psf_fwhm": believed})
-        neighbours = len(system.lens_light.profiles) - 1
-        truth |= {"neighbours": neighbours, "cosmic_rays": number, "psf_error": believed / recipe.psf_fwhm - 1}
-    psf = psf_kernel(given), recipe.pixel_scale, recipe.psf_supersampling
-    return Mock(lens_id, noisy, rms, *psf, truth)
+        return Exposure(noisy, rms, psf_kernel(recipe), gain, scale, snr, {})
+    hits, number = realism.cosmic_rays(rms, recipe.realism, rng)
+    noisy = clean + rms * realism.shared_noise(recipe.shape, recipe.realism, rng) + hits
+    believed = realism.believed_fwhm(recipe.psf_fwhm, recipe.realism, rng)
+    effects = {"cosmic_rays": number, "psf_error": believed / recipe.psf_fwhm - 1}
+    psf = psf_kernel(recipe.model_copy(update={"psf_fwhm": believed}))
+    return Exposure(noisy, rms, psf, gain, scale, snr, effects)
 
 
 def _system(
@@ -234,11 +257,11 @@ def _within(
     raise ValueError(f"priors: none of {TRIES} galaxies has an ellipticity that the source's prior allows: widen it")
 
 
-def _light_ratio(system: LensSystem, recipe: Realism | None, rng: np.random.Generator) -> float:
+def _light_ratio(any_light: bool, recipe: Realism | None, rng: np.random.Generator) -> float:
     """Flux of lens light over that of the arcs."""
     if recipe is not None:
         return float(np.exp(rng.uniform(*np.log(recipe.light_ratio))))
-    return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if system.lens_light.profiles else 0.0
+    return LIGHT_RATIO * float(np.exp(0.5 * rng.normal())) if any_light else 0.0
 
 
 def _draw_values(family: Family, table: PriorTable, rng: np.random.Generator) -> dict[str, Array]:
@@ -255,24 +278,35 @@ def _images(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, Galaxy | None]:
     """Noise-free images of the lensed source and of the lens light, and the galaxy where the source is one."""
-    kernel = psf_kernel(instrument)
-    k = instrument.psf_supersampling
-    margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in
-    shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
-    grid = centred_grid(shape, instrument.pixel_scale, FLOAT)
+    grid, psf, inside = _frame(instrument)
     source, galaxy = system.source, None
     if instrument.source == "galaxies":
         galaxy = _within(galaxies, bounds, rng)
         place = {name: values[f"source_{name}"] for name in ("flux", "center_x", "center_y")}
         source = Placed(galaxy=galaxy, **place)
+    fine, rays = sub_pixels(grid, psf, max(SAMPLING.rays, 2 * psf.supersampling))  # one ray has no area
+    brightness = source.cell_brightness(*_shoot(system, *fine.rays(rays), rays))
+    arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, psf.size))[inside]
+    return np.maximum(arcs, 0), render_light(system.lens_light, instrument), galaxy
+
+
+def _frame(instrument: Simulate) -> tuple[PixelGrid, PSF, tuple[slice, slice]]:
+    """The pixels of a mock and of what the PSF reaches around it, the PSF, and where the mock is in them."""
+    kernel = psf_kernel(instrument)
+    k = instrument.psf_supersampling
+    margin = kernel_reach(len(kernel), k)  # the sky goes on beyond the frame, and the PSF brings its light in
+    shape = (instrument.shape[0] + 2 * margin, instrument.shape[1] + 2 * margin)
     size = transform_shape(shape, (kernel.shape[0], kernel.shape[1]), k)
     psf = PSF(jnp.asarray(kernel_transform(kernel, size, k)), size)
-    fine, rays = sub_pixels(grid, psf, max(SAMPLING.rays, 2 * k))  # one ray has no area
-    brightness = source.cell_brightness(*_shoot(system, *fine.rays(rays), rays))
-    arcs = np.asarray(convolve(pixel_flux(brightness, fine, rays), psf.transform, size))
-    light = np.asarray(render_lens_light(system, grid, psf, SAMPLING))
-    arcs, light = (image[margin : shape[0] - margin, margin : shape[1] - margin] for image in (arcs, light))
-    return np.maximum(arcs, 0), np.maximum(light, 0), galaxy
+    inside = (slice(margin, shape[0] - margin), slice(margin, shape[1] - margin))
+    return centred_grid(shape, instrument.pixel_scale, FLOAT), psf, inside
+
+
+def render_light(light: LightModel, instrument: Simulate) -> np.ndarray:
+    """The noise-free image of light that is not lensed, image unit a pixel."""
+    grid, psf, inside = _frame(instrument)
+    system = LensSystem(MassModel(()), light, light.profiles[0], jnp.zeros((), FLOAT))  # the source is not drawn
+    return np.maximum(np.asarray(render_lens_light(system, grid, psf, SAMPLING))[inside], 0)
 
 
 @functools.partial(jax.jit, static_argnums=3)
