@@ -19,7 +19,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from benchmarks.harness import RESULTS, ROOT
-from benchmarks.survey.confusion import judged
+from benchmarks.survey.confusion import RIGHT, judged
 from jaxtyping import Array, Float
 
 from lensmill.config import Config, Realism, Simulate, load
@@ -186,7 +186,10 @@ def judge_all(config: Config, known: dict[str, Any], end: float) -> Iterator[str
 
 
 def counted(result: dict[str, Any], limit: float) -> dict[str, Any]:
-    """By kind, how many are told, by the check alone and by any; and the evidence's least, quartiles and greatest."""
+    """By kind, how many are told, by the check alone and by any, and of lenses whose Einstein radius is right how many.
+
+    With the evidence's least, quartiles and greatest.
+    """
 
     def told(one: dict[str, Any]) -> bool:
         return bool(one["lensing_evidence"] < limit)
@@ -197,9 +200,15 @@ def counted(result: dict[str, Any], limit: float) -> dict[str, Any]:
     groups: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (*KINDS, "lens")}
     for one in (*result["galaxies"].values(), *result["lenses"].values()):
         groups[one.get("kind", "lens")].append(one)
+
+    def right(one: dict[str, Any]) -> bool:
+        return one["truth"] is not None and abs(one["theta_E"] / one["truth"] - 1) < RIGHT
+
     return {
         kind: {
             "judged": len(found),
+            "right": sum(map(right, found)),
+            "right, told": sum(right(one) and told(one) for one in found),
             "no lensing needed": sum(map(told, found)),
             "flagged": sum(map(flagged, found)),
             "evidence": np.quantile([one["lensing_evidence"] for one in found], (0, 0.25, 0.5, 0.75, 1))
