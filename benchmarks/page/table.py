@@ -14,9 +14,8 @@ from benchmarks.harness import RESULTS, ROOT
 from benchmarks.page import table_inference
 from benchmarks.page.source_table import grid, lensing_part, misfit_part, sources_part
 from benchmarks.page.table_calibration import SOURCES, calibration_part
-from benchmarks.page.table_confusion import confusion_part, light_part, real_part
-from benchmarks.page.table_maxima import maxima_part
 from benchmarks.page.table_confusion import confusion_part, light_part, no_lens_part, real_part
+from benchmarks.page.table_maxima import maxima_part
 from benchmarks.page.table_throughput import throughput_part
 from benchmarks.page.table_workflow import interruptions_part, workflow_part
 
