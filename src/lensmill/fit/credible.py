@@ -14,7 +14,7 @@ from lensmill.device.batching import compiled
 from lensmill.model.program import Posterior
 from lensmill.physics.imaging import render_source
 
-INNERMOST, OUTERMOST = 0.8, 2.5  # Einstein radii: least and largest mean radius of the light of the arcs
+INNERMOST, OUTERMOST = 0.85, 2.5  # Einstein radii: least and largest mean radius of the light of the arcs
 MAGNIFIED = 1.5  # least magnification, as in the certificate's plausibility
 
 
