@@ -274,7 +274,8 @@ class Plausibility(Section):
         description="largest chi-squared a pixel inside the arcs, over that elsewhere, at its 3-sigma lower bound",
     )
     arcs_radius: Annotated[tuple[Positive, Positive], Rising] = Field(
-        default=(0.85, 2.0), description="range of the radius of half the arcs' light over the effective Einstein radius"
+        default=(0.85, 2.0),
+        description="range of the radius of half the arcs' light over the effective Einstein radius",
     )
     multiply_imaged: Fraction = Field(
         default=0.02, description="least share of the source's light that is imaged more than once"
