@@ -303,7 +303,9 @@ def _frame(instrument: Simulate) -> tuple[PixelGrid, PSF, tuple[slice, slice]]:
 
 
 def render_light(light: LightModel, instrument: Simulate) -> np.ndarray:
-    """The noise-free image of light that is not lensed, image unit a pixel."""
+    """The noise-free image of light that is not lensed, image unit a pixel; zero of none."""
+    if not light.profiles:
+        return np.zeros(instrument.shape)
     grid, psf, inside = _frame(instrument)
     system = LensSystem(MassModel(()), light, light.profiles[0], jnp.zeros((), FLOAT))  # the source is not drawn
     return np.maximum(np.asarray(render_lens_light(system, grid, psf, SAMPLING))[inside], 0)
