@@ -3,6 +3,7 @@
 import numpy as np
 from astropy.io import fits
 
+from lensmill.conventions.arrays import mad_sigma
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
@@ -35,7 +36,7 @@ def _lowest_scatter(image: np.ndarray, used: np.ndarray) -> float | None:
     """That of blank sky, or that between neighbours where it is lower since light fills the cutout; None without any."""
     pairs = used[:, 1:] & used[:, :-1]
     steps = (image[:, 1:] - image[:, :-1])[pairs]
-    found = [scatter_of(image, used), 1.4826 / np.sqrt(2) * float(np.median(np.abs(steps))) if steps.size else None]
+    found = [scatter_of(image, used), mad_sigma(steps, about=0.0) / np.sqrt(2) if steps.size else None]
     return min((value for value in found if value), default=None)
 
 
