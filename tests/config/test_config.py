@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lensmill import config as configuration
 from lensmill.config import Config, ConfigError, Priors, check_priors, load, load_priors, prior_table
-from lensmill.config.models import Section
 from lensmill.config.reading import section_of
+from lensmill.config.section import Section
 from lensmill.errors import InvalidInput
 from lensmill.model.parameters import known_parameters
 

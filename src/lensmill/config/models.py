@@ -7,7 +7,7 @@ The skeleton config/config.yaml, its JSON schema and docs/configuration.md are g
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lensmill.config.fields import (
@@ -22,7 +22,7 @@ from lensmill.config.fields import (
     Side,
     odd,
 )
-from lensmill.files.atomic import json_sha256
+from lensmill.config.section import Section
 from lensmill.files.shipped import PRIORS, WEIGHTS
 
 SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a file
@@ -31,16 +31,6 @@ RESOLVED = "config.resolved.yaml"  # what a run keeps of its config, in its resu
 MOST_RAYS = 10  # along a side of a pixel
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
 FINEST_PSF = 10  # times finer than the image
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, strict about types, closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    def digest(self) -> str:
-        """The SHA-256 of the values, for knowing whether a result is current."""
-        return json_sha256(self.model_dump(mode="json"))
 
 
 class Realism(Section):

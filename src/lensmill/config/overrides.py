@@ -7,8 +7,9 @@ from typing import Any
 
 import pydantic
 
-from lensmill.config.models import SEARCH_SOURCE, Config, Section
+from lensmill.config.models import SEARCH_SOURCE, Config
 from lensmill.config.priors import PRIORS, Priors
+from lensmill.config.section import Section
 from lensmill.conventions import DOMAINS
 from lensmill.errors import InvalidInput, Problem, closest, shown
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lensmill.config.models import Section
+from lensmill.config.section import Section
 from lensmill.files.atomic import json_sha256
 
 Why = Annotated[str, Field(min_length=3, description="the reason for this prior, in one line")]
