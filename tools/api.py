@@ -25,7 +25,7 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
         "lensmill.results.comparison": ("measured", "compare", "described", "Comparison", "Apart"),
         "lensmill.population": (),
     },
-    "Configuration": {"lensmill.config": ("load", "load_priors", "prior_table", "dump", "ConfigError")},
+    "Configuration": {"lensmill.config": ("load", "load_priors", "merged_priors", "dump", "ConfigError")},
     "Lensing": {
         "lensmill.physics.grid": (),
         "lensmill.physics.mass": (),
@@ -36,7 +36,7 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
         "lensmill.physics.imaging": ("LensSystem", "PSF", "Sampling", "render", "render_source", "render_lens_light"),
     },
     "Fitting": {
-        "lensmill.fit.problem": ("ImageData", "SamplerSettings", "Problem", "build_problem"),
+        "lensmill.fit.problem": ("ImageData", "SamplerSettings", "InverseProblem", "build_problem"),
         "lensmill.fit.search": ("Basin", "Maximum", "NoMaximum", "find_maximum"),
         "lensmill.fit.chains": ("Block", "Tried", "named_draws"),
         "lensmill.fit.sampling": ("begin_sampling", "sample"),

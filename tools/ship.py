@@ -79,7 +79,7 @@ def page() -> str:
     if misfit := measured("misfit", card["sha256"]):
         rates = "; ".join(f"{kind} {r['flagged']} of {r['number']}" for kind, r in misfit["rates"].items())
         lines.append(
-            f"- **Flagged as misfits or strange** (`certificate.source_misfit`, `source_strangeness`): {rates}."
+            f"- **Flagged as misfits or strange** (`certificate.source_misfit`, `source_latent_chi2`): {rates}."
         )
     lines.append(
         "- **Where it does not hold:** galaxies unlike the generated ones: mergers, rings, knots without a disc; cusps within "

@@ -40,7 +40,7 @@ from lensmill.config.models import Simulate
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.chains import named_draws
-from lensmill.fit.problem import ImageData, Problem, build_problem
+from lensmill.fit.problem import ImageData, InverseProblem, build_problem
 from lensmill.fit.search import Maximum, find_maximum
 from lensmill.infer.convergence import convergence
 from lensmill.model.parameters import Family
@@ -76,7 +76,7 @@ class Lens(NamedTuple):
 
     name: str
     kind: str
-    problem: Callable[[], Problem]
+    problem: Callable[[], InverseProblem]
     made_of: Any
 
 
@@ -93,12 +93,12 @@ def first_lens(folder: Path | None) -> ImageData:
     return ImageData(image, rms, np.ones((n, n), bool), core.kernel(scale, fwhm), scale)
 
 
-def first_problem(folder: Path | None) -> Problem:
+def first_problem(folder: Path | None) -> InverseProblem:
     changed = {"supersampling": 1, "sky": False}
     return build_problem([first_lens(folder)], settings("sersic").model.model_copy(update=changed), PRIORS)
 
 
-def mock_problem(name: str, source: Literal["sersic", "neural"], network: Network | None) -> Problem:
+def mock_problem(name: str, source: Literal["sersic", "neural"], network: Network | None) -> InverseProblem:
     config = settings(source)
     mock = simulate_lens(config, PRIORS, name, network)
     pixels = ImageData(mock.image, mock.rms, np.ones(mock.image.shape, bool), mock.psf, mock.pixel_scale)
@@ -168,7 +168,7 @@ def seconds_a_gradient(posterior: Posterior, base: jax.Array) -> float:
 class Start(NamedTuple):
     """A lens at its maximum."""
 
-    problem: Problem
+    problem: InverseProblem
     maximum: Maximum
     gradient_s: float
 
@@ -242,7 +242,7 @@ def figures(run: Run, gradient_s: float, map_s: float) -> dict[str, Any]:
     }
 
 
-def moments(problem: Problem, run: Run) -> dict[str, dict[str, float]]:
+def moments(problem: InverseProblem, run: Run) -> dict[str, dict[str, float]]:
     """Means and standard deviations of the parameters of the mass."""
     flat = np.asarray(run.draws.reshape(-1, run.draws.shape[-1]))
     values = named_draws(problem.posterior, flat)

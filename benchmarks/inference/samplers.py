@@ -19,7 +19,7 @@ from numpyro.infer.hmc import hmc
 
 from lensmill.fit.chains import Block, base_draws
 from lensmill.fit.comoving import Comoving, from_comoving
-from lensmill.fit.problem import Problem, SamplerSettings
+from lensmill.fit.problem import InverseProblem, SamplerSettings
 from lensmill.fit.sampling import begin_sampling, sample
 from lensmill.fit.search import Maximum
 from lensmill.infer import nuts
@@ -89,7 +89,7 @@ def settings(rounds: int, ess: float = math.inf) -> SamplerSettings:
     )  # fmt: skip
 
 
-def straightened(problem: Problem, maximum: Maximum, least: float) -> Run:
+def straightened(problem: InverseProblem, maximum: Maximum, least: float) -> Run:
     """lensmill's: NUTS in the straightened space, refined by the warm-up, until every parameter's ESS is `least`."""
     clock = Clock()
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
@@ -99,7 +99,9 @@ def straightened(problem: Problem, maximum: Maximum, least: float) -> Run:
     return _of(problem, block, clock, frame_s)
 
 
-def whitened(problem: Problem, maximum: Maximum, least: float, *, refined: bool = False, bent: bool = False) -> Run:
+def whitened(
+    problem: InverseProblem, maximum: Maximum, least: float, *, refined: bool = False, bent: bool = False
+) -> Run:
     """The same without the bend, without the refinement, or without both: Laplace's whitening alone."""
     clock = Clock()
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
@@ -121,7 +123,7 @@ def _enough(block: Block, least: float) -> bool:
     return min(reached.ess_bulk, reached.ess_tail) >= least
 
 
-def _of(problem: Problem, block: Block, clock: Clock, frame_s: float) -> Run:
+def _of(problem: InverseProblem, block: Block, clock: Clock, frame_s: float) -> Run:
     if block.draws is None:
         raise RuntimeError("the sampler ended in its warm-up")
     wall, cpu = clock.read()
@@ -190,7 +192,7 @@ _DENSE = functools.partial(_numpyro, dense=True)
 _DIAGONAL = functools.partial(_numpyro, dense=False)
 
 
-def adapted(problem: Problem, maximum: Maximum, least: float, *, dense: bool = True) -> Run:
+def adapted(problem: InverseProblem, maximum: Maximum, least: float, *, dense: bool = True) -> Run:
     """NumPyro's NUTS, metric adapted: a dense one from Laplace's, or its default, a diagonal one."""
     call = _compiled(_DENSE if dense else _DIAGONAL)
     found, wall, cpu = call(problem.posterior, _laplace(maximum), _keys(CHAINS))
@@ -203,7 +205,7 @@ def _laplace(maximum: Maximum) -> Frame:
     return unbent(jnp.asarray(maximum.base), jnp.asarray(maximum.whitening))
 
 
-def _frame(problem: Problem, maximum: Maximum) -> tuple[Posed, Frame, float]:
+def _frame(problem: InverseProblem, maximum: Maximum) -> tuple[Posed, Frame, float]:
     """The straightened frame before any refinement, the coordinates that it is in, and what it took."""
     clock = Clock()
     block = jax.block_until_ready(begin_sampling(problem, maximum, chains=CHAINS, seed=SEED))
@@ -234,7 +236,7 @@ def _chees(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, ...]:
     return draws.swapaxes(0, 1), tuned.info.num_integration_steps.sum(), steps.sum(), diverging.sum()
 
 
-def chees(problem: Problem, maximum: Maximum, least: float) -> Run:
+def chees(problem: InverseProblem, maximum: Maximum, least: float) -> Run:
     """ChEES-HMC in the straightened space."""
     posed, frame, frame_s = _frame(problem, maximum)
     (draws, *cost), wall, cpu = _compiled(_chees)(posed, frame, jax.random.key(SEED))
@@ -275,7 +277,7 @@ def _microcanonical(posed: Posed, frame: Frame, keys: jax.Array) -> tuple[jax.Ar
     return jax.lax.map(chain, keys)
 
 
-def microcanonical(problem: Problem, maximum: Maximum, least: float) -> Run:
+def microcanonical(problem: InverseProblem, maximum: Maximum, least: float) -> Run:
     """MCLMC in the straightened space: two gradients a step, and no Metropolis test, so that its draws are biased."""
     posed, frame, frame_s = _frame(problem, maximum)
     (draws, spent), wall, cpu = _compiled(_microcanonical)(posed, frame, _keys(CHAINS))
@@ -292,7 +294,7 @@ def _propose(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array, jax
 
 
 def _weighted(
-    problem: Problem, posed: Posed, frame: Frame, before: int, frame_s: float, spent: tuple[float, float]
+    problem: InverseProblem, posed: Posed, frame: Frame, before: int, frame_s: float, spent: tuple[float, float]
 ) -> Run:
     """The frame's draws with Pareto-smoothed weights (Vehtari et al. 2024); a likelihood counts as a gradient."""
     (base, log), wall, cpu = _compiled(_propose)(posed, frame, jax.random.key(SEED))
@@ -304,7 +306,7 @@ def _weighted(
     return Run(draws, before, PROPOSED, 0, *cost, weights / weights.sum(), float(k))
 
 
-def importance(problem: Problem, maximum: Maximum, least: float, *, bent: bool) -> Run:
+def importance(problem: InverseProblem, maximum: Maximum, least: float, *, bent: bool) -> Run:
     """Laplace's draws, bent or not, resampled by their importance."""
     posed, frame, frame_s = _frame(problem, maximum) if bent else (Posed(problem.posterior), _laplace(maximum), 0.0)
     return _weighted(problem, posed, frame, 0, frame_s, (frame_s, frame_s))
@@ -337,7 +339,7 @@ def _fit_gaussian(posed: Posed, frame: Frame, key: jax.Array) -> tuple[jax.Array
     return given[0], jnp.tril(given[1])
 
 
-def variational(problem: Problem, maximum: Maximum, least: float) -> Run:
+def variational(problem: InverseProblem, maximum: Maximum, least: float) -> Run:
     """The nearest Gaussian in the straightened space in place of Laplace's, its draws resampled by their importance."""
     posed, frame, frame_s = _frame(problem, maximum)
     (shift, lower), wall, cpu = _compiled(_fit_gaussian)(posed, frame, jax.random.key(SEED))
@@ -346,7 +348,7 @@ def variational(problem: Problem, maximum: Maximum, least: float) -> Run:
     return _weighted(problem, posed, moved, steps * many, frame_s, (wall + frame_s, cpu + frame_s))
 
 
-Method = Callable[[Problem, Maximum, float], Run]
+Method = Callable[[InverseProblem, Maximum, float], Run]
 OWN = "lensmill: bent, refined, NUTS"
 REFERENCE = "NUTS, dense metric adapted from Laplace's"
 METHODS: dict[str, Method] = {

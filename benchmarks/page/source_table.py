@@ -23,7 +23,7 @@ loop, as a sampler computes it. The spline is what 30,000 rays see of the source
 MISFIT = """`benchmarks/source/misfit.py`: mock lenses of a mock survey's defaults, fitted with the neural source by
 their maximum a
 posteriori from the true lens on; how many exceed `certificate.source_misfit` = {source_misfit:g} (what the network cannot make)
-or `certificate.source_strangeness` = {source_strangeness:g} (what it can make, though hardly a galaxy looks like it). Familiar
+or `certificate.source_latent_chi2` = {source_latent_chi2:g} (what it can make, though hardly a galaxy looks like it). Familiar
 sources are generated galaxies never trained on; real ones are those galaxies of 100 in COSMOS that HST resolves best, at 0.03
 arcsec a pixel, more detailed than the network has ever seen. A lens is wrong where Einstein radius, slope or shear is off by
 more than {wrong:g} standard deviations of its Laplace approximation.
@@ -71,13 +71,13 @@ def milliseconds(document: dict[str, Any]) -> str:
 
 
 def alarms(*documents: dict[str, Any]) -> str:
-    columns = ("number", "failed", "flagged", "source_misfit", "source_strangeness", "wrong", "wrong, not flagged")
+    columns = ("number", "failed", "flagged", "source_misfit", "source_latent_chi2", "wrong", "wrong, not flagged")
     rows = [
         [kind, *(str(found[name]) for name in columns), f"{100 * found['flagged'] / found['number']:.0f} %"]
         for document in documents
         for kind, found in document["rates"].items()
     ]
-    head = ("mocks", "failed", "flagged", "by misfit", "by strangeness", "lens wrong", "wrong, not flagged")
+    head = ("mocks", "failed", "flagged", "by misfit", "by latent chi-squared", "lens wrong", "wrong, not flagged")
     return grid(["source", *head, "share flagged"], rows)
 
 

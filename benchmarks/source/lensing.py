@@ -22,11 +22,11 @@ import numpy as np
 from benchmarks.harness import ROOT, write
 from benchmarks.source.sources import ORDER
 
-from lensmill.config import Config, Simulate, load_priors, prior_table
+from lensmill.config import Config, Simulate, load_priors, merged_priors
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
-from lensmill.fit.problem import ImageData, Problem, build_problem
+from lensmill.fit.problem import ImageData, InverseProblem, build_problem
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
 from lensmill.physics.source import Network
@@ -41,7 +41,7 @@ INNER = (0.16, 0.84)  # quantiles that hold 68 %
 SEED = 11
 
 
-def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, source: str) -> Problem:
+def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, source: str) -> InverseProblem:
     mask = np.ones(mock.image.shape, bool)
     pixels = ImageData(mock.image, mock.rms, mask, mock.psf, mock.pixel_scale, mock.psf_supersampling)
     model = config.model.model_copy(update={"source": source})
@@ -59,7 +59,7 @@ def posed(config: Config, priors: dict[str, Any], network: Network, mock: Any, s
     return dataclasses.replace(problem, posterior=dataclasses.replace(problem.posterior, family=family))
 
 
-def fit(problem: Problem, truth: dict[str, float]) -> dict[str, Any]:
+def fit(problem: InverseProblem, truth: dict[str, float]) -> dict[str, Any]:
     """Maximum a posteriori, and the place of the truth in the Laplace approximation, of the parameters of the lens."""
     began = time.perf_counter()
     posterior = problem.posterior
@@ -107,7 +107,7 @@ def main() -> None:
     runtime.start()
     load = os.getloadavg()[0]
     config = Config(run="lensing", seed=SEED, catalogue=given.folder / "none.ecsv", simulate=Simulate())
-    priors = prior_table(load_priors(config.priors_file))
+    priors = merged_priors(load_priors(config.priors_file))
     network = Network.read(WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     records = []

@@ -24,9 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.harness import ROOT, counted, processor
 
-from lensmill.checks.misfit import source_misfit, strangeness
+from lensmill.checks.misfit import latent_chi2, source_misfit
 from lensmill.checks.predict import images_at
-from lensmill.config import Certificate, Config, Simulate, load_priors, prior_table
+from lensmill.config import Certificate, Config, Simulate, load_priors, merged_priors
 from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
@@ -188,7 +188,7 @@ def record(name: str, kind: str, path: Path) -> dict[str, Any]:
             "lens": name, "kind": kind, "significance": found.significance, "power": found.power,
             "correlation": found.correlation, "pixels": found.pixels,
             "chi2_reduced": float(file["chi2"]) / int(file["mask"].sum()),
-            "strangeness": strangeness(file["latents"], file["variance"]),
+            "latent_chi2": latent_chi2(file["latents"], file["variance"]),
             "pulls": dict(zip(NAMES, file["pulls"].tolist(), strict=True)),
             **{key: float(file[key]) for key in ("snr", "arc_snr", "size")},
             "iterations": int(file["iterations"]), "converged": bool(file["converged"]),
@@ -197,13 +197,13 @@ def record(name: str, kind: str, path: Path) -> dict[str, Any]:
 
 def raised(one: dict[str, Any], limits: Certificate) -> list[str]:
     """The checks of the source that a mock fails."""
-    figures = {"source_misfit": one["significance"], "source_strangeness": one["strangeness"]}
+    figures = {"source_misfit": one["significance"], "source_latent_chi2": one["latent_chi2"]}
     return [name for name, value in figures.items() if value > getattr(limits, name)]
 
 
 def failed(one: dict[str, Any]) -> bool:
     """Whether a fit came to nothing: a figure that is not finite, or no pixel to judge by. It is right about nothing."""
-    figures = (one["significance"], one["strangeness"], one["chi2_reduced"], *one["pulls"].values())
+    figures = (one["significance"], one["latent_chi2"], one["chi2_reduced"], *one["pulls"].values())
     return one["pixels"] == 0 or not all(map(math.isfinite, figures))
 
 
@@ -220,7 +220,7 @@ def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
         found[kind] = {
             "number": len(some), "failed": sum(failed(one) for one in records if one["kind"] == kind),
             "flagged": sum(bool(by) for by, _ in some),
-            **{name: sum(name in by for by, _ in some) for name in ("source_misfit", "source_strangeness")},
+            **{name: sum(name in by for by, _ in some) for name in ("source_misfit", "source_latent_chi2")},
             "wrong": sum(wrong for _, wrong in some), "wrong, not flagged": sum(wrong and not by for by, wrong in some),
         }  # fmt: skip
     return found
@@ -228,7 +228,7 @@ def rates(records: list[dict[str, Any]], limits: Certificate) -> dict[str, Any]:
 
 def quantiles(familiar: list[dict[str, Any]]) -> dict[str, float]:
     """What all but two in a hundred familiar sources stay below; a fit that failed stays below nothing."""
-    names = ("significance", "strangeness") if familiar else ()
+    names = ("significance", "latent_chi2") if familiar else ()
     found = {name: [math.inf if failed(one) else one[name] for one in familiar] for name in names}
     with np.errstate(invalid="ignore"):
         reached = {name: float(np.quantile(values, QUANTILE)) for name, values in found.items()}
@@ -246,7 +246,7 @@ def main() -> None:
     runtime.start()
     recipe = Simulate()
     config = Config(run="misfit", seed=5, catalogue=given.folder / "none.ecsv", simulate=recipe)
-    priors = prior_table(load_priors(config.priors_file))
+    priors = merged_priors(load_priors(config.priors_file))
     network = Network.read(WEIGHTS, config.model.precision)
     given.folder.mkdir(parents=True, exist_ok=True)
     numbers = {"familiar": given.familiar} | dict.fromkeys(STRANGE, given.strange)
@@ -271,7 +271,7 @@ def main() -> None:
     document = {
         "machine": {"processor": processor()}, "versions": versions(), "weights_sha256": file_sha256(WEIGHTS),
         "simulate": recipe.model_dump(mode="json"), "wrong": WRONG,
-        "limits": {"source_misfit": limits.source_misfit, "source_strangeness": limits.source_strangeness},
+        "limits": {"source_misfit": limits.source_misfit, "source_latent_chi2": limits.source_latent_chi2},
         "rates": rates(records, limits),
         "familiar_quantiles": quantiles(familiar),
         "records": records,

@@ -31,7 +31,7 @@ from benchmarks.source.morphology import NAMES, measured
 from benchmarks.source.source_sheets import write_draws, write_fits
 from scipy import stats
 
-from lensmill.config import Config, Simulate, load_priors, prior_table
+from lensmill.config import Config, Simulate, load_priors, merged_priors
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.files.shipped import WEIGHTS
@@ -380,7 +380,7 @@ def main() -> None:
     weights = given.weights or WEIGHTS
     decoder, params, card = load_weights(weights)
     network = Network(params, decoder)
-    setting = Setting(prior_table(load_priors(ROOT / "config" / "priors.yaml")), network)
+    setting = Setting(merged_priors(load_priors(ROOT / "config" / "priors.yaml")), network)
     about = {"latents": decoder.latents, "galaxies": card["galaxies"]["number"], "epochs": card["epochs"]}
     found = json.loads(given.out.read_text()) if given.out.exists() else {}
     found |= {"network": about, "weights_sha256": file_sha256(weights), "parameters": KINDS, "aperture": APERTURE}

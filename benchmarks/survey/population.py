@@ -19,7 +19,7 @@ import numpy as np
 import scipy.stats
 from benchmarks.harness import ROOT
 
-from lensmill.config import load_priors, prior_table
+from lensmill.config import load_priors, merged_priors
 from lensmill.config.priors import bounds, law
 from lensmill.device import runtime
 from lensmill.population import Evidence, infer
@@ -44,7 +44,7 @@ SAMPLING = {"warmup": 200, "draws": 400, "chains": 2}
 
 def priors() -> dict[str, dict[str, Any]]:
     """The priors that the default configuration fits lenses under."""
-    blocks = prior_table(load_priors(ROOT / "config" / "priors.yaml"))["mass"]
+    blocks = merged_priors(load_priors(ROOT / "config" / "priors.yaml"))["mass"]
     together = blocks["epl"] | blocks["shear"]
     return {name: together[name] for name in PARAMETERS}
 

@@ -87,7 +87,7 @@ def test_a_fit_that_came_to_nothing_is_not_right() -> None:
     sound = {
         "kind": "x",
         "significance": 0.0,
-        "strangeness": 0.0,
+        "latent_chi2": 0.0,
         "chi2_reduced": 1.0,
         "pixels": 9,
         "pulls": {"gamma": 0.1},

@@ -20,9 +20,9 @@ def made(theta_E: float, **changed: Any) -> list:
         {name: (("chain", "draw"), rng.normal(size=(4, 600))) for name in ("potential", "energy")}
         | {"diverging": (("chain", "draw"), np.zeros((4, 600), bool))}
     )
-    values = {"chi2_reduced": 1.0, "ppp": 0.5, "misfit": Misfit(0.0, 0.0, 100), "strangeness": 1.0} | changed
+    values = {"chi2_reduced": 1.0, "ppp": 0.5, "misfit": Misfit(0.0, 0.0, 100), "latent_chi2": 1.0} | changed
     limits = values.pop("limits", Certificate())
-    source = [values.pop(name) for name in ("misfit", "strangeness")]
+    source = [values.pop(name) for name in ("misfit", "latent_chi2")]
     summaries = {"theta_E": certify.summarise(draws, theta_E, float("nan"))}
     found = certify.checks(summaries, ["theta_E"], stats, 20, reach=2.5, limits=limits, **values)
     return certify.in_order(found + certify.source_checks(*source, limits))
@@ -41,8 +41,8 @@ def test_a_sound_posterior_is_certified() -> None:
         ({"theta_E": 1.2, "ppp": float("nan")}, Stage.SOURCE),
         ({"theta_E": 1.2, "misfit": Misfit(3.0, 9.0, 100)}, Stage.SOURCE),
         ({"theta_E": 1.2, "misfit": Misfit(float("nan"), 0.0, 100)}, Stage.SOURCE),
-        ({"theta_E": 1.2, "strangeness": 9.0}, Stage.SOURCE),
-        ({"theta_E": 1.2, "strangeness": float("nan")}, Stage.SOURCE),
+        ({"theta_E": 1.2, "latent_chi2": 9.0}, Stage.SOURCE),
+        ({"theta_E": 1.2, "latent_chi2": float("nan")}, Stage.SOURCE),
         ({"theta_E": 8.0, "chi2_reduced": 2.0}, Stage.BASIN),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_failed_check_is_blamed_on_its_earliest_stage(case: dict, stage: Stage
 
 @pytest.mark.parametrize(
     ("limit", "figure"),
-    [("source_misfit", {"misfit": Misfit(3.0, 9.0, 100)}), ("source_strangeness", {"strangeness": 9.0})],
+    [("source_misfit", {"misfit": Misfit(3.0, 9.0, 100)}), ("source_latent_chi2", {"latent_chi2": 9.0})],
 )
 def test_a_source_is_judged_only_where_there_is_a_limit(limit: str, figure: dict) -> None:
     judged = made(1.2, **figure)
@@ -65,7 +65,7 @@ def test_a_source_is_judged_only_where_there_is_a_limit(limit: str, figure: dict
 
 
 def test_without_a_network_no_source_is_strange() -> None:
-    assert len(made(1.2, strangeness=None)) == len(made(1.2)) - 1
+    assert len(made(1.2, latent_chi2=None)) == len(made(1.2)) - 1
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""The source's checks: the misfit is quiet on noise and loud on what is left of a galaxy; strangeness knows the prior."""
+"""The source's checks: the misfit of residuals, and the latent chi-squared, which is 1 for draws from the prior."""
 
 import numpy as np
 import pytest
 
-from lensmill.checks.misfit import NEIGHBOURS, source_misfit, strangeness
+from lensmill.checks.misfit import NEIGHBOURS, latent_chi2, source_misfit
 
 SHAPE = (60, 50)
 INSIDE = np.hypot(*np.meshgrid(np.arange(50) - 25, np.arange(60) - 30)) < 18
@@ -66,12 +66,12 @@ def test_sources_drawn_from_the_prior_are_not_strange_however_little_is_seen_of_
     for _ in range(400):
         latents = rng.normal(size=64)
         seen = latents + noise_sd * rng.normal(size=64)
-        found.append(strangeness(seen / (1 + noise_sd**2), variance))
+        found.append(latent_chi2(seen / (1 + noise_sd**2), variance))
     assert np.mean(found) == pytest.approx(1, abs=0.05)
 
 
 def test_latents_that_the_data_leave_free_do_not_dilute_a_strange_source() -> None:
     mean, variance = np.zeros(64), np.ones(64)
     mean[:4], variance[:4] = 3.0, 0.0
-    assert strangeness(mean, variance) == pytest.approx(9)
-    assert strangeness(np.zeros(64), np.ones(64)) == 0
+    assert latent_chi2(mean, variance) == pytest.approx(9)
+    assert latent_chi2(np.zeros(64), np.ones(64)) == 0

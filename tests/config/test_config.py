@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lensmill import config as configuration
-from lensmill.config import Config, ConfigError, Priors, check_priors, load, load_priors, prior_table
+from lensmill.config import Config, ConfigError, Priors, check_priors, load, load_priors, merged_priors
 from lensmill.config.reading import section_of
 from lensmill.config.section import Section
 from lensmill.errors import InvalidInput
@@ -359,13 +359,13 @@ def test_a_mass_with_an_einstein_radius_or_a_misspelt_one_is_not(mass):
 
 def test_table_of_one_lens():
     priors = load_priors(ROOT / "config" / "priors.yaml")
-    plain = prior_table(priors)
+    plain = merged_priors(priors)
     assert plain["mass"]["epl"]["theta_E"]["median"] == 1.2
     assert plain["sky"]["level"]["distribution"] == "normal"
-    own = prior_table(priors, {"mass.epl.theta_E.median": 0.7, "sky.level.sd": 2.0, "mass.epl.gamma.low": 1.5}, "J1")
+    own = merged_priors(priors, {"mass.epl.theta_E.median": 0.7, "sky.level.sd": 2.0, "mass.epl.gamma.low": 1.5}, "J1")
     assert (own["mass"]["epl"]["theta_E"]["median"], own["sky"]["level"]["sd"]) == (0.7, 2.0)
     assert own["mass"]["epl"]["gamma"]["low"] == 1.5
-    assert prior_table(priors) == plain
+    assert merged_priors(priors) == plain
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_table_of_one_lens():
 def test_impossible_overrides(overrides, expected, got, hint):
     priors = load_priors(ROOT / "config" / "priors.yaml")
     with pytest.raises(InvalidInput) as caught:
-        prior_table(priors, overrides, "J1")
+        merged_priors(priors, overrides, "J1")
     assert len(caught.value.problems) == 1
     problem = caught.value.problems[0]
     assert next(iter(overrides)).rsplit(".", 2)[0] in problem.where
@@ -399,7 +399,7 @@ def test_impossible_overrides(overrides, expected, got, hint):
 def test_overrides_that_only_together_make_sense():
     priors = load_priors(ROOT / "config" / "priors.yaml")
     both = {"mass.epl.gamma.low": 2.85, "mass.epl.gamma.high": 2.95}
-    assert prior_table(priors, both)["mass"]["epl"]["gamma"]["low"] == 2.85
+    assert merged_priors(priors, both)["mass"]["epl"]["gamma"]["low"] == 2.85
 
 
 @given(st.floats(-5, 5), st.floats(1e-3, 5), st.floats(-5, 5), st.floats(-5, 5))

@@ -10,7 +10,7 @@ import yaml
 
 from lensmill.config import Model
 from lensmill.fit.comoving import BRIGHT, MOVED, POINTS, Comoving, comoving_at, from_comoving, to_comoving
-from lensmill.fit.problem import ImageData, Problem, build_problem
+from lensmill.fit.problem import ImageData, InverseProblem, build_problem
 from lensmill.fit.search import descend
 from lensmill.infer.gauss_newton import whitening
 from lensmill.physics.imaging import render_source
@@ -20,7 +20,7 @@ SOURCES = ("sersic", "shapelets", "pixels")
 to_base = jax.jit(from_comoving)
 
 
-def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None) -> tuple[Problem, np.ndarray]:
+def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None) -> tuple[InverseProblem, np.ndarray]:
     """A mock lens with a model of its source, and the place of the truth in base space, vectors off their prior's median."""
     model = Model(source=source, supersampling=1, core_supersampling=4, arc_supersampling=1, precision="float64")
     problem = build_problem([mock(priors) if pixels is None else pixels], model, priors)
@@ -31,13 +31,13 @@ def posed(priors: dict, source: str = "sersic", pixels: ImageData | None = None)
 
 
 @pytest.fixture(scope="module", params=SOURCES)
-def known(request: pytest.FixtureRequest) -> tuple[Problem, np.ndarray, Comoving]:
+def known(request: pytest.FixtureRequest) -> tuple[InverseProblem, np.ndarray, Comoving]:
     priors = yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
     problem, base = posed(priors, request.param)
     return problem, base, comoving_at(problem.posterior, base)
 
 
-def names(problem: Problem) -> list[str]:
+def names(problem: InverseProblem) -> list[str]:
     return [site.name for site in problem.posterior.family.coordinates]
 
 
@@ -110,7 +110,7 @@ def test_a_wide_posterior_has_fewer_narrow_places(priors: dict) -> None:
     pixels = mock(priors, truth=TRUTH | {"source_center_x": 0.45, "source_center_y": 0.225, "source_size": 0.12})
     problem, base = posed(priors, pixels=pixels._replace(rms=4 * pixels.rms))
     posterior = problem.posterior
-    end = descend(posterior, jnp.asarray(base), jnp.asarray(60))
+    end = descend(posterior, jnp.asarray(base), 60)
     way = comoving_at(posterior, np.asarray(end.position))
     still = way._replace(rate=jnp.zeros_like(way.rate))
     draws = jax.random.normal(jax.random.key(1), (16, posterior.family.size))

@@ -13,7 +13,7 @@ from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
 from lensmill.fit.comoving import Coordinates, to_comoving
 from lensmill.fit.ladder import Decision, Figures, decide
-from lensmill.fit.problem import Problem, SamplerSettings, build_problem
+from lensmill.fit.problem import InverseProblem, SamplerSettings, build_problem
 from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
 from lensmill.infer import nuts
 from lensmill.infer.gauss_newton import whitening
@@ -25,7 +25,7 @@ MODEL = Model(source="sersic", supersampling=1, core_supersampling=4, arc_supers
 
 
 @pytest.fixture(scope="module")
-def problem(request: pytest.FixtureRequest) -> Problem:
+def problem(request: pytest.FixtureRequest) -> InverseProblem:
     priors = yaml.safe_load((request.config.rootpath / "config" / "priors.yaml").read_text())
     return build_problem([mock(priors)], MODEL, priors)
 
@@ -118,7 +118,7 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
     chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
     warm = first_block(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
-    problem = Problem((), Posterior(None, (), None, None), None)
+    problem = InverseProblem((), Posterior(None, (), None, None), None)
     found = sampling._gathered(problem, warm, height).chains
     for i in range(3):
         assert np.array_equal(found.position[i], chains.position[i]) is stays[i]
@@ -128,7 +128,7 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
 
 
 @pytest.mark.soak
-def test_a_chain_stuck_in_a_side_basin_comes_back(problem: Problem) -> None:
+def test_a_chain_stuck_in_a_side_basin_comes_back(problem: InverseProblem) -> None:
     right = at(problem)
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
     begun = sampling.begin_sampling(problem, right, chains=4, seed=5)
@@ -148,7 +148,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
     monkeypatch.setattr(sampling, "run_chains", lambda *_: (chains, taken))
     fresh = first_block(chains=chains, warmed=0)
-    problem = Problem((), Posterior(None, (), None, None), None)
+    problem = InverseProblem((), Posterior(None, (), None, None), None)
     steps = [
         list(next(sampling.sample(problem, fresh, settings(warmup=warmup))).chains.step_size) for warmup in (100, 50)
     ]
@@ -156,7 +156,7 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.soak
-def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Problem) -> None:
+def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: InverseProblem) -> None:
     maximum = find_maximum(problem, starts=16, seed=1)
     assert maximum.converged
     assert float(maximum.values["theta_E"]) == pytest.approx(TRUTH["theta_E"], abs=0.02)
@@ -181,16 +181,16 @@ def test_a_mock_is_found_and_sampled_and_a_resumed_chain_is_the_same(problem: Pr
         assert abs(one.mean() - TRUTH[name]) < 4.5 * one.std()
 
 
-def at(problem: Problem, **wrong: float) -> Maximum:
+def at(problem: InverseProblem, **wrong: float) -> Maximum:
     """The maximum next to where the truth is, but for what is `wrong`, as a search would have found it."""
     base = problem.posterior.unconstrain(TRUTH | wrong)
-    end = descend(problem.posterior, jnp.clip(base, -4, 4), jnp.asarray(60))
+    end = descend(problem.posterior, jnp.clip(base, -4, 4), 60)
     scale = np.asarray(whitening(end.curvature))
     return Maximum(np.asarray(end.position), scale, float(end.cost), 1, True, {}, [], [], 0.0, 0.0)
 
 
 @pytest.mark.soak
-def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem) -> None:
+def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: InverseProblem) -> None:
     """A minimum of its own, hundreds of nats high, reached from a source on the other side of the lens."""
     wrong = at(problem, source_center_x=-0.3, source_center_y=-0.3)
     right = find_maximum(problem, starts=16, seed=1)
@@ -209,7 +209,7 @@ def test_chains_begun_at_a_wrong_maximum_go_on_at_the_right_one(problem: Problem
 
 
 @pytest.mark.soak
-def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> None:
+def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: InverseProblem) -> None:
     maximum = at(problem)
     begun = sampling.begin_sampling(problem, maximum, chains=4, seed=5)
     blocks = list(sampling.sample(problem, begun, settings(max_rounds=3, rungs=1, ess=900.0)))
@@ -222,7 +222,7 @@ def test_a_lens_that_lacks_only_draws_keeps_those_it_has(problem: Problem) -> No
 @pytest.mark.soak
 @pytest.mark.parametrize("nearly", [ladder.AGREEING_RHAT, 0.0], ids=["chains agree", "chains disagree"])
 def test_after_divergent_draws_steps_are_half_as_long_and_stay_so(
-    problem: Problem, nearly: float, monkeypatch: pytest.MonkeyPatch
+    problem: InverseProblem, nearly: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ladder, "AGREEING_RHAT", nearly)
     begun = sampling.begin_sampling(problem, at(problem), chains=4, seed=5)
@@ -265,7 +265,7 @@ def test_lenses_at_once_are_sampled_as_they_are_alone(priors: dict) -> None:
 
 @pytest.mark.soak
 def test_a_wider_search_that_finds_nothing_leaves_the_maximum_above_the_draws(
-    problem: Problem, monkeypatch: pytest.MonkeyPatch
+    problem: InverseProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(*_: object, **__: object) -> None:
         raise NoMaximum("none of 32 starts")

@@ -42,7 +42,7 @@ def arcs(companion: Posterior, begun: jax.Array) -> jax.Array:
 def evidence(posterior: Posterior, starts: list[dict[str, float]]) -> float:
     """The figure at the best of the minima of the lens model that some starts lead to."""
     bases = [jnp.clip(posterior.unconstrain(start), -4, 4) for start in starts]
-    ends = [descend(posterior, base, jnp.asarray(60)) for base in bases]
+    ends = [descend(posterior, base, 60) for base in bases]
     return unlensed.lensing_evidence(posterior, min(ends, key=lambda end: float(end.cost)))
 
 
@@ -61,7 +61,7 @@ def test_of_several_images_the_first_is_judged(priors: dict) -> None:
     both = build_problem([lens, blank._replace(band="other")], MODEL, priors).posterior
     alone = posterior_of(priors, TRUTH)
     base = jnp.asarray(alone.unconstrain(TRUTH))
-    ends = [descend(posterior, base, jnp.asarray(0)) for posterior in (alone, both)]
+    ends = [descend(posterior, base, 0) for posterior in (alone, both)]
     first, second = (unlensed.lensing_evidence(p, end) for p, end in zip((alone, both), ends, strict=True))
     assert second == pytest.approx(first, rel=1e-3)
 

@@ -21,9 +21,9 @@ def test_a_source_is_as_strange_as_its_latents_over_all_chains(priors: dict) -> 
     draws = np.stack([np.full((2, 300), 3.0), np.random.default_rng(1).normal(size=(2, 300))], axis=-1)
     draws[1, :, 0] = 1.0  # the chains differ: mean 2, variance 1
     posterior = xr.Dataset({"latents": (("chain", "draw", "latent"), draws)})
-    assert diagnose._strangeness(family, posterior) == pytest.approx(2.0**2, rel=0.05)
+    assert diagnose._latent_chi2(family, posterior) == pytest.approx(2.0**2, rel=0.05)
     plain = build_family(("epl",), (), "sersic", True, priors)
-    assert diagnose._strangeness(plain, posterior) is None
+    assert diagnose._latent_chi2(plain, posterior) is None
 
 
 @pytest.mark.soak

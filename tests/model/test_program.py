@@ -192,7 +192,7 @@ def test_a_source_of_many_numbers_is_fitted(priors: dict, source: str, precision
     observation = observe(image, np.full((SIDE, SIDE), 0.02), everywhere, kernel(), SCALE, precision)
     posterior = Posterior(family, (observation,), table, None)
     start = truth.at[len(family.names) :].set(0.0)
-    end = descend(posterior, start, jnp.asarray(40))
+    end = descend(posterior, start, 40)
     at_truth = 0.5 * float(jnp.sum(residuals(posterior, truth) ** 2))
     assert float(end.cost) < at_truth
     assert 2 * float(end.cost) / SIDE**2 < 1.2

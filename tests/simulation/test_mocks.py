@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.config import Config, load_priors, models, prior_table
+from lensmill.config import Config, load_priors, merged_priors, models
 from lensmill.fit.problem import ImageData, build_problem
 from lensmill.simulation.mocks import _ellipticities, _within, held_out, write_survey
 from lensmill.survey.catalogue import read_catalogue
@@ -25,7 +25,7 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> Config:
 def reduced_chi2(config: Config, cutout: Cutout, truth: dict[str, float], psf_supersampling: int) -> float:
     """Of the true lens, its PSF's pixels taken to be so many times finer than the image's."""
     pixels = ImageData(cutout.image, cutout.rms, cutout.mask, cutout.psf, cutout.pixel_scale, psf_supersampling)
-    problem = build_problem([pixels], config.model, prior_table(load_priors(config.priors_file)))
+    problem = build_problem([pixels], config.model, merged_priors(load_priors(config.priors_file)))
     values = {name: jnp.asarray(value) for name, value in (truth | {"sky_level": 0.0}).items()}
     base = problem.posterior.unconstrain(values)
     found = problem.posterior.residuals(base)[: -problem.posterior.family.size]
@@ -69,7 +69,7 @@ def test_a_mock_is_its_truth_and_noise_to_the_very_edge(config: Config) -> None:
 
 def test_the_sources_of_mocks_are_what_the_priors_allow(config: Config) -> None:
     """A galaxy that no fit could find is drawn again, with the next random number."""
-    priors = prior_table(load_priors(config.priors))
+    priors = merged_priors(load_priors(config.priors))
     bounds = _ellipticities(config, priors)
     assert bounds == {"e1": (-0.6, 0.6), "e2": (-0.6, 0.6)}
     free, bound = (np.random.default_rng(3) for _ in range(2))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.config import Config, Realism, load_priors, prior_table
+from lensmill.config import Config, Realism, load_priors, merged_priors
 from lensmill.config.models import Simulate
 from lensmill.simulation import realism
 from lensmill.simulation.mocks import MAX_EINSTEIN_RADIUS, simulate_lens
@@ -65,7 +65,7 @@ def test_neighbours_keep_clear_of_the_arcs() -> None:
 def mock(root: Path, recipe: Realism | None):
     simulate = Simulate(lenses=1, shape=(64, 64), source="sersic", realism=recipe)
     config = Config(run="m", catalogue=Path("c.ecsv"), simulate=simulate, priors=root / "config" / "priors.yaml")
-    return simulate_lens(config, prior_table(load_priors(config.priors_file)), "m-0001")
+    return simulate_lens(config, merged_priors(load_priors(config.priors_file)), "m-0001")
 
 
 def test_what_is_said_of_a_mock_is_what_is_in_it(request: pytest.FixtureRequest) -> None:
@@ -90,7 +90,7 @@ def test_lenses_too_large_for_their_cutout_are_drawn_again(request: pytest.Fixtu
     simulate = Simulate(lenses=1, shape=(40, 40), source="sersic", realism=Realism(neighbours=5))
     root = request.config.rootpath
     config = Config(run="m", catalogue=Path("c.ecsv"), simulate=simulate, priors=root / "config" / "priors.yaml")
-    table = prior_table(load_priors(config.priors_file))
+    table = merged_priors(load_priors(config.priors_file))
     reach = MAX_EINSTEIN_RADIUS * 0.5 * 40 * simulate.pixel_scale
     assert max(simulate_lens(config, table, f"m-{i:04d}").truth["theta_E"] for i in range(4)) < reach
 

@@ -130,11 +130,11 @@ def checks(
     ]
 
 
-def source_checks(misfit: Misfit, strangeness: float | None, limits: Limits) -> list[Check]:
+def source_checks(misfit: Misfit, latent_chi2: float | None, limits: Limits) -> list[Check]:
     """Whether the model fits the source, and whether the source resembles what the network learnt from (None: no network)."""
     figures = {
         "source misfit in the arcs (sd)": (misfit.significance, limits.source_misfit),
-        "source unlike the network's galaxies (mean square of latents)": (strangeness, limits.source_strangeness),
+        "source unlike the network's galaxies (mean square of latents)": (latent_chi2, limits.source_latent_chi2),
     }
     return [
         at_most(name, value, limit, Stage.SOURCE)

@@ -44,7 +44,7 @@ def source_misfit(residual: Map, arcs: Map, mask: Bool[np.ndarray, "ny nx"]) -> 
     return Misfit(float(power), float(products / np.sqrt(max(number, 1.0))), pixels)
 
 
-def strangeness(mean: Float[np.ndarray, " latent"], variance: Float[np.ndarray, " latent"]) -> float:
+def latent_chi2(mean: Float[np.ndarray, " latent"], variance: Float[np.ndarray, " latent"]) -> float:
     """Mean square of those latents of a source that the data determine, from the posterior's mean and variance of each.
 
     1 on average for sources drawn from the network's prior, N(0, 1) in every latent: where the posterior's variance is v, that

@@ -20,7 +20,7 @@ from lensmill.config.models import (
     Simulate,
     SourceNetwork,
 )
-from lensmill.config.overrides import check_priors, override_problems, prior_table
+from lensmill.config.overrides import check_priors, merged_priors, override_problems
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
 from lensmill.errors import ConfigError, Problem
@@ -80,8 +80,8 @@ __all__ = [
     "load",
     "load_priors",
     "means_the_same_everywhere",
+    "merged_priors",
     "override_problems",
     "parse",
-    "prior_table",
     "read_yaml",
 ]

@@ -333,7 +333,7 @@ class Certificate(Section):
         "deviations of pure noise; galaxies like those that the network learnt from exceed the default in 2 of 100; null: not "
         "judged, where pixels share their noise (plausibility then compares the arcs with what is around them)",
     )
-    source_strangeness: float | None = Field(
+    source_latent_chi2: float | None = Field(
         default=3.5,
         description="largest mean square of those latents of a neural source that the data determine, 1 for galaxies drawn from "
         "the network's prior; galaxies like those that it learnt from exceed the default in 2 of 100; null: not judged",

@@ -20,8 +20,8 @@ SKY = "sky"
 RADIUS = "theta_E"  # what the fit's starting points are drawn around
 
 
-def prior_table(priors: Priors, overrides: Overrides | None = None, lens_id: str | None = None) -> dict[str, Any]:
-    """The priors as plain mappings, `table["mass"]["epl"]["theta_E"]["median"]`, changed for one lens.
+def merged_priors(priors: Priors, overrides: Overrides | None = None, lens_id: str | None = None) -> dict[str, Any]:
+    """The priors with the changes of one lens, as plain mappings, `table["mass"]["epl"]["theta_E"]["median"]`.
 
     `overrides` maps `block.profile.parameter.key` to a number (`sky.level.key` for the sky). InvalidInput if a key is
     unknown or a changed prior is none.

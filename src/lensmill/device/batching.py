@@ -1,7 +1,7 @@
 """Dynamic batching: each lens runs its own code in a thread, and device calls of several lenses are made as one.
 
-The way of a lens through search, descent and rounds of draws depends on what it meets. Each goes it in a thread of its own, as
-if it were alone; calls of `compiled` functions meet here, and those of one function with equal shapes run as one vmapped call.
+How many searches, descents and rounds of draws a lens takes depends on its data. Each lens has a thread with plain sequential
+code. Calls of `compiled` functions are collected here. Those of one function with equal shapes run as one vmapped call.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# a call is filled up to one of these, so that a function is compiled a few times at most
+# a call is padded to one of these widths, so that a function is compiled a few times at most
 WIDTHS = (16, 64, 256, 1024)
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"  # how XLA says it
 _here = threading.local()
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 def wide_device() -> bool:
-    """Whether the device gains from width; a CPU does not (decision 9)."""
+    """Whether vectorising over lenses makes the device faster; a CPU gains nothing (decision 9)."""
     return jax.default_backend() != "cpu"
 
 
@@ -43,7 +43,7 @@ def device_width() -> int:
 def over(function: Callable[[Any], Any], items: Any, group: int | None = None) -> Any:
     """`function` of every item along the leading axis: one after the other on a CPU, else all, or `group`, at once.
 
-    Groups are filled up with items over again: a last one of another size would be compiled apart.
+    The last group is padded with repeated items: a group of another size would need a compilation of its own.
     """
     if not wide_device():
         return jax.lax.map(function, items)
@@ -91,7 +91,7 @@ class BatchedFunction:
 
 
 def compiled(function: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Decorator: jit a function, and make it one whose calls meet those of other lenses."""
+    """Decorator: jit a function, and batch its calls with those of other lenses."""
     return BatchedFunction(function)
 
 
@@ -125,14 +125,14 @@ class Made(NamedTuple):
 
 
 class BatchServer:
-    """The meeting point of threads, one a lens. Calls are made when all wait; the kind that most wait for goes first."""
+    """Serves the calls of threads, one a lens. Calls are made when all threads wait; the kind with most calls goes first."""
 
     def __init__(self, tasks: int, width: int, shared: Any, made: list[Made]) -> None:
         self.unfinished, self.width = tasks, min(width, tasks)
         self.shared = {id(leaf) for leaf in jax.tree.leaves(shared)}
         self.most: dict[Any, int] = {}
         self.waiting: list[Call] = []
-        self.in_hand: list[Call] = []
+        self.in_progress: list[Call] = []
         self.given_up: BaseException | None = None
         self.changed = threading.Condition()
         self.made = made
@@ -150,16 +150,16 @@ class BatchServer:
         return answer
 
     def done(self) -> None:
-        """One thread's task is at its end."""
+        """Count one thread's task as finished."""
         with self.changed:
             self.unfinished -= 1
             self.changed.notify_all()
 
     def give_up(self, error: BaseException) -> None:
-        """Let every thread end: whoever waits, or asks from now on, gets the error."""
+        """End every thread: each waiting or later call raises the error."""
         with self.changed:
             self.given_up = error
-            for call in (*self.waiting, *self.in_hand):
+            for call in (*self.waiting, *self.in_progress):
                 if not call.answer.done():
                     call.answer.set_exception(error)
 
@@ -170,9 +170,9 @@ class BatchServer:
                 self.changed.wait_for(lambda: len(self.waiting) == min(self.width, self.unfinished))
                 if not self.unfinished:
                     return
-                self.in_hand = self._commonest()
-                self.waiting = [call for call in self.waiting if call not in self.in_hand]
-            self._make(self.in_hand)
+                self.in_progress = self._commonest()
+                self.waiting = [call for call in self.waiting if call not in self.in_progress]
+            self._make(self.in_progress)
 
     def _commonest(self) -> list[Call]:
         kinds: dict[Any, list[Call]] = {}
@@ -224,7 +224,7 @@ class BatchServer:
         return [jax.tree.unflatten(structure, [row[i] for row in rows]) for i in range(len(calls))]
 
     def _column(self, call: Call, position: int, leaves: list[Any]) -> Any:
-        """An argument of every lens stacked on the device; what is the same as at the last call of its kind is there already."""
+        """An argument of every lens, stacked on the device; reused where it is the same as at the last call of its kind."""
         before, stacked = self.stacked.get((call.kind, position), ((), None))
         if len(before) == len(leaves) and all(map(operator.is_, before, leaves)):
             return stacked
@@ -245,7 +245,7 @@ def _stack(leaves: list[Any]) -> Any:
 
 
 def _rows(leaf: Any, number: int) -> Sequence[Any]:
-    """The first rows of an array, on the host: what lenses do with them one by one costs the device nothing."""
+    """The first rows of an array, on the host, where lenses use them one by one."""
     if _is_key(leaf):
         return list(leaf[:number])
     return list(np.asarray(leaf)[:number])

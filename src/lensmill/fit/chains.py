@@ -12,17 +12,17 @@ from jaxtyping import Array, Float
 
 from lensmill.device.batching import compiled, over
 from lensmill.fit.comoving import Comoving, Coordinates, comoving_at, from_comoving
-from lensmill.fit.problem import Problem
+from lensmill.fit.problem import InverseProblem
 from lensmill.infer import nuts
 from lensmill.infer.convergence import Convergence
 from lensmill.infer.samplers import SAMPLERS
-from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_whitened
+from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to_base, to_whitened
 from lensmill.model.parameters import Family
 from lensmill.model.program import Posterior
 
-SHORT, FAR_ENOUGH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach to be enough
-SMALL = FAR_ENOUGH / (2**SHORT - 1)  # steps below it do not get that far
-AT_ONCE = 500  # draws
+SHORT_DOUBLINGS, SHORT_REACH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach
+SHORT_MIN_STEP = SHORT_REACH / (2**SHORT_DOUBLINGS - 1)  # steps below it do not get that far
+DRAWS_AT_ONCE = 500  # draws
 
 
 class Tried(NamedTuple):
@@ -87,9 +87,10 @@ def _density(posterior: Posterior, comoving: Comoving) -> Callable[[Array], Arra
 
 
 @compiled
-def _start_chains(posterior: Posterior, coordinates: Coordinates, keys: Array) -> nuts.Chain:
-    density = _density(posterior, coordinates.comoving)
-    return over(lambda key: nuts.start_chain(density, coordinates.frame, key), keys)
+def _start_places(posterior: Posterior, coordinates: Coordinates, keys: Array) -> Float[Array, "chain parameter"]:
+    """Comoving positions where chains can start, one a key."""
+    density, frame = _density(posterior, coordinates.comoving), coordinates.frame
+    return over(lambda key: to_base(frame, nuts.start_place(density, frame, key)), keys)
 
 
 @compiled
@@ -140,7 +141,7 @@ def to_base_all(posterior: Posterior, comoving: Comoving, positions: Array) -> A
     return jax.vmap(functools.partial(from_comoving, posterior, comoving))(positions)
 
 
-def base_draws(problem: Problem, block: Block) -> Float[np.ndarray, "draw parameter"]:
+def base_draws(problem: InverseProblem, block: Block) -> Float[np.ndarray, "draw parameter"]:
     """The draws of all chains in base space, chain after chain; RuntimeError where there are none."""
     if block.draws is None:
         raise RuntimeError("no draws: the sampler ended in its warm-up")
@@ -149,17 +150,19 @@ def base_draws(problem: Problem, block: Block) -> Float[np.ndarray, "draw parame
 
 
 def around(
-    problem: Problem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int
+    problem: InverseProblem, base: np.ndarray, scale: np.ndarray, key: Array, chains: int
 ) -> tuple[Coordinates, nuts.Chain]:
     """Coordinates around a maximum `base` with the whitening `scale`, and chains drawn from its Laplace approximation."""
     judge, *keys = jax.random.split(key, chains + 1)
     posterior, comoving = problem.posterior, comoving_at(problem.posterior, base)
     frame = _straighten(posterior, comoving, jnp.asarray(base), jnp.asarray(scale), judge)
     coordinates = Coordinates(comoving, frame)
-    return coordinates, _start_chains(posterior, coordinates, jnp.stack(keys))
+    # two programs, so that the gradient is compiled once for all chains that begin at given places
+    places, later = jax.vmap(jax.random.split, out_axes=1)(jnp.stack(keys))
+    return coordinates, chains_at(posterior, coordinates, _start_places(posterior, coordinates, places), later)
 
 
-def refined(problem: Problem, block: Block, draws: Array) -> Block:
+def refined(problem: InverseProblem, block: Block, draws: Array) -> Block:
     """The block with its frame refined by draws (chain, draw, parameter), its chains at the last of these."""
     frame = refine(block.coordinates.frame, draws.reshape(-1, draws.shape[-1]))
     coordinates = block.coordinates._replace(frame=frame)
@@ -172,7 +175,7 @@ def refined(problem: Problem, block: Block, draws: Array) -> Block:
 def in_step(chains: nuts.Chain) -> nuts.Chain:
     """The chains with the smallest of their steps where that is a small one: each comes to the others' narrow places."""
     least = jnp.min(chains.step_size)
-    return chains._replace(step_size=jnp.where(least < SMALL, least, chains.step_size))
+    return chains._replace(step_size=jnp.where(least < SHORT_MIN_STEP, least, chains.step_size))
 
 
 def late(base: Array) -> Array:
@@ -193,6 +196,6 @@ def named_draws(posterior: Posterior, base: Float[np.ndarray, "draw parameter"])
 def in_pieces(function: Callable[[Array], Any], rows: Float[np.ndarray, "draw parameter"]) -> Any:
     """A function of many rows, in pieces of one length: whatever their number, it is compiled once."""
     number = len(rows)
-    filled = np.concatenate([rows, np.repeat(rows[-1:], -number % AT_ONCE, axis=0)])
-    pieces = [function(jnp.asarray(some)) for some in filled.reshape(-1, AT_ONCE, rows.shape[1])]
+    filled = np.concatenate([rows, np.repeat(rows[-1:], -number % DRAWS_AT_ONCE, axis=0)])
+    pieces = [function(jnp.asarray(some)) for some in filled.reshape(-1, DRAWS_AT_ONCE, rows.shape[1])]
     return jax.tree.map(lambda *values: np.concatenate(values)[:number], *pieces)

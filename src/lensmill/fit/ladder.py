@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from lensmill.device.batching import compiled, over
 from lensmill.fit.chains import ANOTHER_MAXIMUM, FIRST, MORE_CARE, Block, Tried, around, base_draws, late, refined
-from lensmill.fit.problem import Problem, SamplerSettings
+from lensmill.fit.problem import InverseProblem, SamplerSettings
 from lensmill.fit.search import NoMaximum, descend, find_maximum
 from lensmill.infer.convergence import chains_apart
 from lensmill.infer.gauss_newton import whitening
@@ -34,7 +34,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Figures:
-    """What a lens's draws have come to.
+    """Figures of a lens's draws that decide what comes next.
 
     rung: of the ladder, from 0; draws: kept, a chain; inherited: how many of these are of an earlier rung; rhat: the largest,
     ess: the least, bulk or tail, of the mass's parameters; divergent: among the kept draws.
@@ -60,8 +60,8 @@ def figures(block: Block) -> Figures | None:
 def decide(found: Figures, settings: SamplerSettings) -> Decision:
     """What comes next, by the figures and the settings alone.
 
-    Draws are enough when R-hat and ESS are, and no more diverged than a certificate allows. On the last rung they are enough
-    whatever diverged, since more draws take none of that away. A rung ends when its rounds are used up, when its ESS is out of
+    Draws are enough when R-hat and ESS pass and divergences do not exceed the certificate's limit. On the last rung divergences
+    do not count, since more draws cannot remove them. A rung ends when its rounds are used up, when its ESS is out of
     reach, or, where another rung follows, when its draws can earn no certificate.
     """
     last = found.rung >= settings.rungs
@@ -79,12 +79,12 @@ def decide(found: Figures, settings: SamplerSettings) -> Decision:
     return Decision.DRAW
 
 
-def climb(problem: Problem, block: Block, settings: SamplerSettings) -> Block:
+def climb(problem: InverseProblem, block: Block, settings: SamplerSettings) -> Block:
     """The next rung: from another maximum if one is higher or chains stand apart, else with a frame refined by the draws.
 
-    Another is looked for once, and again where chains disagree. From here on trajectories are as long as the settings allow.
-    A rung with more care keeps the draws where nothing but their number was wrong; else steps are `STEP_FACTOR` times shorter,
-    and are not tuned: where few draws diverge, tuning for more acceptance ends in steps that are far too short.
+    Another maximum is searched for once, and again where chains disagree. From here on trajectories are as long as the settings
+    allow. A rung with more care keeps the draws where only their number was too small. Else steps are `STEP_FACTOR` times
+    shorter and are not tuned: where few draws diverge, tuning for a higher acceptance makes steps far too short.
     """
     draws, reached = block.draws, block.converged
     if draws is None or reached is None:
@@ -120,12 +120,14 @@ def _heights(posterior: Posterior, bases: Array) -> Array:
     return over(posterior.potential, bases)
 
 
-def _deepest(problem: Problem, block: Block, settings: SamplerSettings, key: Array) -> tuple[np.ndarray, np.ndarray]:
+def _deepest(
+    problem: InverseProblem, block: Block, settings: SamplerSettings, key: Array
+) -> tuple[np.ndarray, np.ndarray]:
     """Position and whitening of the better of two maxima: that above the best draw, and that of a wider search."""
     if block.draws is None:
         raise RuntimeError("no draws to begin at")
     lowest = base_draws(problem, block)[int(np.argmin(block.draws.potential))]
-    near = descend(problem.posterior, jnp.asarray(lowest), jnp.asarray(120))
+    near = descend(problem.posterior, jnp.asarray(lowest), 120)
     found = np.asarray(near.position), np.asarray(whitening(near.curvature))
     try:
         far = find_maximum(problem, starts=2 * settings.starts, seed=int(jax.random.bits(key) >> 1))

@@ -57,7 +57,7 @@ def scales(pixels: ImageData) -> tuple[float, float]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class InverseProblem:
     """One lens ready to be fitted: its images, its posterior, and that of the search, which sees the first image made coarse."""
 
     images: tuple[ImageData, ...]
@@ -65,7 +65,7 @@ class Problem:
     coarse: Posterior
 
 
-def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> Problem:
+def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> InverseProblem:
     """The fitting problem of a lens's images under `model` and `priors` (block -> profile -> parameter -> prior).
 
     The first image is the reference: relative fluxes are in its units, and the search looks at it alone. ValueError where two
@@ -85,7 +85,7 @@ def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, ne
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     units = scales(images[0])
     seen = tuple(_observation(pixels, model.precision) for pixels in images)
-    return Problem(
+    return InverseProblem(
         tuple(images),
         Posterior(family, seen, tabulate_priors(family, priors, *units), network),
         Posterior(seek, (_coarse(images[0], model.precision),), tabulate_priors(seek, priors, *units), None),

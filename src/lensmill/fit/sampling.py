@@ -10,8 +10,8 @@ from jaxtyping import Array
 from lensmill.fit.chains import (
     FIRST,
     MORE_CARE,
-    SHORT,
-    SMALL,
+    SHORT_DOUBLINGS,
+    SHORT_MIN_STEP,
     Block,
     Round,
     Tried,
@@ -25,23 +25,25 @@ from lensmill.fit.chains import (
     to_base_all,
 )
 from lensmill.fit.ladder import Decision, climb, decide, figures
-from lensmill.fit.problem import Problem, SamplerSettings
+from lensmill.fit.problem import InverseProblem, SamplerSettings
 from lensmill.fit.search import Maximum, descend
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.parameters import Family
 
-WEIGHTLESS = 5.0  # nats of evidence: a basin that much worse than another holds less than a hundredth of the posterior
+EVIDENCE_GAP = (
+    5.0  # nats of evidence: a basin that much worse than another holds less than a hundredth of the posterior
+)
 
 
-def begin_sampling(problem: Problem, maximum: Maximum, *, chains: int, seed: int) -> Block:
+def begin_sampling(problem: InverseProblem, maximum: Maximum, *, chains: int, seed: int) -> Block:
     """Chains at over-dispersed draws from the Laplace approximation; no draw taken yet."""
     coordinates, started = around(problem, maximum.base, maximum.whitening, jax.random.key(seed), chains)
     return Block(started, coordinates, None, 0, 0, None, False, None, 0, FIRST, 0, np.zeros((0, len(Tried._fields))))
 
 
-def sample(problem: Problem, block: Block, settings: SamplerSettings) -> Iterator[Block]:
+def sample(problem: InverseProblem, block: Block, settings: SamplerSettings) -> Iterator[Block]:
     """Blocks of draws until the certificate's convergence figures hold or rounds and rungs are used up; resumes from any block.
 
     The first `warmup` draws of a rung tune the step size and, from the second round on, the frame; they are thrown away. A rung
@@ -70,11 +72,11 @@ def sample(problem: Problem, block: Block, settings: SamplerSettings) -> Iterato
 
 def _depth(block: Block, most: int) -> int:
     """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
-    reaches = bool(jnp.mean(block.chains.step_size) >= SMALL)
-    return min(SHORT, most) if reaches and block.rung == 0 else most
+    reaches = bool(jnp.mean(block.chains.step_size) >= SHORT_MIN_STEP)
+    return min(SHORT_DOUBLINGS, most) if reaches and block.rung == 0 else most
 
 
-def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
+def _gathered(problem: InverseProblem, block: Block, potential: np.ndarray) -> Block:
     """The block with chains that are stuck in a basin of no weight moved to draws of the chain that lies lowest.
 
     `potential` is that of the warm-up's last round, `block.recent` its draws. A chain that lies higher than the lowest by more
@@ -89,7 +91,7 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
         to_base_all(problem.posterior, block.coordinates.comoving, jnp.asarray(recent)[:, -1]) if suspected else recent
     )
     best = _evidence(problem, ends[lowest]) if suspected else 0.0
-    stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > WEIGHTLESS]
+    stuck = [i for i in suspected if best - _evidence(problem, ends[i]) > EVIDENCE_GAP]
     if not stuck:
         return block
     places, steps = (
@@ -103,9 +105,9 @@ def _gathered(problem: Problem, block: Block, potential: np.ndarray) -> Block:
     return block._replace(chains=moved._replace(step_size=steps, averaging=block.chains.averaging))
 
 
-def _evidence(problem: Problem, base: Array) -> float:
+def _evidence(problem: InverseProblem, base: Array) -> float:
     """Log evidence, but for a constant, of the basin that a base-space position lies in, by Laplace's approximation."""
-    end = descend(problem.posterior, jnp.asarray(base), jnp.asarray(120))
+    end = descend(problem.posterior, jnp.asarray(base), 120)
     return float(jnp.linalg.slogdet(whitening(end.curvature))[1] - end.cost)
 
 

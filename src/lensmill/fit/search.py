@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from lensmill.device.batching import compiled, over, stopwatch
 from lensmill.fit.credible import looks_like_a_lens
-from lensmill.fit.problem import Problem
+from lensmill.fit.problem import InverseProblem
 from lensmill.fit.unlensed import lensing_evidence
-from lensmill.infer import gauss_newton
-from lensmill.infer.gauss_newton import Descent, minimise, whitening
+from lensmill.infer.gauss_newton import Descent, Linearisation, minimise, whitening
 from lensmill.model.parameters import Family, Site
 from lensmill.model.program import Posterior, assemble
 from lensmill.physics.imaging import render_source
@@ -22,14 +21,17 @@ from lensmill.physics.lensing import ray_shoot
 
 ARC_SIGNIFICANCE = 3.0
 NO_SOURCE = -30.0  # of a flux: standard deviations of its prior, however narrow that is
-SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
+SIZE_SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
 # Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
 WARM, SHORT, LONG, FULL = 30, 20, 60, 120
 CONTINUED, KEPT = 8, 3
 ANOTHER_RADIUS = 0.04  # relative: minima whose Einstein radii differ by less lead to the same one in the full model
 GROUP = 8  # starts drawn at once where width pays
-SOFT = 8.0  # S/N that the brightest arcs have in the softened image
-POOR, AGAIN = 1.25, 2  # chi squared a pixel above which a minimum may be the wrong one, and rounds of starts then
+SOFT_SNR = 8.0  # S/N that the brightest arcs have in the softened image
+POOR_CHI2, EXTRA_ROUNDS = (
+    1.25,
+    2,
+)  # chi-squared a pixel above which a minimum may be wrong, and rounds of starts then
 
 
 class Basin(NamedTuple):
@@ -39,10 +41,9 @@ class Basin(NamedTuple):
     values: dict[str, np.ndarray]
 
 
-@compiled
-def descend(posterior: Posterior, base: Float[Array, " parameter"], iterations: Int[Array, ""]) -> Descent:
+def descend(posterior: Posterior, base: Float[Array, " parameter"], iterations: int) -> Descent:
     """The minimum of the full posterior nearest to `base`."""
-    return minimise(posterior.linearise, base, iterations)
+    return descend_some(posterior, base, jnp.ones(posterior.family.size), iterations)[0]
 
 
 @compiled
@@ -54,10 +55,14 @@ def descend_some(
 ) -> tuple[Descent, Float[Array, "ny nx"]]:
     """The minimum over the parameters marked 1 in `free`, the others staying at `base`; and (data - model) / rms there."""
 
-    def some(x: Float[Array, " parameter"]) -> Float[Array, " residual"]:
-        return jnp.concatenate([posterior.residuals(jnp.where(free > 0, x, base)), (1 - free) * (x - base)])
+    def some(x: Float[Array, " parameter"]) -> Linearisation:
+        value, jacobian = posterior.linearise(jnp.where(free > 0, x, base))
+        held = jnp.diag(1 - free)
+        return Linearisation(
+            jnp.concatenate([value, held @ (x - base)]), jnp.concatenate([free[:, None] * jacobian, held], 1)
+        )
 
-    end = minimise(lambda x: gauss_newton.linearise(some, x), base, iterations)
+    end = minimise(some, base, iterations)
     shape = posterior.reference.image.shape
     white = posterior.residuals(end.position)[: shape[0] * shape[1]].reshape(shape)
     return end, -posterior.reference.errors.colour(white)
@@ -81,14 +86,14 @@ def fit_light_alone(posterior: Posterior, rounds: int = 4) -> tuple[Array, Float
 
 
 def _before_light(family: Family, site: Site) -> float:
-    """Where a base-space coordinate stands before the lens light is fitted: no source, profiles of one kind of different sizes.
+    """Start of a base-space coordinate for the fit of the lens light: no source, and profiles of one kind of different sizes.
 
-    Equal ones would have equal gradients for ever.
+    Equal sizes would keep equal gradients.
     """
     block, index = site.component
     if block == "lens_light" and site.field == "size":
         same = [i for i, name in enumerate(family.lens_light) if name == family.lens_light[index]]
-        return SPREAD * (2 * same.index(index) - len(same) + 1)
+        return SIZE_SPREAD * (2 * same.index(index) - len(same) + 1)
     return NO_SOURCE if site.name == "source_flux" else 0.0
 
 
@@ -185,19 +190,18 @@ def lenses_first(posterior: Posterior, descents: list[Descent]) -> list[Descent]
 
 @compiled
 def soften(posterior: Posterior, excess: Float[Array, "ny nx"]) -> Posterior:
-    """The posterior with its noise raised until the brightest arcs have an S/N of at most `SOFT`.
+    """The posterior with its noise raised until the brightest arcs have an S/N of at most `SOFT_SNR`.
 
-    The likelihood's power is lowered and the prior's is not: walls between basins sink, and minima that only pixels of high
-    S/N make vanish.
+    This tempers the likelihood and not the prior: barriers between basins become lower, and shallow minima vanish.
     """
     bright = jnp.nanpercentile(jnp.where(excess > ARC_SIGNIFICANCE, excess, jnp.nan), 99)
-    return _noisier(posterior, jnp.where(bright > SOFT, bright / SOFT, 1.0))
+    return _noisier(posterior, jnp.where(bright > SOFT_SNR, bright / SOFT_SNR, 1.0))
 
 
 def search(coarse: Posterior, *, starts: int, seed: int) -> list[Basin]:
-    """Basins of the parametric model on the coarse image, best first; looked for once more, twice as hard, if none fits well."""
+    """Basins of the parametric model on the coarse image, best first; twice as many starts follow if none fits well."""
     light, excess = fit_light_alone(coarse)
-    rounds = jax.random.split(jax.random.key(seed), (1 + AGAIN, starts))
+    rounds = jax.random.split(jax.random.key(seed), (1 + EXTRA_ROUNDS, starts))
     found = _descend_all(coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
         found = distinct([*found, *_descend_all(coarse, light, excess, rounds[1:])], KEPT)
@@ -216,8 +220,8 @@ def to_follow(basins: list[Basin]) -> list[Basin]:
 def follow(posterior: Posterior, basin: Basin) -> list[Descent]:
     """The minima of the full model that a basin of the search leads to.
 
-    All parameters descend together. A source network's latents begin at their median, the blandest galaxy there is, and mass
-    and lens light bend to make up for it, sometimes for good: from there the source alone descends first, too.
+    All parameters descend together. A source network's latents begin at their median, a galaxy without detail. Mass
+    and lens light may bend to make up for that and end in a worse minimum, so that a second descent lets the source go first.
     """
     start = jnp.clip(posterior.unconstrain(carry_over(basin.values, posterior.family)), -4, 4)
     ends = [descend(posterior, start, FULL)]
@@ -230,11 +234,14 @@ def follow(posterior: Posterior, basin: Basin) -> list[Descent]:
 
 
 def _poor(posterior: Posterior, found: list[Descent]) -> bool:
-    return not found or 2 * float(found[0].cost) > POOR * posterior.pixels
+    return not found or 2 * float(found[0].cost) > POOR_CHI2 * posterior.pixels
 
 
 def _descend_all(coarse: Posterior, light: Array, excess: Array, keys: Array) -> list[Descent]:
-    """The best minima of many starts (keys: round, start): down softened image, image itself, the best to the end."""
+    """The best minima of many starts (keys: round, start). Each descends in the softened image, then in the image itself.
+
+    The best of them descend to convergence.
+    """
     every = jnp.ones(coarse.family.size)
     soft = soften(coarse, excess)
     ends = []
@@ -280,7 +287,7 @@ class NoMaximum(RuntimeError):
     """No start of a search has a likelihood that is finite."""
 
 
-def find_maximum(problem: Problem, *, starts: int, seed: int) -> Maximum:
+def find_maximum(problem: InverseProblem, *, starts: int, seed: int) -> Maximum:
     """The best minimum over the basins of the parametric search, each followed into the full model; NoMaximum without any."""
     begin = stopwatch()
     basins = search(problem.coarse, starts=starts, seed=seed)

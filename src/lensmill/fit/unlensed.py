@@ -34,8 +34,8 @@ ITERATIONS = 100  # of a descent
 SIGNIFICANT = 3.0  # S/N of pixels that arms are begun from
 PATCH = 5  # pixels along the side of the square that a companion is begun from
 PITCHES = (-2.5, 0.0, 2.5)  # turns of the arms that descents begin with: 22 degrees of pitch either way, and none
-NARROW = 0.1  # arcsec: how far the centre of the arms is from where the lens is expected, one standard deviation
-MOST_OFF = 4.0  # standard deviations of the prior that a start may be away
+CENTER_SD = 0.1  # arcsec: how far the centre of the arms is from where the lens is expected, one standard deviation
+MAX_START_SIGMA = 4.0  # standard deviations of the prior that a start may be away
 TINY = 1e-6
 
 ELLIPTICITY = {"distribution": "truncated_normal", "mean": 0.0, "sd": 0.25, "low": -0.6, "high": 0.6}
@@ -45,8 +45,8 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "width": {"distribution": "lognormal", "median": 0.25, "sigma": 0.6},
     "e1": ELLIPTICITY,
     "e2": ELLIPTICITY,
-    "center_x": {"distribution": "normal", "mean": 0.0, "sd": NARROW},  # from where the lens is expected
-    "center_y": {"distribution": "normal", "mean": 0.0, "sd": NARROW},
+    "center_x": {"distribution": "normal", "mean": 0.0, "sd": CENTER_SD},  # from where the lens is expected
+    "center_y": {"distribution": "normal", "mean": 0.0, "sd": CENTER_SD},
     "along": {"distribution": "normal", "mean": 0.0, "sd": 2.0},
     "across": {"distribution": "normal", "mean": 0.0, "sd": 2.0},
     "turn": {"distribution": "normal", "mean": 0.0, "sd": 3.0},
@@ -243,12 +243,12 @@ def _values(posterior: Posterior, table: Table, x: Vector) -> dict[str, Array]:
 
 
 def _base(posterior: Posterior, table: Table, values: Mapping[str, Array]) -> Vector:
-    """The base-space coordinates of a start, within `MOST_OFF` of the prior; 0 for those without a value."""
+    """The base-space coordinates of a start, within `MAX_START_SIGMA` of the prior; 0 for those without a value."""
     scale, offset = _units(posterior, table)
     kinds, numbers = _priors(table)
     whole = jnp.stack([jnp.asarray(values.get(name, jnp.nan), FLOAT) for name in table])
     base = to_base(kinds, numbers, scale, whole - offset)
-    return jnp.where(np.array([name in values for name in table]), jnp.clip(base, -MOST_OFF, MOST_OFF), 0)
+    return jnp.where(np.array([name in values for name in table]), jnp.clip(base, -MAX_START_SIGMA, MAX_START_SIGMA), 0)
 
 
 def _priors(table: Table) -> tuple[tuple[str, ...], Float[Array, "parameter number"]]:

@@ -49,16 +49,22 @@ def whitened(potential: Potential, frame: Frame) -> Potential:
     return lambda y: potential(to_base(frame, y))
 
 
-def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
-    """A chain at a draw from the Laplace approximation, widened so that agreement of the chains means something.
+def start_place(potential: Potential, frame: Frame, key: Array) -> Float[Array, " parameter"]:
+    """A draw from the Laplace approximation in the whitened space, widened so that agreement of chains means something.
 
     Where the posterior is not like its approximation, the draw is brought nearer to the centre until a chain can start there.
     """
+    y = OVERDISPERSION * jax.random.normal(key, frame.center.shape, frame.center.dtype)
+    shares = jnp.asarray(START_SHARES, y.dtype)
+    height = jax.lax.map(lambda share: whitened(potential, frame)(share * y), shares)
+    possible = height - height[-1] < MAX_START_POTENTIAL * y.size
+    return y * shares[jnp.where(possible.any(), jnp.argmax(possible), -1)]
+
+
+def start_chain(potential: Potential, frame: Frame, key: Array) -> Chain:
+    """A chain at a `start_place`."""
     place, later = jax.random.split(key)
-    y = OVERDISPERSION * jax.random.normal(place, frame.center.shape, frame.center.dtype)
-    tried = jax.lax.map(lambda share: chain_at(potential, frame, share * y, later), jnp.asarray(START_SHARES, y.dtype))
-    possible = tried.potential - tried.potential[-1] < MAX_START_POTENTIAL * y.size
-    return jax.tree.map(lambda leaf: leaf[jnp.where(possible.any(), jnp.argmax(possible), -1)], tried)
+    return chain_at(potential, frame, start_place(potential, frame, place), later)
 
 
 def chain_at(potential: Potential, frame: Frame, y: Float[Array, " parameter"], key: Array) -> Chain:

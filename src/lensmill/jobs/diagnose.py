@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from lensmill.checks import certify, plausible
-from lensmill.checks.misfit import strangeness
+from lensmill.checks.misfit import latent_chi2
 from lensmill.checks.predict import Prediction, predict
 from lensmill.config.priors import in_words
 from lensmill.conventions.arrays import evenly_spaced
 from lensmill.device import runtime
 from lensmill.errors import DamagedResult
-from lensmill.fit.problem import Problem
+from lensmill.fit.problem import InverseProblem
 from lensmill.fit.search import FULL, descend
 from lensmill.jobs.batch import EarlierFailure, run_batch
 from lensmill.jobs.images import lens_images
@@ -83,28 +83,28 @@ def _certify(work: Work) -> Certificate:
     return certificate
 
 
-def _predicted(work: Work, problem: Problem, number: int, draws: np.ndarray, best: np.ndarray) -> Prediction:
+def _predicted(work: Work, problem: InverseProblem, number: int, draws: np.ndarray, best: np.ndarray) -> Prediction:
     """What draws (draw, parameter) and the maximum say of one of the lens's images."""
     ny, nx = problem.images[number].image.shape
     prediction = predict(problem.posterior.of_image(number), draws, best, (ny, nx))
     return prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
 
 
-def _thinned(problem: Problem, posterior: xr.Dataset) -> np.ndarray:
+def _thinned(problem: InverseProblem, posterior: xr.Dataset) -> np.ndarray:
     """Base-space positions of evenly spaced draws of all chains."""
     flat = posterior.stack(sample=("chain", "draw"))
     chosen = evenly_spaced(flat.sizes["sample"], PREDICTED_DRAWS)
     return np.stack([_base(problem, flat.isel(sample=i)) for i in chosen])
 
 
-def _base(problem: Problem, draw: xr.Dataset) -> np.ndarray:
+def _base(problem: InverseProblem, draw: xr.Dataset) -> np.ndarray:
     """The base-space position of one draw."""
     names = [*problem.posterior.family.names, *(site.name for site in problem.posterior.family.vectors)]
     return np.asarray(problem.posterior.unconstrain({name: draw[name].values for name in names}))
 
 
 def _certificate(
-    work: Work, problem: Problem, tree: xr.DataTree, base: np.ndarray, prediction: Prediction
+    work: Work, problem: InverseProblem, tree: xr.DataTree, base: np.ndarray, prediction: Prediction
 ) -> Certificate:
     survey, lens_id = work.survey, work.cutout.lens_id
     stats = tree["sample_stats"].to_dataset()
@@ -142,7 +142,7 @@ def _certificate(
             limits,
             reach,
         )
-        + certify.source_checks(misfit, _strangeness(problem.posterior.family, posterior), limits)
+        + certify.source_checks(misfit, _latent_chi2(problem.posterior.family, posterior), limits)
     )
     status, stage, reason = certify.verdict(made)
     worst = certify.worst_of(summaries, lens)
@@ -168,15 +168,15 @@ def _origin(work: Work) -> tuple[str, ...]:
     return (f"read as {cutout.read_as}{unused}",)
 
 
-def _strangeness(family: Family, posterior: xr.Dataset) -> float | None:
+def _latent_chi2(family: Family, posterior: xr.Dataset) -> float | None:
     """How far the source lies from what the network has learnt; None without a network."""
     if not family.latents:
         return None
     draws = posterior[LATENTS].values.reshape(-1, family.latents)
-    return strangeness(draws.mean(axis=0), draws.var(axis=0))
+    return latent_chi2(draws.mean(axis=0), draws.var(axis=0))
 
 
-def _minimum_below(problem: Problem, posterior: xr.Dataset, stats: xr.Dataset) -> float:
+def _minimum_below(problem: InverseProblem, posterior: xr.Dataset, stats: xr.Dataset) -> float:
     """Half the squared residuals at the minimum that the best draw descends to."""
     lowest = stats["potential"].argmin(...)
     base = _base(problem, posterior.isel(lowest))
@@ -204,7 +204,7 @@ def _summaries(
 
 
 def _held_against_priors(
-    work: Work, problem: Problem, summaries: Mapping[str, ParameterSummary]
+    work: Work, problem: InverseProblem, summaries: Mapping[str, ParameterSummary]
 ) -> dict[str, ParameterSummary]:
     """The summaries of the scalar parameters with their priors, and the widths over those of the priors."""
     units = dict(

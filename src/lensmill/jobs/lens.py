@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lensmill.config import Config, ConfigError, Priors, load_priors, prior_table
+from lensmill.config import Config, ConfigError, Priors, load_priors, merged_priors
 from lensmill.config.priors import law
 from lensmill.files.atomic import file_sha256
-from lensmill.fit.problem import Problem, SamplerSettings, build_problem
+from lensmill.fit.problem import InverseProblem, SamplerSettings, build_problem
 from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
@@ -74,11 +74,11 @@ class Work:
             found |= follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
         if settings.lens_light == "subtracted" and self.survey.config.model.sky:
             found |= follow_sky(self._stated["sky"], self.prepared.light.sky / self.prepared.level)
-        return prior_table(self.survey.priors, found | self.cutout.overrides, self.cutout.lens_id)
+        return merged_priors(self.survey.priors, found | self.cutout.overrides, self.cutout.lens_id)
 
     @property
     def _stated(self) -> Mapping[str, Any]:
-        return prior_table(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+        return merged_priors(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
 
     @property
     def _main(self) -> str:
@@ -86,7 +86,7 @@ class Work:
         return next(name for name in self.survey.config.model.mass if "theta_E" in self._stated["mass"][name])
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> InverseProblem:
         """The fitting problem."""
         return build_problem([self.prepared.pixels], self.survey.config.model, self.priors, self.survey.network)
 

@@ -14,7 +14,7 @@ from lensmill.device.batching import device_width, stopwatch
 from lensmill.errors import DamagedResult
 from lensmill.fit.chains import BEGUN, Block, Tried, base_draws, named_draws
 from lensmill.fit.checkpoint import block_arrays, block_of
-from lensmill.fit.problem import Problem
+from lensmill.fit.problem import InverseProblem
 from lensmill.fit.sampling import begin_sampling, sample
 from lensmill.jobs.batch import run_batch
 from lensmill.jobs.lens import Survey, Work
@@ -52,7 +52,7 @@ def posterior_key(path: Path) -> str | None:
         return None
 
 
-def _draw(work: Work, problem: Problem, report: Progress) -> tuple[Block, float]:
+def _draw(work: Work, problem: InverseProblem, report: Progress) -> tuple[Block, float]:
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
     maximum, settings = stored_maximum(work), work.settings
     last, before = _resume(work, begin_sampling(problem, maximum, chains=settings.chains, seed=work.seed))
@@ -96,7 +96,7 @@ def _resume(work: Work, fresh: Block) -> tuple[Block, float]:
     return block_of(arrays, fresh), float(arrays["seconds"])
 
 
-def _tree(work: Work, problem: Problem, block: Block, seconds: float) -> xr.DataTree:
+def _tree(work: Work, problem: InverseProblem, block: Block, seconds: float) -> xr.DataTree:
     """The draws as ArviZ reads them: groups posterior, sample_stats and prior, dimensions (chain, draw)."""
     flat = named_draws(problem.posterior, base_draws(problem, block))
     if block.draws is None:
@@ -133,7 +133,7 @@ def _ladder(block: Block) -> list[dict[str, Any]]:
     return [*earlier, {"begun": BEGUN[block.begun]}]
 
 
-def _prior_draws(problem: Problem, seed: int) -> dict[str, np.ndarray]:
+def _prior_draws(problem: InverseProblem, seed: int) -> dict[str, np.ndarray]:
     """Draws (chain, draw) of every scalar parameter from its prior, to be shown beside the posterior's."""
     base = np.random.default_rng(seed).normal(size=(PRIOR_DRAWS, problem.posterior.family.size))
     values = named_draws(problem.posterior, base)

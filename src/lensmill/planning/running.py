@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lensmill.files.atomic import write_text, writing
 
-BEAT, SILENT = 30.0, 600.0  # seconds: a job touches its note that often; a job whose note is older counts as dead
-TAKEN = (errno.EACCES, errno.EAGAIN)  # a lock that another process has
+HEARTBEAT, HEARTBEAT_TIMEOUT = (
+    30.0,
+    600.0,
+)  # seconds: a job touches its note that often; a job whose note is older counts as dead
+LOCK_HELD = (errno.EACCES, errno.EAGAIN)  # a lock that another process has
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
@@ -92,9 +95,9 @@ def _taken(handle: int) -> bool:
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in (*TAKEN, *NO_LOCKS):
+        if error.errno not in (*LOCK_HELD, *NO_LOCKS):
             raise
-        return error.errno in TAKEN
+        return error.errno in LOCK_HELD
     return False
 
 
@@ -108,7 +111,7 @@ def _folder(root: Path) -> Path:
 
 @contextlib.contextmanager
 def at_work(root: Path, step: str, batch: str) -> Iterator[None]:
-    """Keep this process's note, with a sign of life every BEAT seconds, while the block runs."""
+    """Keep this process's note, with a sign of life every HEARTBEAT seconds, while the block runs."""
     queue_id = os.environ.get("SLURM_JOB_ID", "")
     job = Job(step=step, batch=batch, host=socket.gethostname(), pid=os.getpid(), since=_now(), queue_id=queue_id)
     path = _folder(root) / f"{step}-{batch}-{job.host}-{job.pid}.json"
@@ -125,7 +128,7 @@ def at_work(root: Path, step: str, batch: str) -> Iterator[None]:
 
 
 def _beat(path: Path, over: threading.Event) -> None:
-    while not over.wait(BEAT):
+    while not over.wait(HEARTBEAT):
         with contextlib.suppress(OSError):  # a sign of life that a full disk swallows must not end the work
             os.utime(path)
 
@@ -139,6 +142,6 @@ def jobs_at_work(root: Path) -> list[Job]:
             job = Job.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
             continue
-        if abs(silent) < SILENT and (job.host != socket.gethostname() or Path(f"/proc/{job.pid}").exists()):
+        if abs(silent) < HEARTBEAT_TIMEOUT and (job.host != socket.gethostname() or Path(f"/proc/{job.pid}").exists()):
             found.append(job)
     return found

@@ -10,24 +10,31 @@ from lensmill.conventions.arrays import mad_sigma
 
 THRESHOLD = 4.0  # signal-to-noise ratio, smoothed with the PSF, of the faintest pixel of an object
 CONTRAST = 0.005  # of the whole, compressed: a fainter part of a blend is not taken for an object of its own
-CORE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
-FAR, FAR_STAR, FARTHEST = (
-    1.7,
-    1.5,
-    2.2,
-)  # ring radii: nearer is an image of the source; a compact one; what is joined to one
-OUTSHINES, REACHED = 3.5, 0.2  # times the peak that this share of longer arcs farther in reaches: no image is so bright
-EDGE = 0.06  # of the frame's shorter side: what is brightest so near to its edge is a neighbour that the frame cuts
+CORE_SHARE = 0.5  # of the least Einstein radius: within it no arc can be told from what is left of the lens light
+# ring radii within which an object is an image of the source, a compact one is, and one that touches an image is
+IMAGE_REACH, STAR_REACH, JOINED_REACH = 1.7, 1.5, 2.2
+PEAK_RATIO, PEAK_SHARE = (
+    3.5,
+    0.2,
+)  # times the peak that this share of longer arcs farther in reaches: no image is so bright
+EDGE_SHARE = (
+    0.06  # of the frame's shorter side: what is brightest so near to its edge is a neighbour that the frame cuts
+)
 SECTORS = 72  # of the full circle, in which arcs' lengths are counted
-ONE_SIDED, OPPOSITE = 0.5, 2.5  # mean direction of arcs that lie on one side; ring radii to an image on the other side
-CLEAR, STARLIKE = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
-EVEN = 3.0  # thresholds: above, all pixels of arcs count alike
-ARC_WIDTH, OFFSET = 0.3, 1.0  # relative: scatter of arcs' distances about a circle, and of the circle's centre
-ROUNDS = 5
-NOTABLE = 8.0  # signal-to-noise ratio that a neighbour must have somewhere: a fainter one does little, and may be an arc's wing
-FADED = 1.5  # signal-to-noise ratio down to which a neighbour is masked,
-GROWN = 10  # pixels from where it is significant at most
-SYSTEMATIC = 0.03  # of the lens light: error of its first model
+MIN_ASIDE, OPPOSITE_REACH = (
+    0.5,
+    2.5,
+)  # mean direction of arcs that lie on one side; ring radii to an image on the other side
+STAR_SNR, STAR_AREA = 10.0, 1.5  # least signal-to-noise ratio of a star, its largest area in that of the PSF
+WEIGHT_CAP = 3.0  # thresholds: above, all pixels of arcs count alike
+ARC_WIDTH, CENTER_OFFSET = 0.3, 1.0  # relative: scatter of arcs' distances about a circle, and of the circle's centre
+RING_ROUNDS = 5
+NEIGHBOUR_SNR = (
+    8.0  # least peak signal-to-noise ratio of a neighbour: a fainter one does little, and may be an arc's wing
+)
+WING_SNR = 1.5  # signal-to-noise ratio down to which a neighbour is masked
+WING_PIXELS = 10  # largest distance at which it is masked, from where it is significant
+LIGHT_MODEL_ERROR = 0.03  # of the lens light: error of its first model
 
 
 class Expected(NamedTuple):
@@ -73,9 +80,9 @@ def significance(
     noise = np.sqrt(variance / (4 * np.pi * psf_sigma**2))
     good = use & (weight > 0.2)
     safe = np.where(good, noise, 1.0)
-    quiet = good & (SYSTEMATIC * light < 0.3 * noise)
+    quiet = good & (LIGHT_MODEL_ERROR * light < 0.3 * noise)
     scatter = mad_sigma(smooth[quiet] / safe[quiet], about=0.0) if quiet.sum() > 100 else 1.0
-    total = np.hypot(safe * max(scatter, 1.0), SYSTEMATIC * np.maximum(light, 0) * weight)
+    total = np.hypot(safe * max(scatter, 1.0), LIGHT_MODEL_ERROR * np.maximum(light, 0) * weight)
     return np.where(good, smooth / total, 0.0)
 
 
@@ -119,7 +126,7 @@ def _describe(
     smooth = gaussian_filter(np.where(use, residual, 0), psf_sigma)
     sector = np.floor((np.angle(place) / (2 * np.pi) + 0.5) * SECTORS)
     inside = np.zeros_like(use)
-    edge = max(round(EDGE * min(use.shape)), 1)
+    edge = max(round(EDGE_SHARE * min(use.shape)), 1)
     inside[edge:-edge, edge:-edge] = True
     found = {}
     for number in np.unique(segments[segments > 0]):
@@ -127,7 +134,7 @@ def _describe(
         light = residual[own]
         weights = np.maximum(light, 0) + 1e-30
         middle, distance = np.average(place[own], weights=weights), np.average(np.abs(place[own]), weights=weights)
-        compact = snr[own].max() > CLEAR and (light > 0.5 * light.max()).sum() < STARLIKE * star
+        compact = snr[own].max() > STAR_SNR and (light > 0.5 * light.max()).sum() < STAR_AREA * star
         length = len(np.unique(sector[own])) * 2 * np.pi / SECTORS * float(np.median(np.abs(place[own])))
         peak = float(smooth[own].max())
         cut = bool((smooth[own & ~inside] == peak).any())
@@ -144,7 +151,7 @@ def _outshining(objects: dict[int, _Object]) -> set[int]:
     outshining: set[int] = set()
     arcs: list[_Object] = []
     for number, one in sorted(objects.items(), key=lambda pair: pair[1].distance):
-        if one.length < sum(arc.length for arc in arcs) and one.peak > OUTSHINES * _reached(arcs):
+        if one.length < sum(arc.length for arc in arcs) and one.peak > PEAK_RATIO * _reached(arcs):
             outshining.add(number)
         else:
             arcs.append(one)
@@ -152,10 +159,10 @@ def _outshining(objects: dict[int, _Object]) -> set[int]:
 
 
 def _reached(arcs: list[_Object]) -> float:
-    """The peak brightness that a share of `REACHED` of the arcs' length has or exceeds."""
+    """The peak brightness that a share of `PEAK_SHARE` of the arcs' length has or exceeds."""
     brightest = sorted(arcs, key=lambda arc: -arc.peak)
     length = np.cumsum([arc.length for arc in brightest])
-    return brightest[int(np.searchsorted(length, REACHED * length[-1]))].peak
+    return brightest[int(np.searchsorted(length, PEAK_SHARE * length[-1]))].peak
 
 
 def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, aside: complex) -> list[int]:
@@ -166,14 +173,16 @@ def _images(objects: dict[int, _Object], segments: np.ndarray, ring: float, asid
 
     def farthest(one: _Object) -> float:
         if one.compact:
-            return FAR_STAR
-        across = abs(aside) > ONE_SIDED and (one.place * aside.conjugate()).real < 0
-        return OPPOSITE if across else FAR
+            return STAR_REACH
+        across = abs(aside) > MIN_ASIDE and (one.place * aside.conjugate()).real < 0
+        return OPPOSITE_REACH if across else IMAGE_REACH
 
     near = [n for n, one in objects.items() if one.distance < ring * farthest(one)]
     around = set(np.unique(segments[binary_dilation(np.isin(segments, near), iterations=2)]).tolist())
     joined = [
-        n for n in around & objects.keys() - {*near} if not objects[n].compact and objects[n].distance < FARTHEST * ring
+        n
+        for n in around & objects.keys() - {*near}
+        if not objects[n].compact and objects[n].distance < JOINED_REACH * ring
     ]
     return near + joined
 
@@ -189,7 +198,7 @@ def ring_radius(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
     distance = np.hypot(x, y)
     rows = np.stack([np.ones_like(x), x / distance, y / distance], axis=-1)
     share = weight / weight.sum()
-    spread = (ARC_WIDTH / OFFSET) ** 2
+    spread = (ARC_WIDTH / CENTER_OFFSET) ** 2
     matrix = np.einsum("pi,p,pj->ij", rows, share, rows) + np.diag([0.0, spread, spread])
     return float(np.linalg.solve(matrix, np.einsum("pi,p,p->i", rows, share, distance))[0])
 
@@ -206,11 +215,13 @@ def find_arcs(
     """Arcs and other objects; `positions` are x and y of every pixel from the lens in arcsec, `psf_sigma` is in pixels."""
     x, y = positions
     radius, place = np.hypot(x, y), x + 1j * y
-    segments = find_objects(np.where(radius > CORE * expected.low, snr, 0.0), use, psf_sigma)
+    segments = find_objects(np.where(radius > CORE_SHARE * expected.low, snr, 0.0), use, psf_sigma)
     objects = _describe(segments, residual, snr, use, place, psf_sigma)
-    strangers = _outshining(objects) | {number for number, one in objects.items() if one.cut}
-    objects = {number: one for number, one in objects.items() if number not in strangers}
-    even = np.minimum(snr, EVEN * THRESHOLD)  # a bright star has few pixels: none counts for more than those of an arc
+    others = _outshining(objects) | {number for number, one in objects.items() if one.cut}
+    objects = {number: one for number, one in objects.items() if number not in others}
+    even = np.minimum(
+        snr, WEIGHT_CAP * THRESHOLD
+    )  # a bright star has few pixels: none counts for more than those of an arc
 
     def ring_of(chosen: list[int], weight: np.ndarray) -> tuple[float, complex]:
         inside = np.isin(segments, chosen)
@@ -219,7 +230,7 @@ def find_arcs(
 
     likely = [n for n, one in objects.items() if one.distance < expected.high]
     ring, aside = ring_of(likely, even * expected.weight(radius))
-    for _ in range(ROUNDS):
+    for _ in range(RING_ROUNDS):
         ring, aside = ring_of(_images(objects, segments, ring, aside), even)
     arcs = np.isin(segments, _images(objects, segments, ring, aside))
     numbered = np.where(segments > 0, segments + 1, 0)
@@ -231,10 +242,10 @@ def find_arcs(
 
 def neighbours(arcs: Arcs, margin: int) -> np.ndarray:
     """True in the pixels of notable objects that are no arcs, out to where they fade and `margin` pixels more."""
-    bright = np.unique(arcs.objects[(arcs.objects > 1) & (arcs.significance > NOTABLE)])
+    bright = np.unique(arcs.objects[(arcs.objects > 1) & (arcs.significance > NEIGHBOUR_SNR)])
     others, kept = np.isin(arcs.objects, bright), binary_dilation(arcs.objects == 1, iterations=margin)
     if not others.any():
         return others
-    faint = (arcs.significance > FADED) & ~kept
-    grown = binary_dilation(others & ~kept, iterations=GROWN, mask=faint)
+    faint = (arcs.significance > WING_SNR) & ~kept
+    grown = binary_dilation(others & ~kept, iterations=WING_PIXELS, mask=faint)
     return binary_dilation(grown, iterations=margin) & ~kept

@@ -15,11 +15,11 @@ GAUSSIANS = 12  # of either ellipticity
 ROUNDS, REWEIGHTED, STEPS = 3, 2, 6  # rounds of new weights, so often, and that many steps of the shape
 SCALE = (1.0, 1.0, 0.1, 0.1, 0.1, 0.1)  # how far the shape's parameters go
 FITTED_SIDE = 72  # pixels: a finer image is binned for the fit
-RELATIVE = 0.03  # of the model: what Gaussians of two ellipticities leave of a galaxy that twists
-OUTSTANDING = 2.0  # sigma above the model at which a pixel has lost half its weight
-STEEPEST = 0.7  # modulus of ellipticity
+MODEL_ERROR = 0.03  # of the model: what Gaussians of two ellipticities leave of a galaxy that twists
+HALF_WEIGHT_SIGMA = 2.0  # sigma above the model at which a pixel has lost half its weight
+MAX_ELLIPTICITY = 0.7  # modulus of ellipticity
 RIDGE = 1e-10  # of the basis, so that Gaussians that are nearly the same do not matter
-WIDEST = 3.0  # half sides of the cutout: a galaxy may be larger than that
+MAX_WIDTH = 3.0  # half sides of the cutout: a galaxy may be larger than that
 
 
 class LensLight(NamedTuple):
@@ -91,7 +91,7 @@ class _Fit:
         self.image = _binned(np.where(use, image, 0), self.factor)[chosen] / share
         self.variance = _binned(np.where(use, rms**2, 0), self.factor)[chosen] / share / (self.factor**2 * share)
         self.x, self.y = (place[chosen] for place in _pixels((image.shape[0], image.shape[1]), self.factor))
-        self.widths = np.geomspace(max(sharpest, 0.5 * self.factor), WIDEST * max(image.shape) / 2, GAUSSIANS)
+        self.widths = np.geomspace(max(sharpest, 0.5 * self.factor), MAX_WIDTH * max(image.shape) / 2, GAUSSIANS)
         self.weight = 1 / np.sqrt(self.variance)
         self._known: tuple[bytes, _Solution] | None = None
 
@@ -138,9 +138,9 @@ class _Fit:
         """Set the weights to inverse standard deviations, less where the image stands out above the model."""
         rows, amplitude, _ = self.solution(shape)
         model = rows @ amplitude / self.weight
-        sigma = np.sqrt(self.variance + (RELATIVE * np.maximum(model - self.sky(amplitude), 0)) ** 2)
+        sigma = np.sqrt(self.variance + (MODEL_ERROR * np.maximum(model - self.sky(amplitude), 0)) ** 2)
         above = np.maximum(self.image - model, 0) / sigma
-        self.weight = 1 / (sigma * np.sqrt(1 + (above / OUTSTANDING) ** 2))
+        self.weight = 1 / (sigma * np.sqrt(1 + (above / HALF_WEIGHT_SIGMA) ** 2))
         self._known = None
 
     @staticmethod
@@ -173,7 +173,7 @@ def fit_lens_light(
     fit = _Fit(image, rms, use, sharpest)
     x0, y0 = begin.center if begin else brightest(image, use, reach)
     shape = np.array([x0, y0, *(begin.inner + begin.outer if begin else (0.0,) * 4)])
-    bounds = np.array([[x0 - 2, x0 + 2], [y0 - 2, y0 + 2], *[[-STEEPEST, STEEPEST]] * 4]).T
+    bounds = np.array([[x0 - 2, x0 + 2], [y0 - 2, y0 + 2], *[[-MAX_ELLIPTICITY, MAX_ELLIPTICITY]] * 4]).T
     for _ in range(rounds):
         for _ in range(REWEIGHTED):
             fit.reweigh(shape)

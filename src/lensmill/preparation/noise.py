@@ -12,13 +12,18 @@ import numpy as np
 
 from lensmill.conventions.arrays import mad_sigma
 
-LONGEST = 3  # pixels: noise that drizzling shares ends there
-FAR = (6, 9)  # pixels: what is still correlated there is no noise, but light that was not subtracted
-STRUCTURE = 0.15  # of the variance: pixels that share more of it between LONGEST and FAR hold an object, not sky
-LEAST = 400  # blank pixels, fewer tell nothing
+SHARED_LAG = 3  # pixels: noise that drizzling shares ends there
+CONTROL_LAGS = (6, 9)  # pixels: what is still correlated there is no noise, but light that was not subtracted
+STRUCTURE = (
+    0.15  # of the variance: pixels that share more of it between SHARED_LAG and CONTROL_LAGS hold an object, not sky
+)
+MIN_PIXELS = 400  # blank pixels, fewer tell nothing
 OUTLIER = 4.0  # standard deviations
 BLOCKS = 6  # along each side, for the errors by jackknife
-WHITE, CERTAIN = 0.05, 3.0  # smallest relative difference from 1 that matters, in standard deviations that it must have
+MIN_DIFFERENCE, MIN_SIGNIFICANCE = (
+    0.05,
+    3.0,
+)  # least relative difference from 1 that matters, and its least significance in sigma
 
 
 class Noise(NamedTuple):
@@ -47,7 +52,7 @@ class Noise(NamedTuple):
     def off(self, name: str) -> bool:
         """Whether `scale`, `correlation` or `total` differs from 1, by more than its error and by enough to matter."""
         value, sd = getattr(self, name), getattr(self, f"{name}_sd")
-        return bool(abs(value - 1) > max(WHITE, CERTAIN * sd))
+        return bool(abs(value - 1) > max(MIN_DIFFERENCE, MIN_SIGNIFICANCE * sd))
 
 
 UNKNOWN = (np.nan,) * 7
@@ -55,10 +60,11 @@ UNKNOWN = (np.nan,) * 7
 
 def _lags() -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[tuple[int, int]]]:
     """Half of all lags (the other half is the same): with noise in common, of objects only, of light as wide as the cutout."""
-    steps = [(dy, dx) for dy in range(FAR[1] + 1) for dx in range(-FAR[1], FAR[1] + 1) if dy > 0 or dx > 0]
-    near = [lag for lag in steps if np.hypot(*lag) <= LONGEST + 0.5]
-    middle = [lag for lag in steps if LONGEST + 0.5 < np.hypot(*lag) < FAR[0]]
-    far = [lag for lag in steps if FAR[0] <= np.hypot(*lag) <= FAR[1]]
+    last = CONTROL_LAGS[1]
+    steps = [(dy, dx) for dy in range(last + 1) for dx in range(-last, last + 1) if dy > 0 or dx > 0]
+    near = [lag for lag in steps if np.hypot(*lag) <= SHARED_LAG + 0.5]
+    middle = [lag for lag in steps if SHARED_LAG + 0.5 < np.hypot(*lag) < CONTROL_LAGS[0]]
+    far = [lag for lag in steps if CONTROL_LAGS[0] <= np.hypot(*lag) <= CONTROL_LAGS[1]]
     return near, middle[::4], far[::4]
 
 
@@ -78,7 +84,7 @@ def _products(values: np.ndarray, blank: np.ndarray, lag: tuple[int, int], block
 def measure_noise(residual: np.ndarray, rms: np.ndarray, blank: np.ndarray) -> Noise:
     """Noise in the pixels marked `blank`, of an image without sky and without light."""
     values = np.where(blank, residual / rms, 0.0)
-    if blank.sum() < LEAST:
+    if blank.sum() < MIN_PIXELS:
         return Noise(*UNKNOWN, int(blank.sum()), np.nan)
     spread = mad_sigma(values[blank])
     blank = blank & (np.abs(values - np.median(values[blank])) < OUTLIER * spread)

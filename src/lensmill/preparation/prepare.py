@@ -10,29 +10,29 @@ from scipy.ndimage import binary_dilation
 from lensmill.config import Preparation
 from lensmill.conventions.arrays import pixel_axis
 from lensmill.fit.problem import ImageData, scales
-from lensmill.preparation.arcs import CORE, SYSTEMATIC, Arcs, Expected, find_arcs, neighbours, significance
+from lensmill.preparation.arcs import CORE_SHARE, LIGHT_MODEL_ERROR, Arcs, Expected, find_arcs, neighbours, significance
 from lensmill.preparation.cosmic_rays import find_cosmic_rays
 from lensmill.preparation.lens_light import LensLight, fit_lens_light, isophote
 from lensmill.preparation.light_errors import light_modes
-from lensmill.preparation.noise import LEAST, Noise, measure_noise
+from lensmill.preparation.noise import MIN_PIXELS, Noise, measure_noise
 from lensmill.preparation.window import crop
 from lensmill.survey.cutout import Cutout
 from lensmill.survey.psf import light_centre, stamp_fwhm
 
 CAUSES = ("used", "left out by MASK", "bad pixel or cosmic ray", "neighbour or star", "outside the fitted region")
 GIVEN, BAD, NEIGHBOUR, OUTSIDE = 1, 2, 3, 4
-CENTRAL = 0.2  # half sides: the lens is so near the cutout's centre
-AROUND = 2  # pixels around objects that are kept out of lens light and blank sky
+CENTER_REACH = 0.2  # half sides: the lens is so near the cutout's centre
+OBJECT_MARGIN = 2  # pixels around objects that are kept out of lens light and blank sky
 MARGIN = 3  # pixels around a neighbour that are masked with it, and around arcs that never are
 ROOM_RING, ROOM_PSF = 0.25, 2.0  # ring radii and PSF widths from the outermost arc to the edge of the fitted region
 SKY_BEYOND = 2.0  # full widths of the PSF from the end of the arcs to the edge of the frame, or there is no blank sky
-STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled programs
+REGION_STEP = 8  # pixels: fitted regions come in steps, so that lenses share compiled programs
 SECOND_ROUNDS = 2
-NARROWEST = 0.6  # pixels: a narrower Gaussian falls between them
-FAINT = 0.3  # rms: blank sky has less error of the lens light
+MIN_SIGMA = 0.6  # pixels: a narrower Gaussian falls between them
+BLANK_LIGHT = 0.3  # rms: blank sky has less error of the lens light
 CENTER_SCATTER = 0.03  # arcsec: standard deviation of the mass's centre about the light's, in each direction
-CLEAR = 10.0  # sigma of the middle's light: a galaxy is there
-INSIDE = 0.5  # of the arcs' radius: light further out belongs to them
+GALAXY_SNR = 10.0  # sigma of the middle's light: a galaxy is there
+GALAXY_REACH = 0.5  # of the arcs' radius: light further out belongs to them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,16 +156,16 @@ def _is_seen(cutout: Cutout, light: LensLight, arcs: float) -> bool:
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     radius = np.hypot(*positions(shape, cutout.pixel_scale, light)) / cutout.pixel_scale
     core = (radius < 2.0) & cutout.mask
-    if not core.any() or np.hypot(*light.center) * cutout.pixel_scale > INSIDE * arcs:
+    if not core.any() or np.hypot(*light.center) * cutout.pixel_scale > GALAXY_REACH * arcs:
         return False
     error = np.sqrt((cutout.rms[core] ** 2).mean() / core.sum())
-    return bool((cutout.image[core] - light.sky).mean() > CLEAR * error)
+    return bool((cutout.image[core] - light.sky).mean() > GALAXY_SNR * error)
 
 
 def psf_sigma(cutout: Cutout) -> float:
     """Standard deviation in pixels of the Gaussian whose peak is the PSF's."""
     peak = float(cutout.psf.max()) * cutout.psf_supersampling**2  # of what a pixel of the image sees, to the narrowest
-    return max(1 / math.sqrt(2 * math.pi * peak), NARROWEST)
+    return max(1 / math.sqrt(2 * math.pi * peak), MIN_SIGMA)
 
 
 def _psf_offset(cutout: Cutout) -> float:
@@ -187,7 +187,7 @@ def positions(
 
 def _first_light(cutout: Cutout, sigma: float) -> LensLight:
     """Lens light of all pixels."""
-    return fit_lens_light(cutout.image, cutout.rms, cutout.mask, sigma, CENTRAL * 0.5 * min(cutout.image.shape))
+    return fit_lens_light(cutout.image, cutout.rms, cutout.mask, sigma, CENTER_REACH * 0.5 * min(cutout.image.shape))
 
 
 def _without_cosmic_rays(cutout: Cutout, light: LensLight, sigma: float, expected: Expected) -> Cutout:
@@ -195,7 +195,7 @@ def _without_cosmic_rays(cutout: Cutout, light: LensLight, sigma: float, expecte
     shape = (cutout.image.shape[0], cutout.image.shape[1])
     residual = cutout.image - light.image - light.sky
     struck = find_cosmic_rays(residual, light.image, cutout.rms, cutout.mask, sigma)
-    struck &= np.hypot(*positions(shape, cutout.pixel_scale, light)) > CORE * expected.low
+    struck &= np.hypot(*positions(shape, cutout.pixel_scale, light)) > CORE_SHARE * expected.low
     if not struck.any():
         return cutout
     bad = struck if cutout.bad is None else cutout.bad | struck
@@ -206,7 +206,7 @@ def _without_cosmic_rays(cutout: Cutout, light: LensLight, sigma: float, expecte
 def _look(cutout: Cutout, sigma: float, expected: Expected, light: LensLight) -> tuple[LensLight, Arcs]:
     """Lens light and arcs, given the `light` of all pixels: now without those of what is found."""
     shape = (cutout.image.shape[0], cutout.image.shape[1])
-    reach = CENTRAL * 0.5 * min(shape)
+    reach = CENTER_REACH * 0.5 * min(shape)
     image, rms, mask = cutout.image, cutout.rms, cutout.mask
 
     def arcs_of(light: LensLight) -> Arcs:
@@ -217,7 +217,7 @@ def _look(cutout: Cutout, sigma: float, expected: Expected, light: LensLight) ->
 
     arcs = arcs_of(light)
     away = np.hypot(*positions(shape, cutout.pixel_scale, light)) > expected.low
-    found = binary_dilation(arcs.objects > 0, iterations=AROUND) & away
+    found = binary_dilation(arcs.objects > 0, iterations=OBJECT_MARGIN) & away
     light = fit_lens_light(image, rms, mask & ~found, sigma, reach, light, SECOND_ROUNDS)
     return light, arcs_of(light)
 
@@ -234,7 +234,7 @@ def _blank(cutout: Cutout, light: LensLight, arcs: Arcs) -> np.ndarray:
         return np.zeros_like(cutout.mask)
     found = binary_dilation(arcs.objects > 0, iterations=MARGIN)
     above = light.image - light.image.min()  # a halo as wide as the cutout is sky to all intents
-    blank = cutout.mask & ~found & (SYSTEMATIC * above < FAINT * cutout.rms)
+    blank = cutout.mask & ~found & (LIGHT_MODEL_ERROR * above < BLANK_LIGHT * cutout.rms)
     if np.isfinite(arcs.outer):
         x, y = positions((blank.shape[0], blank.shape[1]), cutout.pixel_scale, light)
         blank &= np.hypot(x, y) > arcs.outer
@@ -261,7 +261,7 @@ def _region(cutout: Cutout, arcs: Arcs, fwhm: float, expected: Expected) -> floa
     x, y = positions(shape, cutout.pixel_scale)
     outermost = float(np.hypot(x, y)[arcs.objects == 1].max())
     needed = outermost + max(ROOM_RING * arcs.radius, ROOM_PSF * fwhm)
-    steps = STEP * math.ceil(needed / (STEP * cutout.pixel_scale))
+    steps = REGION_STEP * math.ceil(needed / (REGION_STEP * cutout.pixel_scale))
     beyond = max(cutout.psf.shape) / cutout.psf_supersampling / 2  # light of so much more is needed for the convolution
     return None if steps + beyond >= 0.5 * max(shape) else round(steps * cutout.pixel_scale, 9)
 
@@ -306,7 +306,7 @@ def _noise_notes(noise: Noise, factor: float) -> list[str]:
     if not noise.known:
         few = f"{noise.pixels} pixels of blank sky are too few"
         seen = f"what passes for blank sky holds light (pixels share {noise.structure:.2f} of their variance beyond drizzling)"
-        return [f"noise not measured: {few if noise.pixels < LEAST else seen}"]
+        return [f"noise not measured: {few if noise.pixels < MIN_PIXELS else seen}"]
     found = []
     if noise.off("scale"):
         found.append(f"blank sky scatters by {noise.scale:.2f} ± {noise.scale_sd:.2f} rms")

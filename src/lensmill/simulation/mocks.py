@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lensmill.config import Config, Realism, Simulate, load_priors, prior_table
+from lensmill.config import Config, Realism, Simulate, load_priors, merged_priors
 from lensmill.conventions.shapes import moffat
 from lensmill.model.parameters import FLOAT, Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
@@ -106,7 +106,7 @@ def write_survey(config: Config, log: str | None = None) -> None:
     if config.simulate.source == "neural" and config.weights is not None:
         network = Network.read(config.weights, "float64")
     cutouts = mock_cutouts(config)
-    table = prior_table(load_priors(config.priors_file))
+    table = merged_priors(load_priors(config.priors_file))
     truths = []
     with progress("simulate", len(cutouts), log) as report:
         for lens_id, path in cutouts.items():
