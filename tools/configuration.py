@@ -18,7 +18,8 @@ from lensmill.config.reading import section_of
 from lensmill.config.skeleton import allowed, flow, skeleton
 from lensmill.conventions import DOMAINS
 from lensmill.files.atomic import write_text
-from lensmill.survey.catalogue import META, NUMBERS, OVERRIDE, REQUIRED, TEXTS
+from lensmill.survey.catalogue import META, OVERRIDE, REQUIRED
+from lensmill.survey.columns import NUMBERS, TEXTS
 from lensmill.survey.manual import products_page
 
 

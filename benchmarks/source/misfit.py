@@ -31,7 +31,7 @@ from lensmill.device import runtime
 from lensmill.files.atomic import atomic_path, file_sha256
 from lensmill.files.shipped import WEIGHTS
 from lensmill.fit.problem import ImageData, build_problem
-from lensmill.fit.search import Basin, follow
+from lensmill.fit.search import Basin, follow_all
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.likelihood import whitened_residuals
 from lensmill.physics.source import Network
@@ -160,8 +160,7 @@ def fit(config: Config, priors: dict, network: Network, name: str, make: Callabl
     problem = build_problem([pixels], config.model, priors, network)
     posterior = problem.posterior
     truth = mock.truth | {"sky_level": 0.0}
-    ends = follow(posterior, Basin(0.0, {name: np.asarray(value) for name, value in truth.items()}))
-    end = min(ends, key=lambda one: float(one.cost) if np.isfinite(one.cost) else np.inf)
+    end, *_ = follow_all(posterior, [Basin(0.0, {name: np.asarray(value) for name, value in truth.items()})])
     covariance = np.asarray(whitening(end.curvature) @ whitening(end.curvature).T)
     image, seen = images_at(posterior, end.position), posterior.reference
     maps = {"residual": -whitened_residuals(image.model, seen), "arcs": image.arcs / seen.rms, "mask": seen.mask}

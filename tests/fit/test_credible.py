@@ -1,7 +1,6 @@
 """Minima that look like a lens, on the analytic solutions of the isothermal sphere."""
 
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from lensmill.config import Model
@@ -32,11 +31,15 @@ def test_light_well_inside_the_einstein_radius_or_hardly_magnified_is_no_lens(th
     assert bool(looks_like_a_lens(problem.posterior, jnp.asarray(base))) == looks
 
 
-def test_the_next_basin_with_another_radius_is_followed_too() -> None:
-    basins = [basin(1.2), basin(1.21), basin(0.7), basin(1.5)]
-    assert [float(one.values["theta_E"]) for one in to_follow(basins)] == [1.2, 0.7]
-    assert [float(one.values["theta_E"]) for one in to_follow(basins[:2])] == [1.2]
-
-
-def basin(theta_E: float):
-    return Basin(0.0, {"theta_E": np.array(theta_E)})
+@pytest.mark.parametrize(
+    ("costs", "followed"),
+    [
+        ([100, 125, 129, 128], [100, 125, 129]),  # three at most
+        ([100, 135, 129], [100, 129]),  # a tenth and 20 nats
+        ([1000, 1115, 1125], [1000, 1115]),
+        ([100, 90], [100, 90]),  # the first looks like a lens, the second does not
+        ([], []),
+    ],
+)
+def test_basins_that_are_hardly_worse_are_followed_too(costs: list[float], followed: list[float]) -> None:
+    assert [one.cost for one in to_follow([Basin(cost, {}) for cost in costs])] == followed

@@ -77,7 +77,7 @@ def looked(truth: dict[str, float], starts: int, priors: dict, monkeypatch: pyte
 
 
 @pytest.mark.soak
-def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_alone_first(
+def test_a_basin_is_followed_with_a_neural_source_alone_first_and_the_best_with_everything_at_once_too(
     priors: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = Network.read(WEIGHTS, "float32")
@@ -94,20 +94,22 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
 
     monkeypatch.setattr(search, "descend_some", watched)
     parametric = build_problem([pixels], MODEL, priors)
-    assert len(search.follow(parametric.posterior, basin)) == 1
+    assert len(search.follow_all(parametric.posterior, [basin])) == 1
     assert not alone
 
     problem = build_problem([pixels], MODEL.model_copy(update={"source": "neural"}), priors, network)
     posterior = problem.posterior
-    together, staged = search.follow(posterior, basin)
+    staged = search.follow(posterior, basin)
     ((free, start, first),) = alone
+    ends = search.follow_all(posterior, [basin])
+    assert len(ends) == 2
     named = [site.name for site, is_free in zip(posterior.family.coordinates, free, strict=True) if is_free]
     assert len(named) == network.config.latents + 6
     assert all(name.startswith(("source", "latent")) for name in named)
     np.testing.assert_array_equal(np.asarray(first.position)[~free], start[~free])
     begun = float(posterior.potential(jnp.asarray(start)))
     after_one = float(posterior.potential(first.position))
-    lowest = [float(posterior.potential(end.position)) for end in (together, staged)]
+    lowest = [float(posterior.potential(end.position)) for end in ends]
     assert after_one < begun - 100
     assert max(lowest) < after_one - 1
     assert int(staged.iterations) > int(first.iterations)
@@ -115,9 +117,9 @@ def test_a_basin_is_followed_with_everything_at_once_and_with_a_neural_source_al
 
 def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = build_problem([mock(priors)], MODEL, priors)
-    end = SimpleNamespace(cost=np.inf)
-    monkeypatch.setattr(search, "search", lambda *_, **__: [Basin(np.inf, {"theta_E": np.array(1.0)})])
-    monkeypatch.setattr(search, "follow", lambda *_: [end, SimpleNamespace(cost=np.nan)])
+    basins = [Basin(cost, {"theta_E": np.array(1.0)}) for cost in (np.inf, 0.0)]
+    monkeypatch.setattr(search, "search", lambda *_, **__: basins)
+    monkeypatch.setattr(search, "follow", lambda _, basin: SimpleNamespace(cost=np.inf if basin.cost else np.nan))
     with pytest.raises(NoMaximum, match="none of 6 starts has a finite likelihood"):
         find_maximum(problem, starts=6, seed=0)
 

@@ -84,3 +84,17 @@ def test_the_mass_follows_the_light_where_that_is_asked_for_and_a_row_has_the_la
     assert lens.site_priors(lens.problem.posterior.family)["e1"]["sd"] == 0.1
     own = work(*follow, **{"override.mass.epl.e1.mean": 0.3})
     assert own.priors["mass"]["epl"]["e1"]["mean"] == 0.3
+
+
+def test_the_prior_of_the_einstein_radius_is_what_the_catalogue_knows_of_it(work: Callable[..., Work]) -> None:
+    plain = work("model: {source: sersic}")
+    guess = work("model: {source: sersic}", theta_E_guess=0.9, theta_E_guess_error=0.09)
+    prior = guess.priors["mass"]["epl"]["theta_E"]
+    assert (prior["median"], prior["sigma"]) == (0.9, pytest.approx(0.1))
+    assert changed(guess.parts, plain.parts) == ("row",)
+    own = work("model: {source: sersic}", theta_E_guess=0.9, **{"override.mass.epl.theta_E.median": 1.4})
+    assert (own.priors["mass"]["epl"]["theta_E"]["median"], own.priors["mass"]["epl"]["theta_E"]["sigma"]) == (1.4, 0.2)
+    stars = work("model: {source: sersic}", velocity_dispersion=250.0, z_lens=0.3, z_source=0.8)
+    farther = work("model: {source: sersic}", velocity_dispersion=250.0, z_lens=0.3, z_source=2.0)
+    assert stars.priors["mass"]["epl"]["theta_E"]["median"] < farther.priors["mass"]["epl"]["theta_E"]["median"]
+    assert changed(stars.parts, farther.parts) == ("row",)

@@ -95,7 +95,7 @@ def test_init_keeps_what_was_written_and_adds_what_has_come(folder, tmp_path, re
     code, output = run(folder, "--config", config, "--quick")
     assert (code, config.read_text()) == (1, settings)
     assert "2 rows added, the others are as they were" in output
-    assert "not changed; --force writes it anew" in output
+    assert "kept as it was: its settings count" in output
     assert catalogue.read_text().startswith(before)
     rows, problems = read_catalogue(catalogue)
     assert (problems, [row.lens_id for row in rows]) == ([], ["a", "b_c", "b_c_2", "broken", "A_2", "d_e"])
@@ -110,6 +110,20 @@ def test_init_keeps_what_was_written_and_adds_what_has_come(folder, tmp_path, re
     assert run(folder, "--config", config, "--quick", "--force")[0] == 1
     assert (catalogue.read_text(), load(config).inference.chains) == (after, 2)
     assert len(Table.read(catalogue)) == 6
+
+
+def test_init_refuses_a_config_of_another_catalogue_and_writes_nothing(folder, tmp_path, recipe):
+    config, other = tmp_path / "mine.yaml", tmp_path / "other"
+    run(folder, "--config", config)
+    before = config.read_text()
+    other.mkdir()
+    recipe.write(other / "z.fits")
+    code, output = run(other, "--config", config)
+    assert (code, config.read_text(), list(other.glob("*.ecsv"))) == (2, before, [])
+    assert f"a config of {other / 'catalogue.ecsv'}" in output
+    assert "--force" in output
+    assert run(other, "--config", config, "--force")[0] == 0
+    assert load(config).catalogue == other / "catalogue.ecsv"
 
 
 def test_rows_are_added_between_the_delimiters_and_under_the_columns_that_are_there(folder):

@@ -56,7 +56,8 @@ def init(
     The catalogue, FOLDER/catalogue.ecsv, has a row a lens; fill in redshifts where they are known. Where there is one, its rows
     stay, and files that it does not name are added to it. The config has the settings of config/slacs.yaml, for real images
     with the lens galaxy's light in them, or of another one (--like), with more rays a pixel where pixels are coarse. One that is
-    there stays as it is, but with --force. It is to be read and changed: `lensmill validate` checks it again.
+    there is kept as it is, unless --force is given; it must be of the same catalogue. Read it and change it: `lensmill validate`
+    checks it again.
 
     Example: lensmill init data/mine --run mine
 
@@ -77,7 +78,10 @@ def init(
         table = catalogue or folder / CATALOGUE
         chosen = {"run": name, "catalogue": str(table), **settings}
         chosen |= QUICK if quick else {}
-        done, fresh = [_begin(folder, table)], force or not path.exists()
+        fresh = force or not path.exists()
+        if not fresh:
+            _check_kept(path, table)
+        done = [_begin(folder, table)]
         if fresh:
             _write_config(path, chosen)
         validation = validate(path, known_parameters)
@@ -86,10 +90,28 @@ def init(
             _write_config(path, chosen | {"model.supersampling": rays})
             done.append(f"model.supersampling: {rays}, for the coarsest of the pixels")
     typer.echo(readable(path, validation))
-    done.append(f"config: {path}" + ("" if fresh else " (there already, and not changed; --force writes it anew)"))
+    done.append(
+        f"config: {path}"
+        + (
+            ""
+            if fresh
+            else " (kept as it was: its settings count, not the options of this command; --force writes it anew)"
+        )
+    )
     typer.echo("\n".join(done))
     typer.echo(f"next: {run_command(path)}")
     raise typer.Exit(validation.exit_code)
+
+
+def _check_kept(path: Path, catalogue: Path) -> None:
+    """ConfigError where the config that is there belongs to another catalogue: its run is another survey."""
+    from lensmill.config import load
+    from lensmill.errors import ConfigError, Problem
+
+    other = load(path).catalogue
+    if other.resolve() != catalogue.resolve():
+        hint = "--config names another file, --run another run, and --force writes this one anew"
+        raise ConfigError([Problem(str(path), f"a config of {catalogue}", f"catalogue: {other}", hint)])
 
 
 def settings_of(path: Path) -> dict[str, Any]:

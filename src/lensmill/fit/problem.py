@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,13 +10,15 @@ import jax
 import numpy as np
 
 from lensmill.config.models import SEARCH_SOURCE, Certificate, Inference, Model
+from lensmill.config.priors import law
 from lensmill.model.likelihood import Observation, observe
 from lensmill.model.parameters import build_family, tabulate_priors
 from lensmill.model.program import Posterior
 from lensmill.physics.imaging import Sampling
 from lensmill.physics.imaging.coarse import coarsen, coarsen_flux, coarsen_kernel
 
-COARSE_SIDE = 48
+COARSE_SIDE = 56  # pixels
+SEARCHED = 1.5  # of the largest Einstein radius that is expected: half the side of the window that is searched
 
 
 class SamplerSettings(Inference, Certificate):
@@ -88,13 +91,29 @@ def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, ne
     return InverseProblem(
         tuple(images),
         Posterior(family, seen, tabulate_priors(family, priors, *units), network),
-        Posterior(seek, (_coarse(images[0], model.precision),), tabulate_priors(seek, priors, *units), None),
+        Posterior(
+            seek,
+            (_coarse(_searched(images[0], model, priors), model.precision),),
+            tabulate_priors(seek, priors, *units),
+            None,
+        ),
     )
 
 
 def _observation(pixels: ImageData, precision: str) -> Observation:
     plain = pixels.image, pixels.rms, pixels.mask, pixels.psf, pixels.pixel_scale
     return observe(*plain, precision, pixels.psf_supersampling, pixels.light, pixels.light_modes)
+
+
+def _searched(pixels: ImageData, model: Model, priors: Mapping) -> ImageData:
+    """The window that is searched: where arcs are expected, on pixels as small as `COARSE_SIDE` allows."""
+    tables = [priors["mass"][name]["theta_E"] for name in model.mass if "theta_E" in priors["mass"][name]]
+    if not tables:
+        return pixels
+    half = SEARCHED * float(law(tables[0]).ppf(0.975)) / pixels.pixel_scale
+    cut = [max(0, math.floor(n / 2 - half)) for n in pixels.image.shape]
+    smaller = pixels.window(*(slice(edge, n - edge) for edge, n in zip(cut, pixels.image.shape, strict=True)))
+    return smaller if smaller.mask.any() else pixels
 
 
 def _coarse(pixels: ImageData, precision: str) -> Observation:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
 from lensmill.device.batching import compiled, over, stopwatch
@@ -20,11 +21,14 @@ from lensmill.physics.imaging import render_source
 from lensmill.physics.lensing import ray_shoot
 
 ARC_SIGNIFICANCE = 3.0
+ARC_SCATTER = 0.4  # of ln theta_E about the arcs' mean radius, in starts
 NO_SOURCE = -30.0  # of a flux: standard deviations of its prior, however narrow that is
 SIZE_SPREAD = 0.8  # half the distance of the sizes of two profiles of one kind, in standard deviations of their prior
 # Iterations of a descent in the softened image, in the image itself, of one that goes on, and in the full model.
 WARM, SHORT, LONG, FULL = 30, 20, 60, 120
-CONTINUED, KEPT = 8, 3
+CONTINUED, KEPT = 10, 5  # minima that descend to convergence, and basins that a search returns
+FOLLOWED = 3  # basins that are followed into the full model, at most
+WINDOW = 0.1, 20.0  # how much worse than the best one: a share of its cost, and nats
 ANOTHER_RADIUS = 0.04  # relative: minima whose Einstein radii differ by less lead to the same one in the full model
 GROUP = 8  # starts drawn at once where width pays
 SOFT_SNR = 8.0  # S/N that the brightest arcs have in the softened image
@@ -129,17 +133,20 @@ def draw_starts(
 ) -> Float[Array, "start parameter"]:
     """A base-space start for each key: mass around the lens light, source under the arcs, its flux solved for.
 
-    theta_E is drawn around the arcs' mean radius in every second start, and from its prior in the others.
+    theta_E is drawn from its prior in every second start, and around the arcs' mean radius in the others; either half is
+    stratified, so that no interval of equal probability is left out.
     """
     values = posterior.constrain(light)
     x0, y0 = (values.get(f"light_center_{axis}", values[f"center_{axis}"]) for axis in "xy")
-    radius = arc_radius(excess, posterior, x0, y0)
+    radius, half = arc_radius(excess, posterior, x0, y0), -(-len(keys) // 2)
+    at = [site.name for site in posterior.family.coordinates].index("theta_E")
 
     def one(key: Array, number: Array) -> Float[Array, " parameter"]:
         spread, ring, place = jax.random.split(key, 3)
-        start = posterior.constrain(jax.random.normal(spread, light.shape, light.dtype))
+        quantile = ndtri((number // 2 + jax.random.uniform(ring, dtype=light.dtype)) / half)
+        start = posterior.constrain(jax.random.normal(spread, light.shape, light.dtype).at[at].set(quantile))
         start |= {name: value for name, value in values.items() if name.startswith(("light", "sky"))}
-        seen = radius * jnp.exp(0.4 * jax.random.normal(ring))
+        seen = radius * jnp.exp(ARC_SCATTER * quantile)
         start["theta_E"] = jnp.where((radius > 0) & (number % 2 > 0), seen, start["theta_E"])
         offset = 0.02 * jax.random.normal(place, (2,))
         start["center_x"], start["center_y"] = x0 + offset[0], y0 + offset[1]
@@ -167,16 +174,14 @@ def _under_the_arcs(posterior: Posterior, values: dict[str, Array], excess: Arra
     return jnp.clip(posterior.unconstrain(values), -4, 4)
 
 
-def distinct(descents: list[Descent], keep: int, distance: float = 0.5) -> list[Descent]:
-    """The `keep` best minima that differ by more than `distance` in some base-space coordinate."""
-    chosen: list[Descent] = []
+def distinct(posterior: Posterior, descents: list[Descent], keep: int, distance: float) -> list[Descent]:
+    """The `keep` best minima whose Einstein radii differ by more than `distance`, relative."""
+    chosen: list[tuple[Descent, float]] = []
     for descent in _by_cost(descents):
-        if all(
-            float(np.abs(np.asarray(descent.position) - np.asarray(other.position)).max()) > distance
-            for other in chosen
-        ):
-            chosen.append(descent)
-    return chosen[:keep]
+        theta_E = float(posterior.constrain(descent.position)["theta_E"])
+        if all(abs(theta_E / other - 1) > distance for _, other in chosen):
+            chosen.append((descent, theta_E))
+    return [descent for descent, _ in chosen[:keep]]
 
 
 def _by_cost(descents: list[Descent]) -> list[Descent]:
@@ -184,8 +189,14 @@ def _by_cost(descents: list[Descent]) -> list[Descent]:
 
 
 def lenses_first(posterior: Posterior, descents: list[Descent]) -> list[Descent]:
-    """The minima that look like a lens, best first, then the others."""
-    return sorted(_by_cost(descents), key=lambda descent: not bool(looks_like_a_lens(posterior, descent.position)))
+    """The minima that look like a lens, the highest evidence first, then the others."""
+    ranked = sorted(_by_cost(descents), key=lambda descent: -evidence(descent))
+    return sorted(ranked, key=lambda descent: not bool(looks_like_a_lens(posterior, descent.position)))
+
+
+def evidence(end: Descent) -> float:
+    """Laplace's ln evidence of a minimum, nats, up to a constant of the model: MacKay (2003), chapter 28."""
+    return -float(end.cost) - 0.5 * float(np.linalg.slogdet(np.asarray(end.curvature))[1])
 
 
 @compiled
@@ -204,33 +215,47 @@ def search(coarse: Posterior, *, starts: int, seed: int) -> list[Basin]:
     rounds = jax.random.split(jax.random.key(seed), (1 + EXTRA_ROUNDS, starts))
     found = _descend_all(coarse, light, excess, rounds[:1])
     if _poor(coarse, found):
-        found = distinct([*found, *_descend_all(coarse, light, excess, rounds[1:])], KEPT)
+        found = distinct(coarse, [*found, *_descend_all(coarse, light, excess, rounds[1:])], KEPT, ANOTHER_RADIUS)
     return [Basin(float(end.cost), named(coarse, end.position)) for end in lenses_first(coarse, found)]
 
 
 def to_follow(basins: list[Basin]) -> list[Basin]:
-    """The best basin, and the next that has another Einstein radius; none of none."""
-    if not basins:
-        return []
-    first = float(basins[0].values["theta_E"])
-    others = [basin for basin in basins if abs(float(basin.values["theta_E"]) / first - 1) > ANOTHER_RADIUS]
-    return [basins[0], *others[:1]]
+    """The first basins within `WINDOW` of the first of all: a coarse image and a Sersic source rank them only roughly."""
+    share, nats = WINDOW
+    return [basin for basin in basins if basin.cost <= (1 + share) * basins[0].cost + nats][:FOLLOWED]
 
 
-def follow(posterior: Posterior, basin: Basin) -> list[Descent]:
-    """The minima of the full model that a basin of the search leads to.
+def follow(posterior: Posterior, basin: Basin) -> Descent:
+    """The minimum of the full model that a basin of the search leads to.
 
-    All parameters descend together. A source network's latents begin at their median, a galaxy without detail. Mass
-    and lens light may bend to make up for that and end in a worse minimum, so that a second descent lets the source go first.
+    A source network's latents begin at their median, a galaxy without detail. Mass and lens light may bend to make up for that
+    and end in a worse minimum, so that the source descends first, alone.
     """
-    start = jnp.clip(posterior.unconstrain(carry_over(basin.values, posterior.family)), -4, 4)
-    ends = [descend(posterior, start, FULL)]
-    if posterior.family.vectors:
-        source = jnp.asarray([float(site.component[0] == "source") for site in posterior.family.coordinates])
-        alone, _ = descend_some(posterior, start, source, LONG)
-        both = descend(posterior, alone.position, FULL)
-        ends.append(both._replace(iterations=both.iterations + alone.iterations))
-    return ends
+    start = start_of(posterior, basin)
+    if not posterior.family.vectors:
+        return descend(posterior, start, FULL)
+    source = jnp.asarray([float(site.component[0] == "source") for site in posterior.family.coordinates])
+    alone, _ = descend_some(posterior, start, source, LONG)
+    both = descend(posterior, alone.position, FULL)
+    return both._replace(iterations=both.iterations + alone.iterations)
+
+
+def start_of(posterior: Posterior, basin: Basin) -> Float[Array, " parameter"]:
+    """The base-space position in the full model that a basin of the search has; within 4 sigma of the prior."""
+    return jnp.clip(posterior.unconstrain(carry_over(basin.values, posterior.family)), -4, 4)
+
+
+def follow_all(posterior: Posterior, basins: list[Basin]) -> list[Descent]:
+    """The minima of the full model that basins lead to, the best first.
+
+    From the basin that led to the best one all parameters descend together, too, where that is another way.
+    """
+    ends = [follow(posterior, basin) for basin in basins]
+    ranked = lenses_first(posterior, ends)
+    if ranked and posterior.family.vectors:
+        best = basins[next(i for i, end in enumerate(ends) if end is ranked[0])]
+        ranked = lenses_first(posterior, [*ends, descend(posterior, start_of(posterior, best), FULL)])
+    return ranked
 
 
 def _poor(posterior: Posterior, found: list[Descent]) -> bool:
@@ -249,8 +274,9 @@ def _descend_all(coarse: Posterior, light: Array, excess: Array, keys: Array) ->
         for base in draw_starts(coarse, light, excess, some):
             warm = descend_some(soft, base, every, WARM)[0]
             ends.append(descend_some(coarse, warm.position, every, SHORT)[0])
-    long = [descend_some(coarse, end.position, every, LONG)[0] for end in _by_cost(ends)[:CONTINUED]]
-    return distinct(long, KEPT)
+    best = distinct(coarse, ends, CONTINUED, ANOTHER_RADIUS / 2)
+    long = [descend_some(coarse, end.position, every, LONG)[0] for end in best]
+    return distinct(coarse, long, KEPT, ANOTHER_RADIUS)
 
 
 def named(posterior: Posterior, base: Array) -> dict[str, np.ndarray]:
@@ -292,8 +318,7 @@ def find_maximum(problem: InverseProblem, *, starts: int, seed: int) -> Maximum:
     begin = stopwatch()
     basins = search(problem.coarse, starts=starts, seed=seed)
     posterior = problem.posterior
-    every = [end for basin in to_follow(basins) for end in follow(posterior, basin)]
-    ends = lenses_first(posterior, every)
+    ends = follow_all(posterior, to_follow(basins))
     if not ends:
         raise NoMaximum(f"none of {starts} starts has a finite likelihood: are the image, its noise and its PSF sound?")
     best = ends[0]

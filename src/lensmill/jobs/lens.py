@@ -14,7 +14,7 @@ from lensmill.model.parameters import Family, prior_of
 from lensmill.physics.source import Network
 from lensmill.planning.attempts import read_attempts
 from lensmill.planning.dependencies import Dependencies, key
-from lensmill.preparation import Expected, Prepared, follow_light, follow_sky, prepare
+from lensmill.preparation import Expected, Prepared, follow_light, follow_radius, follow_sky, prepare
 from lensmill.results.layout import RunFolder
 from lensmill.results.steps import StepName
 from lensmill.survey.catalogue import CatalogueRow, read_catalogue
@@ -74,16 +74,23 @@ class Work:
             found |= follow_light(self._main, self._stated["mass"][self._main], self.prepared.figures, scatter)
         if settings.lens_light == "subtracted" and self.survey.config.model.sky:
             found |= follow_sky(self._stated["sky"], self.prepared.light.sky / self.prepared.level)
-        return merged_priors(self.survey.priors, found | self.cutout.overrides, self.cutout.lens_id)
+        return merged_priors(self.survey.priors, found | self._known, self.cutout.lens_id)
 
     @property
     def _stated(self) -> Mapping[str, Any]:
-        return merged_priors(self.survey.priors, self.cutout.overrides, self.cutout.lens_id)
+        """The priors with what the catalogue says of this lens, before anything is measured."""
+        return merged_priors(self.survey.priors, self._known, self.cutout.lens_id)
+
+    @property
+    def _known(self) -> dict[str, float]:
+        """What the catalogue says of this lens's priors; a column `override.` has the last word."""
+        prior = self.survey.priors.mass[self._main]["theta_E"].model_dump()
+        return follow_radius(self._main, prior, vars(self.survey.rows[self.cutout.lens_id])) | self.cutout.overrides
 
     @property
     def _main(self) -> str:
         """The first mass profile with an Einstein radius."""
-        return next(name for name in self.survey.config.model.mass if "theta_E" in self._stated["mass"][name])
+        return next(name for name in self.survey.config.model.mass if "theta_E" in self.survey.priors.mass[name])
 
     @property
     def problem(self) -> InverseProblem:

@@ -18,7 +18,8 @@ from lensmill.planning.commands import fit_command, from_here, retry_command
 from lensmill.planning.running import hold
 from lensmill.results.aggregate import LensRecord
 from lensmill.results.layout import RunFolder
-from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_catalogue
+from lensmill.survey.catalogue import CatalogueRow, read_catalogue
+from lensmill.survey.columns import NUMBERS, TEXTS
 from lensmill.survey.template import safe_id
 from lensmill.survey.validation import Validation, check_survey, write_validation
 

@@ -20,8 +20,9 @@ from lensmill.results.certificate import Certificate
 from lensmill.results.layout import RunFolder
 from lensmill.results.quantities import EVIDENCE, PRIOR_RATIO, PRIOR_RATIO_MEANING, QUANTITIES
 from lensmill.status import Status
-from lensmill.survey.catalogue import META, NUMBERS, TEXTS, CatalogueRow
+from lensmill.survey.catalogue import META, CatalogueRow
 from lensmill.survey.catalogue import read_catalogue as read_rows
+from lensmill.survey.columns import NUMBERS, TEXTS
 from lensmill.survey.validation import Validation
 
 CARRIED = ("ra", "dec", "z_lens", "z_source")  # columns of the input that the results repeat

@@ -11,7 +11,8 @@ from astropy.wcs import WCS
 
 from lensmill.errors import ConfigError, InvalidInput, Problem
 from lensmill.files.atomic import atomic_path, write_bytes
-from lensmill.survey.catalogue import NUMBERS, TEXTS, CatalogueRow, read_ids
+from lensmill.survey.catalogue import CatalogueRow, read_ids
+from lensmill.survey.columns import NUMBERS, TEXTS
 from lensmill.survey.cutout import Cutout, read_cutout
 from lensmill.survey.products.files import FITS_SUFFIX, IMAGE, images_of, named, together
 from lensmill.survey.tables import read_table

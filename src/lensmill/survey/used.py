@@ -5,7 +5,8 @@ Nothing is guessed: where a file has two possible meanings, a keyword or the cat
 
 import numpy as np
 
-from lensmill.survey.catalogue import CHOICES, CatalogueRow
+from lensmill.survey.catalogue import CatalogueRow
+from lensmill.survey.columns import CHOICES
 from lensmill.survey.extensions import Extension
 from lensmill.survey.findings import Findings
 
