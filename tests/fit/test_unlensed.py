@@ -36,7 +36,11 @@ def begun(companion: Posterior) -> jax.Array:
 @pytest.fixture(scope="module")
 def arcs(companion: Posterior, begun: jax.Array) -> jax.Array:
     """What the lens light leaves, in units of the noise."""
-    return unlensed.descend_without(companion, begun, jnp.zeros(4), jnp.asarray(0))[1]
+    return unlensed.descend_without(companion, begun, jnp.zeros(4), jnp.asarray(0), dark(companion))[1]
+
+
+def dark(posterior: Posterior) -> jax.Array:
+    return jnp.zeros_like(posterior.reference.image)
 
 
 def evidence(posterior: Posterior, starts: list[dict[str, float]]) -> float:
@@ -48,6 +52,21 @@ def evidence(posterior: Posterior, starts: list[dict[str, float]]) -> float:
 
 def test_arcs_need_a_lens(priors: dict) -> None:
     assert evidence(posterior_of(priors, TRUTH), [TRUTH]) > 50
+
+
+def test_a_companion_beside_a_lens_does_not_count_against_it(priors: dict) -> None:
+    lens = mock(priors)
+    with_one, without = (
+        mock(priors, truth=COMPANION | {"source_center_x": -1.4, "source_center_y": -1.4, "source_flux": flux}).image
+        for flux in (5.0, 1e-9)
+    )
+    crowded = lens._replace(image=lens.image + with_one - without)
+    found = {}
+    for name, pixels in {"alone": lens, "crowded": crowded}.items():
+        posterior = build_problem([pixels], MODEL, priors).posterior
+        found[name] = unlensed.companions_beside(posterior, posterior.unconstrain(TRUTH))
+    assert found["alone"] == 0
+    assert found["crowded"] > 50
 
 
 def test_a_companion_needs_none(companion: Posterior) -> None:
@@ -74,10 +93,10 @@ def test_the_jacobian_of_the_parts_is_that_of_the_whole(
     on = jnp.asarray([1.0, 0.0, 1.0, 0.0])
 
     def residuals(x):
-        return unlensed._linearise(companion, x, on).residuals
+        return unlensed._linearise(companion, x, on, dark(companion)).residuals
 
     expected = jax.jit(lambda x: gauss_newton.linearise(residuals, x))(place)
-    found = jax.jit(lambda x: unlensed._linearise(companion, x, on))(place)
+    found = jax.jit(lambda x: unlensed._linearise(companion, x, on, dark(companion)))(place)
     np.testing.assert_allclose(
         found.jacobian, expected.jacobian, rtol=1e-3, atol=1e-3 * np.abs(expected.jacobian).max()
     )
@@ -90,7 +109,8 @@ def test_the_jacobian_of_the_parts_is_that_of_the_whole(
 
 def test_a_companion_is_begun_where_it_is(companion: Posterior, begun: jax.Array, arcs: jax.Array) -> None:
     place = unlensed.with_companion(companion, begun, arcs, jnp.asarray(1))
-    end, rest = unlensed.descend_without(companion, place, jnp.asarray([0.0, 1.0, 0.0, 0.0]), jnp.asarray(40))
+    on = jnp.asarray([0.0, 1.0, 0.0, 0.0])
+    end, rest = unlensed.descend_without(companion, place, on, jnp.asarray(40), dark(companion))
     first = place.size - unlensed.ENDS[-1] + unlensed.ENDS[0]
     found = unlensed._values(companion, unlensed.COMPANION, end.position[first : first + 7])
     for name in ("center_x", "center_y", "size"):

@@ -2,9 +2,11 @@
 
 A galaxy's companions, its spiral arms or its ring can be fitted by a lens model, too. On the first image, the best lens model is
 held against models without lensing: up to three Sersic profiles anywhere in the frame, arms or a ring around the
-galaxy, and arms with companions. All have proper priors, so that Laplace's approximation compares their evidence: minus the cost
-less half the log determinant of the Gauss-Newton curvature, in a base space where every prior is N(0, 1) (MacKay 2003, chapter
-28).
+galaxy, and arms with companions. The lens model may have as many companions, which take up what its source cannot make: else
+its misfit would count against lensing.
+
+All have proper priors, so that Laplace's approximation compares their evidence: minus the cost less half the log determinant of
+the Gauss-Newton curvature, in a base space where every prior is N(0, 1) (MacKay 2003, chapter 28).
 """
 
 import functools
@@ -66,6 +68,8 @@ COMPANION: Mapping[str, Mapping[str, Any]] = {
 }
 OBJECTS = (ARMS, *(COMPANION,) * COMPANIONS)
 ENDS = np.cumsum([len(table) for table in OBJECTS])
+NOTHING = (0.0,) * len(OBJECTS)
+ARMS_ALONE = (1.0, *NOTHING[1:])
 Table = Mapping[str, Mapping[str, Any]]
 
 Vector = Float[Array, " parameter"]
@@ -122,7 +126,8 @@ def lensing_evidence(posterior: Posterior, best: Descent) -> float:
     seen = posterior.of_image(0)
     if len(posterior.observations) > 1:
         best = _at(seen, best)
-    return _evidence(best) - max(without_lensing(seen, best.position).values())
+    lensed = _evidence(best) + companions_beside(seen, best.position)
+    return lensed - max(without_lensing(seen, best.position).values())
 
 
 @compiled
@@ -144,45 +149,67 @@ def _evidence(end: Descent, companions: int = 0) -> float:
 def without_lensing(posterior: Posterior, base: Vector) -> dict[str, float]:
     """The ln evidence of each model without lensing, up to the constant that all models share.
 
-    Lens light and sky begin where they are at `base`. Companions are added one by one where most light is left over; arms begin
-    with several turns, and the best goes on with companions.
+    Lens light and sky begin where they are at `base`. Companions are added one by one; arms begin with several turns, and the
+    best goes on with companions.
     """
-    nothing, alone = [0.0] * len(OBJECTS), [1.0] + [0.0] * COMPANIONS
-    found: dict[str, float] = {}
-
-    def end_of(place: Vector, on: list[float]) -> tuple[Descent, Image]:
-        return descend_without(posterior, place, jnp.asarray(on), jnp.asarray(ITERATIONS if any(on) else 0))
-
-    def grow(name: str, place: Vector, rest: Image, on: list[float]) -> None:
-        for number in range(1, COMPANIONS + 1):
-            on = [*on[:number], 1.0, *on[number + 1 :]]
-            end, rest = end_of(with_companion(posterior, place, rest, jnp.asarray(number)), on)
-            place = end.position
-            found[f"{name}{number}"] = _evidence(end, number)
-
-    start, arcs = end_of(begin(posterior, base), nothing)
-    grow("companions ", start.position, arcs, nothing)
+    dark = jnp.zeros_like(posterior.reference.image)
+    start, arcs = _descended(posterior, begin(posterior, base), NOTHING, dark)
+    found = _grown(posterior, "companions ", start.position, arcs, NOTHING, dark)
     starts = [with_arms(posterior, start.position, arcs, jnp.asarray(turn)) for turn in PITCHES]
-    end, rest = max((end_of(place, alone) for place in starts), key=lambda one: _evidence(one[0]))
+    ends = [_descended(posterior, place, ARMS_ALONE, dark) for place in starts]
+    end, rest = max(ends, key=lambda one: _evidence(one[0]))
     found["arms"] = _evidence(end)
-    grow("arms and companions ", end.position, rest, alone)
+    return found | _grown(posterior, "arms and companions ", end.position, rest, ARMS_ALONE, dark)
+
+
+def companions_beside(posterior: Posterior, base: Vector) -> float:
+    """The ln evidence that companions add to the lens model, which stays as it is at `base`; 0 where they add none. Nats."""
+    lensed = lensed_source(posterior, base)
+    start, rest = _descended(posterior, begin(posterior, base), NOTHING, lensed)
+    grown = _grown(posterior, "companions ", start.position, rest, NOTHING, lensed)
+    return max(0.0, *(value - _evidence(start) for value in grown.values()))
+
+
+@compiled
+def lensed_source(posterior: Posterior, base: Vector) -> Image:
+    """The image of the lensed source, image unit."""
+    seen = posterior.reference
+    return render_source(posterior.system_at(base), seen.grid, seen.psf, posterior.family.sampling)
+
+
+def _descended(posterior: Posterior, place: Vector, on: tuple[float, ...], lensed: Image) -> tuple[Descent, Image]:
+    return descend_without(posterior, place, jnp.asarray(on), jnp.asarray(ITERATIONS if any(on) else 0), lensed)
+
+
+def _grown(
+    posterior: Posterior, name: str, place: Vector, rest: Image, on: tuple[float, ...], lensed: Image
+) -> dict[str, float]:
+    """The ln evidence with one companion more at a time, each begun where most light is left over."""
+    found = {}
+    for number in range(1, COMPANIONS + 1):
+        on = (*on[:number], 1.0, *on[number + 1 :])
+        end, rest = _descended(posterior, with_companion(posterior, place, rest, jnp.asarray(number)), on, lensed)
+        place = end.position
+        found[f"{name}{number}"] = _evidence(end, number)
     return found
 
 
 @compiled
-def descend_without(posterior: Posterior, place: Vector, on: On, iterations: Int[Array, ""]) -> tuple[Descent, Image]:
-    """The nearest minimum of a model without lensing, of the objects that are 1 in `on`; and the S/N image of what is left.
+def descend_without(
+    posterior: Posterior, place: Vector, on: On, iterations: Int[Array, ""], lensed: Image
+) -> tuple[Descent, Image]:
+    """The nearest minimum of the objects that are 1 in `on` beside a `lensed` image; and the S/N image of what is left.
 
     A position has the coordinates of lens light and sky, then those of the objects. Those of an object that is off stay where
     they are, 0, and add nothing to cost or curvature.
     """
-    end = minimise(lambda x: _linearise(posterior, x, on), place, iterations)
+    end = minimise(lambda x: _linearise(posterior, x, on, lensed), place, iterations)
     shape = posterior.reference.image.shape
-    white = _linearise(posterior, end.position, on).residuals[: shape[0] * shape[1]]
+    white = _linearise(posterior, end.position, on, lensed).residuals[: shape[0] * shape[1]]
     return end, -posterior.reference.errors.colour(white.reshape(shape))
 
 
-def _linearise(posterior: Posterior, place: Vector, on: On) -> Linearisation:
+def _linearise(posterior: Posterior, place: Vector, on: On, lensed: Image) -> Linearisation:
     """Whitened residuals of the image, then the position, and their Jacobian.
 
     The image is a sum, so that each object has its own Jacobian; that of one that is off is not computed.
@@ -201,10 +228,13 @@ def _linearise(posterior: Posterior, place: Vector, on: On) -> Linearisation:
     def companion(some: Vector) -> Array:
         return _seen(posterior, Sersic(**values_of(COMPANION, some)))
 
+    def light(some: Vector) -> Array:
+        return _own(posterior, some, lensed)
+
     own = (
-        gauss_newton.linearise(functools.partial(_own, posterior), place[:lights])
+        gauss_newton.linearise(light, place[:lights])
         if lights
-        else Linearisation(_own(posterior, place[:0]), jnp.zeros((0, posterior.reference.image.size), FLOAT))
+        else Linearisation(light(place[:0]), jnp.zeros((0, posterior.reference.image.size), FLOAT))
     )
     about = one(arms, on[0], x[:split])
     others = jax.lax.map(lambda pair: one(companion, *pair), (on[1:], x[split:].reshape(COMPANIONS, len(COMPANION))))
@@ -213,11 +243,11 @@ def _linearise(posterior: Posterior, place: Vector, on: On) -> Linearisation:
     return Linearisation(jnp.concatenate([value, place]), jnp.concatenate([jacobian, jnp.eye(place.size)], 1))
 
 
-def _own(posterior: Posterior, light: Vector) -> Float[Array, " pixel"]:
-    """Whitened residuals of the lens light and sky alone."""
+def _own(posterior: Posterior, light: Vector, lensed: Image) -> Float[Array, " pixel"]:
+    """Whitened residuals of the lens light, the sky and a lensed image."""
     seen = posterior.reference
     own = posterior.system_at(jnp.zeros(posterior.family.size, FLOAT).at[_lit(posterior.family)].set(light))
-    image = render_lens_light(own, seen.grid, seen.psf, posterior.family.sampling) + own.sky
+    image = render_lens_light(own, seen.grid, seen.psf, posterior.family.sampling) + own.sky + lensed
     return whitened_residuals(image, seen).reshape(-1).astype(FLOAT)
 
 
