@@ -36,7 +36,7 @@ from benchmarks.inference.samplers import METHODS, OWN, REFERENCE, Run
 from benchmarks.likelihood import core
 
 from lensmill.config import Config, Model
-from lensmill.config.models import Simulate
+from lensmill.config.simulation import Simulate
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.chains import named_draws

@@ -26,7 +26,7 @@ from benchmarks.harness import ROOT, merge, write
 from benchmarks.likelihood.core import Bench, loglike, posed, vector
 from scipy.fft import next_fast_len
 
-from lensmill.config.models import Simulate
+from lensmill.config.simulation import Simulate
 from lensmill.model.parameters import Family, PriorTable, build_family, constrain, tabulate_priors
 from lensmill.model.program import assemble
 from lensmill.physics.grid import centred_grid

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lensmill.config import Config, Realism, load_priors, merged_priors
-from lensmill.config.models import Simulate
+from lensmill.config.simulation import Simulate
 from lensmill.simulation import realism
 from lensmill.simulation.mocks import MAX_EINSTEIN_RADIUS, simulate_lens
 
@@ -102,3 +102,19 @@ def test_the_bulge_s_cusp_is_seen_over_cells() -> None:
     point, cell = float(light.surface_brightness(*at)[0]), float(light.cell_brightness(*at, area)[0])
     assert 0 < cell < 0.5 * point
     assert float(light.cell_brightness(*at, 0 * area)[0]) == point
+
+
+def test_galaxies_with_a_disc_are_flatter_outside_and_have_the_bulges_that_were_asked_for() -> None:
+    recipe, rng = Realism(bulge_share=(0.2, 0.5)), np.random.default_rng(5)
+    drawn = [realism.draw_galaxy(recipe, rng) for _ in range(200)]
+    shares = np.array([float(one.bulge.flux) for one in drawn])
+    assert shares.min() > 0.2
+    assert shares.max() < 0.5
+    assert np.ptp(shares) > 0.25
+    inside, outside = (np.array([np.hypot(float(p.e1), float(p.e2)) for p in profiles]) for profiles in (
+        [one.bulge for one in drawn], [one.envelope for one in drawn]
+    ))  # fmt: skip
+    assert np.all(inside <= outside)
+    assert outside.max() < (1 - 0.2) / (1 + 0.2) + 1e-9
+    assert np.median(outside) > 0.25
+    np.testing.assert_allclose([float(one.total_flux) for one in drawn], 1, rtol=1e-6)

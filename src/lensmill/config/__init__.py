@@ -16,13 +16,12 @@ from lensmill.config.models import (
     Inference,
     Model,
     Preparation,
-    Realism,
-    Simulate,
     SourceNetwork,
 )
 from lensmill.config.overrides import check_priors, merged_priors, override_problems
 from lensmill.config.priors import Prior, Priors
 from lensmill.config.reading import parse, read_yaml
+from lensmill.config.simulation import Realism, Simulate
 from lensmill.errors import ConfigError, Problem
 
 

@@ -231,7 +231,7 @@ def _system(
     """The lens of drawn values; one that resembles a real one has lens light of its own, and its mass follows that."""
     if recipe is None:
         return assemble(family, values, network), values
-    galaxy = realism.draw_elliptical(recipe, rng)
+    galaxy = realism.draw_galaxy(recipe, rng)
     values = values | realism.mass_about(galaxy, recipe, rng)
     light = realism.with_neighbours(galaxy, recipe, float(values["theta_E"]), half_width, rng)
     bare = assemble(family, values, network)

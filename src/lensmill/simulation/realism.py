@@ -9,6 +9,8 @@ from lensmill.config import Realism
 from lensmill.model.parameters import FLOAT
 from lensmill.physics.light import AbstractLightProfile, LightModel, Sersic
 
+DISC_THICKNESS = 0.2  # axis ratio of a disc seen from its edge
+BULGE_FLATTENING = 0.4  # of a bulge, of that of its disc
 SHAPE_SD = 0.12  # of each component of an elliptical's ellipticity: a median axis ratio of 0.75 (Bolton et al. 2008)
 CENTER_SD = 0.02  # arcsec of the light from the cutout's centre, along each axis
 OFFSET_SD = 0.01  # arcsec between mass and light, along each axis
@@ -56,6 +58,25 @@ def _sersic(**values: float) -> Sersic:
     return Sersic(**{name: jnp.asarray(value, FLOAT) for name, value in values.items()})
 
 
+def draw_galaxy(recipe: Realism, rng: np.random.Generator) -> Elliptical:
+    """A lens galaxy of flux 1: an elliptical, or with a disc where the recipe has a `bulge_share`."""
+    return draw_elliptical(recipe, rng) if recipe.bulge_share is None else _draw_disc(recipe, recipe.bulge_share, rng)
+
+
+def _draw_disc(recipe: Realism, bulge_share: tuple[float, float], rng: np.random.Generator) -> Elliptical:
+    """A bulge in an exponential disc that is seen from any side."""
+    share, size = rng.uniform(*bulge_share), 1.3 * np.exp(0.3 * rng.normal())
+    edge_on, angle = rng.uniform(), rng.uniform(0, 2 * np.pi)  # the cosine of an inclination is uniform
+    axis_ratio = np.sqrt(edge_on**2 + DISC_THICKNESS**2 * (1 - edge_on**2))
+    ratios = 1 - BULGE_FLATTENING * (1 - axis_ratio), axis_ratio
+    (b1, b2), (d1, d2) = ((1 - q) / (1 + q) * np.array([np.cos(angle), np.sin(angle)]) for q in ratios)
+    bulge = _sersic(flux=share, size=0.4 * size, n=rng.uniform(2, 4.5), e1=b1, e2=b2, center_x=0.0, center_y=0.0)
+    disc = _sersic(flux=1 - share, size=1.5 * size, n=1.0, e1=d1, e2=d2, center_x=0.0, center_y=0.0)
+    twist = np.radians(recipe.twist * rng.normal())
+    turn, x, y = (jnp.asarray(value, FLOAT) for value in (twist, *(CENTER_SD * rng.normal(size=2))))
+    return Elliptical(bulge=bulge, envelope=disc, twist=turn, center_x=x, center_y=y)
+
+
 def draw_elliptical(recipe: Realism, rng: np.random.Generator) -> Elliptical:
     """A lens galaxy of flux 1: a de Vaucouleurs-like bulge, an extended envelope of another ellipticity, a twist."""
     e1, e2 = np.clip(SHAPE_SD * rng.normal(size=2), -MOST_ELLIPTICAL, MOST_ELLIPTICAL)
@@ -73,7 +94,7 @@ def draw_elliptical(recipe: Realism, rng: np.random.Generator) -> Elliptical:
 
 
 def mass_about(light: Elliptical, recipe: Realism, rng: np.random.Generator) -> dict[str, Array]:
-    """Shape and centre of the mass of a lens galaxy: those of its light, with scatter."""
+    """Shape and centre of the mass of a lens galaxy: those of its bulge's light, with scatter."""
     offsets = np.concatenate([recipe.alignment * rng.normal(size=2), OFFSET_SD * rng.normal(size=2)])
     names = ("e1", "e2", "center_x", "center_y")
     at = (light.bulge.e1, light.bulge.e2, light.center_x, light.center_y)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from lensmill.config.models import FINEST_PSF
+from lensmill.config.simulation import FINEST_PSF
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from lensmill.config.models import FINEST_PSF
+from lensmill.config.simulation import FINEST_PSF
 from lensmill.survey.catalogue import CatalogueRow
 from lensmill.survey.extensions import LARGEST_SIDE, SMALLEST_SIDE, Extension
 from lensmill.survey.findings import Findings

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 from scipy.ndimage import zoom
 
-from lensmill.config.models import FINEST_PSF
+from lensmill.config.simulation import FINEST_PSF
 from lensmill.survey.findings import Findings
 from lensmill.survey.psf_scale import stated_samplings
 
