@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 
-from astropy import constants, units
-from astropy.cosmology import FlatLambdaCDM
+import jax.numpy as jnp
 
-COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3)  # theta_E takes a ratio of distances, which hardly depends on it
+from lensmill.physics.cosmology import SPEED_OF_LIGHT, comoving_distance
+
+H0, OMEGA_M = 70.0, 0.3  # km/s/Mpc; the radius takes a ratio of distances, which does not depend on H0
+ARCSEC = math.pi / 648000  # radians
 GUESS_ERROR = 0.2  # of a guess without an error
 DISPERSION_ERROR = 0.1  # of a velocity dispersion without an error
 # Treu et al. (2006): stellar dispersions over those of isothermal lens models are 1.010 on average and scatter by 0.065.
@@ -16,13 +18,12 @@ DISPERSION_RATIO, DISPERSION_SCATTER = 1.010, 0.065
 def isothermal_radius(velocity_dispersion: float, z_lens: float, z_source: float) -> float:
     """Einstein radius, arcsec, of a singular isothermal sphere of some dispersion in km/s: 4 pi (sigma / c)^2 D_ls / D_s.
 
-    Schneider, Kochanek & Wambsganss (2006), part 2, equation 52. Angular diameter distances of a flat universe with H0 = 70
-    km/s/Mpc and a matter density of 0.3.
+    Schneider, Kochanek & Wambsganss (2006), part 2, equation 52. Distances are those of a flat universe with a matter
+    density of 0.3.
     """
-    behind = COSMOLOGY.angular_diameter_distance(z_lens, z_source)
-    ratio = float(behind / COSMOLOGY.angular_diameter_distance(z_source))
-    speed = velocity_dispersion * units.km / units.s / constants.c
-    return float((4 * math.pi * speed.decompose() ** 2 * ratio * units.rad).to_value(units.arcsec))
+    near, far = (float(comoving_distance(*map(jnp.asarray, (z, H0, OMEGA_M)))) for z in (z_lens, z_source))
+    speed = velocity_dispersion / SPEED_OF_LIGHT
+    return 4 * math.pi * speed**2 * (1 - near / far) / ARCSEC
 
 
 def known_radius(row: Mapping[str, float | str | None]) -> tuple[float, float] | None:
