@@ -239,6 +239,37 @@ def test_a_run_in_another_place_is_judged_by_its_contents(run: Path, how: str) -
     assert manifests_anew(run, "map") == {name for name, ids in schedule(run).batches.items() if "lens-1" in ids}
 
 
+def test_what_is_done_to_the_place_that_a_run_was_copied_from_does_not_concern_the_copy(run: Path) -> None:
+    plan = finish(run)
+    shutil.copytree(run.parent / "results", run.parent / "elsewhere")
+    for result in plan.folder.root.rglob("*.npz"):
+        result.write_bytes(b"changed later")
+    reconfigure(run, results=str(run.parent / "elsewhere"))
+    assert anew(run) == set()
+    assert survey_state(schedule(run)).counts["done"] == 5
+
+
+def test_a_run_that_is_renamed_with_its_folder_stays_done(run: Path) -> None:
+    finish(run)
+    (run.parent / "results" / "small").rename(run.parent / "results" / "renamed")
+    reconfigure(run, run="renamed")
+    assert anew(run) == set()
+    assert survey_state(schedule(run)).counts["done"] == 5
+
+
+def test_a_lens_that_is_taken_out_of_a_copy_has_nothing_else_fitted(run: Path) -> None:
+    finish(run)
+    shutil.copytree(run.parent / "results", run.parent / "elsewhere")
+    reconfigure(run, results=str(run.parent / "elsewhere"))
+    table = run.parent / "survey" / "catalogue.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("lens-1,")))
+    found = survey_state(schedule(run))
+    assert (len(found.lenses), found.counts["done"], found.counts["stale"]) == (4, 4, 0)
+    # the manifest of its batch is written anew, and every lens in it is taken as it is
+    assert manifests_anew(run, "map") <= {name for name, ids in schedule(run).batches.items() if "lens-0" in ids}
+
+
 def test_code_and_weights_are_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = finish(run)
     monkeypatch.setattr(
