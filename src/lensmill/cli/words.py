@@ -13,7 +13,8 @@ SHOWN = 6  # lenses by name
 
 def readable(config: Path, validation: "Validation") -> str:
     """A validation for people: the survey's problems, the lenses' problems, the notes, and a last line that sums up."""
-    blocks = [f"{len(validation.problems)} problems of the survey: it cannot run"] if validation.problems else []
+    found = len(validation.problems)
+    blocks = [f"{found} problem{'s' if found > 1 else ''} of the survey: it cannot run"] if found else []
     blocks += map(str, validation.problems)
     blocks += [_lens_block(lens) for lens in validation.lenses if lens.problems or lens.notes]
     blocks += [f"note: {note}" for note in validation.notes]
@@ -62,4 +63,5 @@ def _span(numbers: Sequence[float], unit: str) -> str:
 def _verdict(validation: "Validation") -> str:
     lenses, invalid = len(validation.lenses), len(validation.invalid)
     counts = f"{lenses - invalid} of {lenses} lenses are ok, {invalid} invalid" if lenses else "no lens was read"
-    return f"{counts}; {('nothing is wrong', 'the run can start', 'the run cannot start')[validation.exit_code]}"
+    start = "the run can start" if invalid < lenses else "no lens can be fitted"
+    return f"{counts}; {('nothing is wrong', start, 'the run cannot start')[validation.exit_code]}"
