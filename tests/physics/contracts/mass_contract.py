@@ -59,9 +59,11 @@ def kappa_nfw(z: np.ndarray, v: Values) -> np.ndarray:
     half_gradient = z - 2 * e / (1 + abs(e) ** 2) * z.conj()
     x2 = (z.conj() * half_gradient).real / v["theta_s"] ** 2
     X = np.sqrt(x2)
-    root = np.sqrt(abs(1 - x2))
-    angle = np.where(X < 1, np.arccosh(np.maximum(1 / X, 1)), np.arccos(np.minimum(1 / X, 1))) / root
-    mean, here = (np.log(X / 2) + angle) / x2, (1 - angle) / (x2 - 1)
+    at_scale = abs(x2 - 1) < 1e-7  # there the two quotients have the limits 1 and 1/3
+    away = np.where(at_scale, 1, x2 - 1)
+    angle = np.where(X < 1, np.arccosh(np.maximum(1 / X, 1)), np.arccos(np.minimum(1 / X, 1))) / np.sqrt(abs(away))
+    angle = np.where(at_scale, 1, angle)
+    mean, here = (np.log(X / 2) + angle) / x2, np.where(at_scale, 1 / 3, (1 - angle) / away)
     scale = v["alpha_s"] / (v["theta_s"] * (1 - np.log(2)))
     return scale * (mean + (here / 2 - mean) / x2 * abs(half_gradient) ** 2 / v["theta_s"] ** 2)
 

@@ -65,6 +65,11 @@ def test_contract_in_the_corners(name: str, dtype: jnp.dtype) -> None:
     hold(ROWS[name], [contract for contract in DRAWN if (name, contract) != LONGEST], dtype)
 
 
+def test_the_closed_form_holds_at_the_scale_radius_of_an_nfw(dtype: jnp.dtype) -> None:
+    round_one = {"theta_s": 0.5, "alpha_s": 1.0, "e1": 0.0, "e2": 0.0, "center_x": 0.0, "center_y": 0.0}
+    convergence_is_its_closed_form(ROWS["nfw"], dtype, round_one)
+
+
 @pytest.mark.soak
 def test_the_longest_contract_in_the_corners(dtype: jnp.dtype) -> None:
     name, contract = LONGEST
