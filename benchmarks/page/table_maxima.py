@@ -10,8 +10,9 @@ and more of SLACS as Tan et al. (2024) released them, one band each. Each is pre
 published Einstein radii (Bolton et al. 2008, Auger et al. 2009, Shajib et al. 2021, Tan et al. 2024). Papers agree to about 3 %;
 isothermal models without shear differ from those of power laws by up to 5 %. Flagged is a lens that fails a check of the input,
 of chi-squared or of plausibility. Rules were made with the lenses of the sets "building" in sight; those "set aside" were
-chosen by a hash of their names before, and run once, when the rules had settled. Cutouts and published tables are not part of
-the project.
+chosen by a hash of their names before, and run once, when the rules had settled. Those "set aside before" are the same lenses
+fitted again by later code, which their failures had a part in (decision 22). Cutouts and published tables are not part of the
+project.
 """
 
 
