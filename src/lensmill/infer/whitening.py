@@ -82,8 +82,8 @@ def straighten(
     """The frame of a Laplace approximation, bent to second order along the directions of the parameters `leading`.
 
     The bend is J^T d2r in the whitened space (there J^T J = 1): minus the geodesic acceleration of Transtrum et al. (2011),
-    equation 26. d2r is a second difference over a standard deviation: it follows the valley as far as draws go, float32 gives it
-    to 1e-4, and it needs a third of the program that a second derivative takes.
+    equation 26. d2r is a second difference over a standard deviation: it follows the valley as far as draws go, and takes about
+    half the time to compile that a second derivative takes.
     """
     scale = _led_by(whitening, jnp.asarray(leading))
     size = center.size
