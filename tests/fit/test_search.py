@@ -3,6 +3,7 @@
 import copy
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -113,6 +114,25 @@ def test_a_basin_is_followed_with_a_neural_source_alone_first_and_the_best_with_
     assert after_one < begun - 100
     assert max(lowest) < after_one - 1
     assert int(staged.iterations) > int(first.iterations)
+
+
+def test_evidence_ranks_minima_and_not_their_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    sharp = SimpleNamespace(cost=10.0, curvature=np.exp(8.0) * np.eye(2), position=None)
+    wide = SimpleNamespace(cost=12.0, curvature=np.eye(2), position=None)
+    monkeypatch.setattr(search, "looks_like_a_lens", lambda *_: True)
+    assert search.lenses_first(None, [sharp, wide]) == [wide, sharp]
+    monkeypatch.setattr(search, "looks_like_a_lens", lambda _, position: position is sharp)
+    sharp.position = sharp
+    assert search.lenses_first(None, [sharp, wide]) == [sharp, wide]
+
+
+def test_every_second_start_is_in_its_own_interval_of_the_prior_of_theta_e(priors: dict) -> None:
+    problem = build_problem([mock(priors, truth=BRIGHT)], MODEL, priors)
+    light, excess = search.fit_light_alone(problem.coarse)
+    starts = search.draw_starts(problem.coarse, light, excess, jax.random.split(jax.random.key(1), 8))
+    at = [site.name for site in problem.coarse.family.coordinates].index("theta_E")
+    share = np.asarray(jax.scipy.stats.norm.cdf(starts[::2, at]))
+    np.testing.assert_array_equal(np.floor(4 * share), [0, 1, 2, 3])
 
 
 def test_without_a_finite_likelihood_there_is_no_maximum(priors: dict, monkeypatch: pytest.MonkeyPatch) -> None:
