@@ -40,8 +40,8 @@ from lensmill.config.simulation import Simulate
 from lensmill.device import runtime
 from lensmill.files.atomic import file_sha256
 from lensmill.fit.chains import named_draws
+from lensmill.fit.maximum import Maximum, find_maximum
 from lensmill.fit.problem import ImageData, InverseProblem, build_problem
-from lensmill.fit.search import Maximum, find_maximum
 from lensmill.infer.convergence import convergence
 from lensmill.model.parameters import Family
 from lensmill.model.program import Posterior

@@ -19,8 +19,8 @@ from benchmarks.harness import ROOT
 from lensmill.config import Config, load
 from lensmill.device import runtime
 from lensmill.files.atomic import write_json
+from lensmill.fit.maximum import find_maximum
 from lensmill.fit.sampling import begin_sampling, sample
-from lensmill.fit.search import find_maximum
 from lensmill.jobs.lens import Survey, Work, open_survey
 from lensmill.results.provenance import code_fingerprint, key, versions
 from lensmill.simulation.mocks import write_survey

@@ -19,9 +19,9 @@ from numpyro.infer.hmc import hmc
 
 from lensmill.fit.chains import Block, base_draws
 from lensmill.fit.comoving import Comoving, from_comoving
+from lensmill.fit.maximum import Maximum
 from lensmill.fit.problem import InverseProblem, SamplerSettings
 from lensmill.fit.sampling import begin_sampling, sample
-from lensmill.fit.search import Maximum
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
 from lensmill.infer.whitening import Frame, to_base, unbent

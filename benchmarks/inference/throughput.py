@@ -88,9 +88,9 @@ class Bench:
     def fit(self, i: int) -> None:
         """One lens, from its pixels to its draws."""
         from lensmill.fit.chains import base_draws, named_draws
+        from lensmill.fit.maximum import find_maximum
         from lensmill.fit.problem import ImageData, build_problem
         from lensmill.fit.sampling import begin_sampling, sample
-        from lensmill.fit.search import find_maximum
 
         image, rms, mask = (self.stored[f"{name}{i}"].astype(kind) for name, kind in KINDS.items())
         pixels = ImageData(

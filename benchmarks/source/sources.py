@@ -378,8 +378,8 @@ def main() -> None:
     runtime.start()
     load = os.getloadavg()[0]
     weights = given.weights or WEIGHTS
-    decoder, params, card = load_weights(weights)
-    network = Network(params, decoder)
+    decoder, _, card = load_weights(weights)
+    network = Network.read(weights, PRECISION)
     setting = Setting(merged_priors(load_priors(ROOT / "config" / "priors.yaml")), network)
     about = {"latents": decoder.latents, "galaxies": card["galaxies"]["number"], "epochs": card["epochs"]}
     found = json.loads(given.out.read_text()) if given.out.exists() else {}

@@ -32,7 +32,7 @@ from lensmill.checks.predict import Prediction, predict
 from lensmill.config import Config, load
 from lensmill.device import runtime
 from lensmill.files.atomic import write_json
-from lensmill.fit.search import find_maximum
+from lensmill.fit.maximum import find_maximum
 from lensmill.jobs.lens import Survey, Work, open_survey
 from lensmill.results.certificate import ParameterSummary
 from lensmill.results.provenance import versions
@@ -93,6 +93,7 @@ def at_maximum(survey: Survey, lens_id: str) -> dict[str, Any]:
     work = Work(survey, read_cutout(survey.rows[lens_id], config.preparation.masking), {})
     problem = work.problem
     found = find_maximum(problem, starts=config.inference.starts, seed=work.seed)
+    problem = problem.with_texture(found.texture)
     prediction = predict(problem.posterior, found.base[None], found.base)
     prediction = prediction.judged_by(work.prepared.noise_chi2, work.prepared.shared)
     system = problem.posterior.system_at(jnp.asarray(found.base))

@@ -13,8 +13,9 @@ from lensmill.fit import ladder, sampling
 from lensmill.fit.chains import ANOTHER_MAXIMUM, MORE_CARE, Block, Tried, base_draws, chains_at, in_step, named_draws
 from lensmill.fit.comoving import Coordinates, to_comoving
 from lensmill.fit.ladder import Decision, Figures, decide
+from lensmill.fit.maximum import Maximum, NoMaximum, find_maximum
 from lensmill.fit.problem import InverseProblem, SamplerSettings, build_problem
-from lensmill.fit.search import Maximum, NoMaximum, descend, find_maximum
+from lensmill.fit.search import descend
 from lensmill.infer import nuts
 from lensmill.infer.gauss_newton import whitening
 from lensmill.infer.whitening import unbent

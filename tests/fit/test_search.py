@@ -11,8 +11,9 @@ import pytest
 from lensmill.config import Model
 from lensmill.files.shipped import WEIGHTS
 from lensmill.fit import search
+from lensmill.fit.maximum import NoMaximum, find_maximum
 from lensmill.fit.problem import build_problem
-from lensmill.fit.search import Basin, NoMaximum, find_maximum
+from lensmill.fit.search import Basin
 from lensmill.physics.source import Network
 from small_mock import TRUTH, mock
 

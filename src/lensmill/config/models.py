@@ -27,6 +27,7 @@ SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a fil
 
 RESOLVED = "config.resolved.yaml"  # what a run keeps of its config, in its results folder
 MOST_RAYS = 10  # along a side of a pixel
+MOST_MODES = 256  # of the residual field of a neural source
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
 
 
@@ -44,6 +45,13 @@ class Model(Section):
     source: ProfileName = Field(
         default="neural",
         description="the source: `neural` (a galaxy drawn by the source network), `sersic`, `shapelets` or `pixels`",
+    )
+    source_modes: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_MODES,
+        description="modes of the residual field that a neural source has beside its latents, for the detail of real galaxies that "
+        "the network cannot make; 0: none",
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(

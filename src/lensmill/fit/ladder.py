@@ -10,8 +10,10 @@ from jaxtyping import Array
 
 from lensmill.device.batching import compiled, over
 from lensmill.fit.chains import ANOTHER_MAXIMUM, FIRST, MORE_CARE, Block, Tried, around, base_draws, late, refined
+from lensmill.fit.maximum import NoMaximum, find_maximum
 from lensmill.fit.problem import InverseProblem, SamplerSettings
-from lensmill.fit.search import NoMaximum, descend, find_maximum
+from lensmill.fit.search import descend
+from lensmill.fit.texture import at_texture
 from lensmill.infer.convergence import chains_apart
 from lensmill.infer.gauss_newton import whitening
 from lensmill.model.program import Posterior
@@ -133,4 +135,10 @@ def _deepest(
         far = find_maximum(problem, starts=2 * settings.starts, seed=int(jax.random.bits(key) >> 1))
     except NoMaximum:  # there are draws, so there is one
         return found
+    if problem.posterior is not problem.smooth:  # chains keep the amplitude of the residual field that they began with
+        there = at_texture(problem.posterior, far.texture, jnp.asarray(far.base), problem.posterior.network.texture)
+        end = descend(problem.posterior, there, 120)
+        far = far._replace(
+            base=np.asarray(end.position), cost=float(end.cost), whitening=np.asarray(whitening(end.curvature))
+        )
     return found if float(near.cost) <= far.cost else (far.base, far.whitening)

@@ -61,11 +61,23 @@ def scales(pixels: ImageData) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class InverseProblem:
-    """One lens ready to be fitted: its images, its posterior, and that of the search, which sees the first image made coarse."""
+    """One lens ready to be fitted: its images, its posterior, and those of the search.
+
+    `coarse` sees the first image made coarse, with a simple source; `smooth` is the posterior without the source's residual
+    field, and the posterior itself where the source has none.
+    """
 
     images: tuple[ImageData, ...]
     posterior: Posterior
+    smooth: Posterior
     coarse: Posterior
+
+    def with_texture(self, amplitude: float) -> "InverseProblem":
+        """The problem with another amplitude of the source's residual field; itself where it has none."""
+        if self.posterior is self.smooth:
+            return self
+        posterior = dataclasses.replace(self.posterior, network=self.posterior.network.with_texture(amplitude))
+        return dataclasses.replace(self, posterior=posterior)
 
 
 def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, network: Any = None) -> InverseProblem:
@@ -79,18 +91,24 @@ def build_problem(images: Sequence[ImageData], model: Model, priors: Mapping, ne
     bands = [pixels.band for pixels in images]
     if len(set(bands)) < len(bands):
         raise ValueError(f"images of a lens: expected a band of its own for each, got {', '.join(map(repr, bands))}")
-    latents = network.config.latents if model.source == "neural" else 0
     build = functools.partial(
         build_family, model.mass, model.lens_light, sky=model.sky, priors=priors, precision=model.precision
     )
     sampling = Sampling(model.supersampling, model.core_supersampling, model.arc_supersampling)
-    family = build(model.source, sampling=sampling, latents=latents)
     seek = build(SEARCH_SOURCE, sampling=Sampling(1, model.core_supersampling))
     units = scales(images[0])
     seen = tuple(_observation(pixels, model.precision) for pixels in images)
+
+    def posterior(network: Any) -> Posterior:
+        family = build(model.source, sampling=sampling, latents=0 if network is None else network.latents)
+        return Posterior(family, seen, tabulate_priors(family, priors, *units), network)
+
+    smooth = posterior(network if model.source == "neural" else None)
+    textured = model.source == "neural" and model.source_modes > 0
     return InverseProblem(
         tuple(images),
-        Posterior(family, seen, tabulate_priors(family, priors, *units), network),
+        posterior(network.with_field(model.source_modes)) if textured else smooth,
+        smooth,
         Posterior(
             seek,
             (_coarse(_searched(images[0], model, priors), model.precision),),

@@ -25,8 +25,9 @@ from lensmill.fit.chains import (
     to_base_all,
 )
 from lensmill.fit.ladder import Decision, climb, decide, figures
+from lensmill.fit.maximum import Maximum
 from lensmill.fit.problem import InverseProblem, SamplerSettings
-from lensmill.fit.search import Maximum, descend
+from lensmill.fit.search import descend
 from lensmill.infer import nuts
 from lensmill.infer.convergence import convergence
 from lensmill.infer.gauss_newton import whitening

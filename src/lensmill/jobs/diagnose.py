@@ -64,7 +64,7 @@ def _stored(work: Work) -> Certificate | None:
 
 
 def _certify(work: Work) -> Certificate:
-    folder, lens_id, problem = work.survey.folder, work.cutout.lens_id, work.problem
+    folder, lens_id = work.survey.folder, work.cutout.lens_id
     path = folder.posterior(lens_id)
     if not path.exists():
         raise EarlierFailure(f"{path}: no posterior; the sample step says why")
@@ -73,6 +73,7 @@ def _certify(work: Work) -> Certificate:
         raise EarlierFailure(
             f"{path}: its input or settings have changed since it was made: the next run makes it anew"
         )
+    problem = work.problem.with_texture(float(tree.attrs["texture"]))
     best = np.asarray(json.loads(tree.attrs["map"]))
     draws = _thinned(problem, tree["posterior"].to_dataset())
     predictions = [_predicted(work, problem, number, draws, best) for number in range(len(problem.images))]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lensmill.device.batching import device_width
 from lensmill.errors import DamagedResult
-from lensmill.fit.search import STORED, Maximum, find_maximum, maximum_arrays, maximum_of
+from lensmill.fit.maximum import STORED, Maximum, find_maximum, maximum_arrays, maximum_of
 from lensmill.jobs.batch import EarlierFailure, run_batch
 from lensmill.jobs.lens import Survey, Work, result_key
 from lensmill.progress import Progress

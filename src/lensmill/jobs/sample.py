@@ -14,6 +14,7 @@ from lensmill.device.batching import device_width, stopwatch
 from lensmill.errors import DamagedResult
 from lensmill.fit.chains import BEGUN, Block, Tried, base_draws, named_draws
 from lensmill.fit.checkpoint import block_arrays, block_of
+from lensmill.fit.maximum import Maximum
 from lensmill.fit.problem import InverseProblem
 from lensmill.fit.sampling import begin_sampling, sample
 from lensmill.jobs.batch import run_batch
@@ -37,8 +38,9 @@ def _sample_one(work: Work, report: Progress) -> ManifestRow:
     lens_id, path = work.cutout.lens_id, work.survey.folder.posterior(work.cutout.lens_id)
     reused = posterior_key(path) == work.key
     if not reused:
-        problem = work.problem
-        block, seconds = _draw(work, problem, report)
+        maximum = stored_maximum(work)
+        problem = work.problem.with_texture(maximum.texture)
+        block, seconds = _draw(work, problem, maximum, report)
         write_posterior(path, _tree(work, problem, block, seconds))
         _chains_path(work).unlink(missing_ok=True)
     return ManifestRow(lens_id=lens_id, status=Status.PENDING, extra={"key": work.key, "reused": reused})
@@ -52,9 +54,9 @@ def posterior_key(path: Path) -> str | None:
         return None
 
 
-def _draw(work: Work, problem: InverseProblem, report: Progress) -> tuple[Block, float]:
+def _draw(work: Work, problem: InverseProblem, maximum: Maximum, report: Progress) -> tuple[Block, float]:
     """Blocks of draws until enough, each written to disk; the last block and the seconds of all."""
-    maximum, settings = stored_maximum(work), work.settings
+    settings = work.settings
     last, before = _resume(work, begin_sampling(problem, maximum, chains=settings.chains, seed=work.seed))
     most, clock = settings.warmup + settings.round * settings.max_rounds, stopwatch()
     for block in sample(problem, last, settings):
@@ -117,13 +119,20 @@ def _tree(work: Work, problem: InverseProblem, block: Block, seconds: float) -> 
     tree = arviz_base.from_dict(groups, dims=dims)
     tree.attrs = {
         "lens_id": work.cutout.lens_id, "key": work.key, "seed": work.seed, "seconds": seconds, "leapfrogs": block.leapfrogs,
-        "warmup": block.warmed, "map": json.dumps(np.asarray(block.coordinates.frame.center).tolist()),
+        "warmup": block.warmed, "texture": _texture(problem),
+        "map": json.dumps(np.asarray(block.coordinates.frame.center).tolist()),
         "ladder": json.dumps(_ladder(block)), "priors": json.dumps(work.site_priors(problem.posterior.family)),
         "config": _config(work), "made_of": json.dumps(dict(work.parts)),
         **{f"version_{name}": version for name, version in provenance.versions().items()},
         **{f"hardware_{name}": value for name, value in runtime.hardware().items()},
     }  # fmt: skip
     return tree
+
+
+def _texture(problem: InverseProblem) -> float:
+    """The amplitude of the source's residual field; 0 without one."""
+    network = problem.posterior.network
+    return 0.0 if network is None else float(network.texture)
 
 
 def _ladder(block: Block) -> list[dict[str, Any]]:

@@ -38,8 +38,9 @@ def assemble(family: Family, values: Mapping[str, Array], network: Any) -> LensS
         mass.append(MASS[name](**grouped["mass", i], **fixed))
     light = [LIGHT[name](**grouped["lens_light", i]) for i, name in enumerate(family.lens_light)]
     source_values = grouped["source", 0]
-    learned = {"network": network.drawn(source_values["latents"])} if family.latents else {}
-    source = SOURCE[family.source](**source_values, **learned)
+    if family.latents:
+        source_values["drawing"] = network.drawn(source_values.pop("latents"))
+    source = SOURCE[family.source](**source_values)
     sky = grouped.get(("sky", 0), {}).get("level", jnp.zeros((), family.precision))
     return LensSystem(MassModel(tuple(mass)), LightModel(tuple(light)), source, sky)
 

@@ -131,7 +131,7 @@ def mock_family(config: Config, kind: str, priors: Mapping, network: Network | N
     Lens light that resembles a real galaxy's is of other profiles than the config's, and is not part of the family.
     """
     source = "neural" if kind == "neural" else "sersic"
-    latents = network.config.latents if network is not None else 0
+    latents = network.latents if network is not None else 0
     own = config.simulate is not None and config.simulate.realism is not None
     light = () if own else config.model.lens_light
     return build_family(config.model.mass, light, source, False, priors, latents=latents, precision="float64")

@@ -1,73 +1,123 @@
 """A source drawn by the trained network: the decoder's galaxy with explicit position, size, ellipticity and flux."""
 
 import abc
+import dataclasses
 from os import PathLike
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from lensmill.physics.light.base import AbstractSource
 from lensmill.physics.source import standard_frame
 from lensmill.physics.source.decoder import DecoderConfig, coefficients, load
+from lensmill.physics.source.texture import texture_modes
 
 Rays = Float[Array, "*grid"]
 
 
-class AbstractNetwork(eqx.Module):
-    """What turns latents into a galaxy's brightness relative to the frame's base profile."""
+class AbstractDrawing(eqx.Module):
+    """One galaxy that a network draws: its brightness relative to the frame's base profile."""
 
     @abc.abstractmethod
-    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
+    def relative_brightness(self, U: Rays, V: Rays) -> Rays:
         """lift(f) / norm at stretched positions."""
 
-    def drawn(self, latents: Float[Array, " latent"]) -> "AbstractNetwork":
-        """The galaxy of these latents. It is decoded once, however often its brightness is read afterwards."""
-        return self
+
+class AbstractNetwork(eqx.Module):
+    """What makes a galaxy of latents."""
+
+    @abc.abstractmethod
+    def drawn(self, latents: Float[Array, " latent"]) -> AbstractDrawing:
+        """The galaxy of these latents."""
+
+
+class Drawing(AbstractDrawing):
+    """A galaxy by its spline."""
+
+    spline: Float[Array, "node node"]
+    norm: Float[Array, ""]
+
+    def relative_brightness(self, U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm of the galaxy."""
+        return standard_frame.lift(standard_frame.read_spline(self.spline, U, V)) / self.norm
 
 
 class Network(AbstractNetwork):
-    """A decoder's weights and its architecture; the weights are values, so that new ones need no compilation."""
+    """A decoder's weights and its architecture; the weights are values, so that new ones need no compilation.
+
+    `modes` are those of a residual field that is added to the decoder's spline, `texture` is its amplitude (see
+    `physics.source.texture`); the latents behind the decoder's own are the coefficients of the modes.
+    """
 
     params: Any
     config: DecoderConfig = eqx.field(static=True)
+    modes: Float[Array, "node node mode"]
+    texture: Float[Array, ""]
 
     @classmethod
     def read(cls, path: str | PathLike[str], precision: str) -> "Network":
         """The network of a weights file, in the precision of the latents; WeightsError says what is wrong with the file."""
         config, params, _ = load(path)
-        return cls(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), config)
+        return cls.of(config, params, precision)
 
-    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """lift(f) / norm of the galaxy that the decoder draws."""
-        return self.drawn(latents).relative_brightness(latents, U, V)
+    @classmethod
+    def of(cls, config: DecoderConfig, params: Any, precision: str) -> "Network":
+        """The network of a decoder's parameters, without a residual field."""
+        cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params)
+        return cls(cast, config, jnp.zeros((config.nodes, config.nodes, 0), precision), jnp.zeros((), precision))
 
-    def drawn(self, latents: Float[Array, " latent"]) -> "Drawing":
+    def with_field(self, modes: int) -> "Network":
+        """The network with so many modes of the residual field of real galaxies, its amplitude zero."""
+        found = texture_modes(self.config.nodes)[..., :modes]
+        return dataclasses.replace(self, modes=jnp.asarray(found, self.texture.dtype))
+
+    def with_texture(self, amplitude: ArrayLike) -> "Network":
+        """The network with another amplitude of the residual field."""
+        return dataclasses.replace(self, texture=jnp.asarray(amplitude, self.texture.dtype))
+
+    @property
+    def latents(self) -> int:
+        """Number of latents, those of the modes included."""
+        return self.config.latents + self.modes.shape[-1]
+
+    def _field(self) -> Float[Array, "node node mode"]:
+        return self.texture * self.modes
+
+    def drawn(self, latents: Float[Array, " latent"]) -> Drawing:
         """The galaxy of these latents."""
-        spline = coefficients(self.params, latents, self.config)
+        own, coefficients_of_modes = jnp.split(latents, [self.config.latents])
+        spline = coefficients(self.params, own, self.config) + self._field() @ coefficients_of_modes
         return Drawing(spline, standard_frame.norm(spline))
 
     def linearised(self, latents: Float[Array, " latent"]) -> "LinearNetwork":
-        """The decoder's first-order expansion about `latents`."""
-        spline, push = jax.linearize(lambda z: coefficients(self.params, z, self.config), latents)
-        return LinearNetwork(spline, jax.vmap(push, out_axes=-1)(jnp.eye(latents.size, dtype=latents.dtype)))
+        """The network's first-order expansion about `latents`."""
+        own, coefficients_of_modes = jnp.split(latents, [self.config.latents])
+        spline, push = jax.linearize(lambda z: coefficients(self.params, z, self.config), own)
+        tangents = jax.vmap(push, out_axes=-1)(jnp.eye(own.size, dtype=own.dtype))
+        field = self._field()
+        return LinearNetwork(spline + field @ coefficients_of_modes, jnp.concatenate([tangents, field], axis=-1))
 
 
-class Drawing(AbstractNetwork):
-    """One decoded galaxy; it does not depend on the latents that are given."""
+class LinearDrawing(AbstractDrawing):
+    """A galaxy near that of an expansion: only its derivative at zero `offset` is right."""
 
     spline: Float[Array, "node node"]
-    norm: Float[Array, ""]
+    tangents: Float[Array, "node node latent"]
+    offset: Float[Array, " latent"]
 
-    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """lift(f) / norm of the galaxy."""
-        return standard_frame.lift(standard_frame.read_spline(self.spline, U, V)) / self.norm
+    def relative_brightness(self, U: Rays, V: Rays) -> Rays:
+        """lift(f) / norm near zero offset; how the tangents' part moves with position is of second order and left out."""
+        slopes = jax.lax.stop_gradient(standard_frame.read_channels(self.tangents, U, V))
+        f = standard_frame.read_spline(self.spline, U, V) + slopes @ self.offset
+        return standard_frame.lift(f) / standard_frame.norm(self.spline + self.tangents @ self.offset)
 
 
 class LinearNetwork(AbstractNetwork):
-    """A decoder expanded about one galaxy: its latents are offsets, and only their derivative at zero offset is right.
+    """A network expanded about one galaxy: its latents are offsets.
 
     It exists for Jacobians: reading all tangent splines at once as channels is many times faster than one after another.
     """
@@ -75,11 +125,9 @@ class LinearNetwork(AbstractNetwork):
     spline: Float[Array, "node node"]
     tangents: Float[Array, "node node latent"]
 
-    def relative_brightness(self, latents: Float[Array, " latent"], U: Rays, V: Rays) -> Rays:
-        """lift(f) / norm near zero offset; how the tangents' part moves with position is of second order and left out."""
-        slopes = jax.lax.stop_gradient(standard_frame.read_channels(self.tangents, U, V))
-        f = standard_frame.read_spline(self.spline, U, V) + slopes @ latents
-        return standard_frame.lift(f) / standard_frame.norm(self.spline + self.tangents @ latents)
+    def drawn(self, latents: Float[Array, " latent"]) -> LinearDrawing:
+        """The galaxy near zero offset."""
+        return LinearDrawing(self.spline, self.tangents, latents)
 
 
 class NeuralSource(AbstractSource):
@@ -96,8 +144,7 @@ class NeuralSource(AbstractSource):
     e2: Float[Array, ""]
     center_x: Float[Array, ""]
     center_y: Float[Array, ""]
-    latents: Float[Array, " latent"] = eqx.field(metadata={"learned": True})
-    network: AbstractNetwork = eqx.field(metadata={"learned": True})
+    drawing: AbstractDrawing = eqx.field(metadata={"learned": True})
 
     @property
     def half_light_radius(self) -> Float[Array, ""]:
@@ -116,5 +163,5 @@ class NeuralSource(AbstractSource):
             jnp.clip(X, -standard_frame.FARTHEST, standard_frame.FARTHEST),
             jnp.clip(Y, -standard_frame.FARTHEST, standard_frame.FARTHEST),
         )
-        relative = self.network.relative_brightness(self.latents, *standard_frame.stretch(X, Y))
+        relative = self.drawing.relative_brightness(*standard_frame.stretch(X, Y))
         return self.flux / self.size**2 * jnp.exp(standard_frame.log_base(X, Y)) * relative
