@@ -50,8 +50,8 @@ class Model(Section):
         default=0,
         ge=0,
         le=MOST_MODES,
-        description="modes of the residual field that a neural source has beside its latents, for the detail of real galaxies that "
-        "the network cannot make; 0: none",
+        description="modes of the residual field that a neural source has beside its latents, for the detail of real galaxies "
+        "that the network cannot make; 0: none",
     )
     sky: bool = Field(default=True, description="whether a constant sky level is a parameter")
     supersampling: int = Field(

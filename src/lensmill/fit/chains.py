@@ -20,8 +20,8 @@ from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to
 from lensmill.model.parameters import Family
 from lensmill.model.program import Posterior
 
-SHORT_DOUBLINGS, SHORT_REACH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) it must reach
-SHORT_MIN_STEP = SHORT_REACH / (2**SHORT_DOUBLINGS - 1)  # steps below it do not get that far
+SHORT_DOUBLINGS, SHORT_REACH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) one must reach
+SHORT_MIN_STEP = SHORT_REACH / (2**SHORT_DOUBLINGS - 1)  # steps below it need more doublings
 DRAWS_AT_ONCE = 500  # draws
 
 

@@ -19,8 +19,8 @@ class Maximum(NamedTuple):
     """The maximum a posteriori, the Laplace approximation around it, and the basins that were found.
 
     `basins` are those of the search, best first; `followed` is where those that were followed led to in the full model. What does
-    not look like a lens comes last. `lensing_evidence`, in nats, is that over models without lensing. `texture` is the amplitude of
-    the source's residual field, 0 where it has none.
+    not look like a lens comes last. `lensing_evidence`, in nats, is that over models without lensing. `texture` is the amplitude
+    of the source's residual field, 0 where it has none.
     """
 
     base: np.ndarray

@@ -1,5 +1,6 @@
 """A posterior's draws, in rounds, until they are enough; where they are not, again with more care or from a better maximum."""
 
+import math
 from collections.abc import Iterator
 
 import jax
@@ -11,7 +12,7 @@ from lensmill.fit.chains import (
     FIRST,
     MORE_CARE,
     SHORT_DOUBLINGS,
-    SHORT_MIN_STEP,
+    SHORT_REACH,
     Block,
     Round,
     Tried,
@@ -72,9 +73,11 @@ def sample(problem: InverseProblem, block: Block, settings: SamplerSettings) -> 
 
 
 def _depth(block: Block, most: int) -> int:
-    """Doublings of a trajectory: in a whitened space a short one turns far enough, unless the step had to be small."""
-    reaches = bool(jnp.mean(block.chains.step_size) >= SHORT_MIN_STEP)
-    return min(SHORT_DOUBLINGS, most) if reaches and block.rung == 0 else most
+    """Doublings of a trajectory: in a whitened space one turns far enough that reaches `SHORT_REACH` with the present step."""
+    if block.rung > 0:
+        return most
+    enough = math.ceil(math.log2(1 + SHORT_REACH / float(jnp.mean(block.chains.step_size))))
+    return min(max(SHORT_DOUBLINGS, enough), most)
 
 
 def _gathered(problem: InverseProblem, block: Block, potential: np.ndarray) -> Block:

@@ -1,8 +1,8 @@
 """The residual field of a source at the maximum: begun where the network's galaxy fits best, its amplitude by evidence.
 
 The amplitude is set for each lens by the maximum of Laplace's evidence times its prior, in which the field is integrated out
-(MacKay 2003, chapter 28), as pixelised sources have their regularisation set (Suyu et al. 2006, section 3). It is not sampled: the
-larger it is, the narrower are the coefficients of all modes that the data determine, and for that alone steps would be small.
+(MacKay 2003, chapter 28), as pixelised sources have their regularisation set (Suyu et al. 2006, section 3). It is not sampled:
+the larger it is, the narrower are the coefficients of all modes that the data determine, and that alone would ask for small steps.
 """
 
 import dataclasses

@@ -21,7 +21,7 @@ LENGTH = 2.5  # of the covariance, in the stretched disc, where the half-light r
 EDGE = 0.85  # of the disc's radius: from there on the field fades
 
 
-def _nodes(nodes: int) -> tuple[Float[np.ndarray, "node_pair 2"], Float[np.ndarray, " node_pair"]]:
+def node_places(nodes: int) -> tuple[Float[np.ndarray, "node_pair 2"], Float[np.ndarray, " node_pair"]]:
     """The places of all nodes in the stretched disc, and the share of the field there: 1, but for the disc's edge."""
     axis = (np.arange(nodes) - (nodes - 1) / 2) / nodes_per_unit(nodes)
     v, u = np.meshgrid(axis, axis, indexing="ij")
@@ -36,14 +36,14 @@ def covariance(nodes: int, length: float = LENGTH, smoothness: float = 0.5) -> F
     """
     if smoothness not in (0.5, 1.5):
         raise ValueError(f"smoothness: expected 0.5 or 1.5, got {smoothness}")
-    place, share = _nodes(nodes)
+    place, share = node_places(nodes)
     distance = np.sqrt(2 * smoothness) * np.linalg.norm(place[:, None] - place[None], axis=-1) / length
     return (1 + (smoothness - 0.5) * distance) * np.exp(-distance) * np.outer(share, share)
 
 
 def shape_directions(nodes: int) -> Float[np.ndarray, "node_pair 6"]:
     """How the logarithm of the base profile changes with flux, centre, size and ellipticity; orthonormal columns."""
-    place, share = _nodes(nodes)
+    place, share = node_places(nodes)
     inside = np.maximum(1 - np.sum(place**2, -1) / STRETCH**2, 1e-2)
     X, Y = (place / np.sqrt(inside)[:, None]).T
     slope = -DECAY / np.sqrt(X**2 + Y**2 + SOFTENING**2)
@@ -61,7 +61,7 @@ def texture_modes(nodes: int) -> Float[np.ndarray, "node node mode"]:
     fixed = shape_directions(nodes)
     rest = np.eye(nodes**2) - fixed @ fixed.T
     left = rest @ covariance(nodes) @ rest
-    _, share = _nodes(nodes)
+    _, share = node_places(nodes)
     value, vector = np.linalg.eigh(left / np.mean(np.diag(left)[share == 1]))
     first = vector[:, ::-1][:, :MODES] * np.sqrt(np.maximum(value[::-1][:MODES], 0))
     return first.reshape(nodes, nodes, -1)
