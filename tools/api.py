@@ -37,7 +37,9 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Fitting": {
         "lensmill.fit.problem": ("ImageData", "SamplerSettings", "InverseProblem", "build_problem"),
-        "lensmill.fit.search": ("Basin", "Maximum", "NoMaximum", "find_maximum"),
+        "lensmill.fit.search": ("Basin",),
+        "lensmill.fit.maximum": ("Maximum", "NoMaximum", "find_maximum"),
+        "lensmill.fit.texture": ("with_texture", "evidence_by_amplitude"),
         "lensmill.fit.chains": ("Block", "Tried", "named_draws"),
         "lensmill.fit.sampling": ("begin_sampling", "sample"),
         "lensmill.fit.ladder": ("climb",),

@@ -37,7 +37,10 @@ def _described(profile: type) -> tuple[str, str]:
 
 def _parameters(profile: Any) -> Iterator[str]:
     for field in dataclasses.fields(profile):
-        if field.metadata.get("static") or field.name == "network":
+        if field.metadata.get("static"):
+            continue
+        if field.metadata.get("learned"):
+            yield "`latents`"
             continue
         vector = field.metadata.get("vector")
         length = f" ({vector[1]})" if vector else ""

@@ -27,11 +27,10 @@ from small_mock import SCALE, SIDE, TRUTH, clean_image, kernel, mock
 linearise, potential, residuals = map(jax.jit, (Posterior.linearise, Posterior.potential, Posterior.residuals))
 
 
-def neural_posterior(priors: dict, precision: str) -> Posterior:
+def neural_posterior(priors: dict, precision: str, modes: int = 0) -> Posterior:
     config = DecoderConfig(latents=6, nodes=16, channels=(8, 4))
-    params = init(jax.random.key(0), config)
-    network = Network(jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params), config)
-    family = build_family(("epl", "shear"), (), "neural", True, priors, latents=6, precision=precision)
+    network = Network.of(config, init(jax.random.key(0), config), precision).with_field(modes).with_texture(0.4)
+    family = build_family(("epl", "shear"), (), "neural", True, priors, latents=6 + modes, precision=precision)
     pixels = mock(priors)
     observation = observe(*pixels[:4], pixels.pixel_scale, precision)
     return Posterior(family, (observation,), tabulate_priors(family, priors, 10.0, 0.01), network)
@@ -90,8 +89,9 @@ def test_a_source_is_decoded_once_however_often_the_image_looks_at_it(
 
 
 @pytest.mark.soak
-def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str) -> None:
-    posterior = neural_posterior(priors, precision)
+@pytest.mark.parametrize("modes", [0, 10])
+def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, precision: str, modes: int) -> None:
+    posterior = neural_posterior(priors, precision, modes)
     family = dataclasses.replace(posterior.family, sampling=Sampling(2, arcs=6))
     posterior = dataclasses.replace(posterior, family=family)
     x = jnp.asarray(0.3 * np.random.default_rng(2).normal(size=family.size))
@@ -100,6 +100,17 @@ def test_the_quick_jacobian_of_a_neural_source_is_the_jacobian(priors: dict, pre
     tolerance = 1e-9 if precision == "float64" else 1e-4
     np.testing.assert_allclose(quick.residuals, plain.residuals, atol=tolerance)
     np.testing.assert_allclose(quick.jacobian, plain.jacobian, atol=tolerance * float(np.abs(plain.jacobian).max()))
+
+
+def test_the_residual_field_is_added_to_the_decoder_s_spline(priors: dict) -> None:
+    """A mode's coefficient e adds texture x e x mode; with an amplitude of zero, or zero coefficients, the decoder is alone."""
+    network = neural_posterior(priors, "float64", 10).network
+    z = jnp.asarray(np.random.default_rng(1).normal(size=network.latents))
+    alone, own = coefficients(network.params, z[:6], network.config), z.at[6:].set(0)
+    np.testing.assert_allclose(network.drawn(own).spline, alone, atol=1e-12)
+    np.testing.assert_allclose(network.with_texture(0.0).drawn(z).spline, alone, atol=1e-12)
+    expected = alone + 0.4 * sum(z[6 + i] * network.modes[..., i] for i in range(10))
+    np.testing.assert_allclose(network.drawn(z).spline, expected, atol=1e-12)
 
 
 def test_gradients_equal_finite_differences(priors: dict) -> None:

@@ -20,8 +20,8 @@ from lensmill.infer.whitening import Frame, fitting_bend, refine, straighten, to
 from lensmill.model.parameters import Family
 from lensmill.model.program import Posterior
 
-SHORT_DOUBLINGS, SHORT_REACH = 3, 1.4  # doublings of a short trajectory, and how far (whitened) one must reach
-SHORT_MIN_STEP = SHORT_REACH / (2**SHORT_DOUBLINGS - 1)  # steps below it need more doublings
+SHORT_DOUBLINGS, SHORT_REACH = 3, 2.0  # doublings of the shortest trajectory, and how far (whitened) one must reach
+SMALL_STEP = 0.2  # chains with a smaller step share theirs
 DRAWS_AT_ONCE = 500  # draws
 
 
@@ -175,7 +175,7 @@ def refined(problem: InverseProblem, block: Block, draws: Array) -> Block:
 def in_step(chains: nuts.Chain) -> nuts.Chain:
     """The chains with the smallest of their steps where that is a small one: each comes to the others' narrow places."""
     least = jnp.min(chains.step_size)
-    return chains._replace(step_size=jnp.where(least < SHORT_MIN_STEP, least, chains.step_size))
+    return chains._replace(step_size=jnp.where(least < SMALL_STEP, least, chains.step_size))
 
 
 def late(base: Array) -> Array:

@@ -2,7 +2,7 @@
 
 The amplitude is set for each lens by the maximum of Laplace's evidence times its prior, in which the field is integrated out
 (MacKay 2003, chapter 28), as pixelised sources have their regularisation set (Suyu et al. 2006, section 3). It is not sampled:
-the larger it is, the narrower are the coefficients of all modes that the data determine, and that alone would ask for small steps.
+the larger it is, the narrower are the coefficients of all modes that the data determine, and chains would need small steps.
 """
 
 import dataclasses

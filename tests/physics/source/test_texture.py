@@ -49,5 +49,5 @@ def test_the_covariance_is_matern() -> None:
     assert texture.covariance(NODES, 0.7, 0.5)[one, other] == pytest.approx(np.exp(-distance / 0.7))
     scaled = np.sqrt(3) * distance / 0.7
     assert texture.covariance(NODES, 0.7, 1.5)[one, other] == pytest.approx((1 + scaled) * np.exp(-scaled))
-    with pytest.raises(ValueError, match="smoothness: expected 0.5 or 1.5, got 2.5"):
+    with pytest.raises(ValueError, match=r"smoothness: expected 0\.5 or 1\.5, got 2\.5"):
         texture.covariance(NODES, 0.7, 2.5)
