@@ -119,7 +119,8 @@ def test_only_a_chain_in_a_basin_of_no_weight_is_moved(
     chains = nuts.Chain(recent[:, -1], *[kind([0.3, 0.2, 0.1])] * 5)
     warm = first_block(chains=chains, recent=recent)
     height = np.array([[50.0], [51.0], [80.0]]) + np.zeros((3, 10))
-    problem = InverseProblem((), Posterior(None, (), None, None), None)
+    posterior = Posterior(None, (), None, None)
+    problem = InverseProblem((), posterior, posterior, None)
     found = sampling._gathered(problem, warm, height).chains
     for i in range(3):
         assert np.array_equal(found.position[i], chains.position[i]) is stays[i]
@@ -149,7 +150,8 @@ def test_the_warm_up_ends_with_chains_in_step(monkeypatch: pytest.MonkeyPatch) -
     taken = nuts.Draws(jnp.zeros((2, 50, 3)), *[jnp.zeros((2, 50))] * 5)
     monkeypatch.setattr(sampling, "run_chains", lambda *_: (chains, taken))
     fresh = first_block(chains=chains, warmed=0)
-    problem = InverseProblem((), Posterior(None, (), None, None), None)
+    posterior = Posterior(None, (), None, None)
+    problem = InverseProblem((), posterior, posterior, None)
     steps = [
         list(next(sampling.sample(problem, fresh, settings(warmup=warmup))).chains.step_size) for warmup in (100, 50)
     ]

@@ -109,6 +109,16 @@ def test_another_amplitude_keeps_the_field(detailed: tuple[Case, Posterior, Desc
     np.testing.assert_allclose(splines[0], splines[1], atol=1e-9)
 
 
+def test_a_field_of_amplitude_zero_is_the_model_without_and_has_to_be_beaten_by_five_nats(priors: dict) -> None:
+    made = case(priors, 0.0)
+    first = descend(made.smooth, made.truth, 40)
+    posterior, end = texture.without_texture(made.posterior, made.smooth, first)
+    assert float(posterior.potential(end.position) - posterior.potential(0 * end.position)) == pytest.approx(
+        float(made.smooth.potential(first.position) - made.smooth.potential(0 * first.position)), abs=1e-6
+    )
+    assert texture.textured_evidence(posterior, end) == pytest.approx(evidence(first) + texture.NEEDED)
+
+
 def test_minima_far_below_the_best_and_copies_of_it_get_no_field() -> None:
     one = jnp.zeros(1), jnp.zeros(1), jnp.eye(1)
 

@@ -9,7 +9,7 @@ from lensmill.device.batching import stopwatch
 from lensmill.fit.credible import looks_like_a_lens
 from lensmill.fit.problem import InverseProblem
 from lensmill.fit.search import Basin, follow_all, named, search, to_follow
-from lensmill.fit.texture import textured_evidence, with_texture, worth_texture
+from lensmill.fit.texture import textured_evidence, with_texture, without_texture, worth_texture
 from lensmill.fit.unlensed import lensing_evidence
 from lensmill.infer.gauss_newton import Descent, whitening
 from lensmill.model.program import Posterior
@@ -67,8 +67,9 @@ def find_maximum(problem: InverseProblem, *, starts: int, seed: int) -> Maximum:
 
 
 def best_texture(problem: InverseProblem, ends: list[Descent]) -> list[tuple[Posterior, Descent]]:
-    """The maxima with the source's residual field, each with its own amplitude, best first, that the best without it lead to."""
+    """The maxima without the source's residual field, and those with it that the best of them lead to, best first."""
     found = [with_texture(problem.posterior, problem.smooth, end) for end in worth_texture(ends)]
+    found += [without_texture(problem.posterior, problem.smooth, end) for end in ends]
     ranked = sorted(found, key=lambda one: -textured_evidence(*one))
     return sorted(ranked, key=lambda one: not bool(looks_like_a_lens(one[0], one[1].position)))
 

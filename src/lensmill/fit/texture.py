@@ -19,18 +19,16 @@ from lensmill.model.program import Posterior
 MEDIAN, SIGMA = 0.3, 1.0  # of the amplitude's prior, which is lognormal
 AMPLITUDES = MEDIAN * np.exp(SIGMA * np.linspace(-3, 3, 61))
 GAIN = 40.0  # nats: what a field may gain in one minimum more than in another
+NEEDED = 5.0  # nats: what it must gain over the best maximum without one
 SAME = 1.0  # nats: minima whose costs differ by less are one
-STEPS = (
-    8,
-    25,
-    25,
-)  # iterations at the prior's median, at the best amplitude seen from there, and at the best seen from there
+FIRST = 1.0  # amplitude that descents begin with: that of a galaxy with detail
+STEPS = (8, 25, 60)  # iterations with it, at the best amplitude seen from there, and at the best seen from there
 
 
 def with_texture(posterior: Posterior, smooth: Posterior, end: Descent) -> tuple[Posterior, Descent]:
     """The posterior with the residual field at its best amplitude, and the maximum that one without the field leads to."""
     modes = posterior.family.size - smooth.family.size
-    position, iterations, amplitude = jnp.concatenate([end.position, jnp.zeros(modes)]), int(end.iterations), MEDIAN
+    position, iterations, amplitude = jnp.concatenate([end.position, jnp.zeros(modes)]), int(end.iterations), FIRST
     for number in STEPS:
         posterior = dataclasses.replace(posterior, network=posterior.network.with_texture(amplitude))
         last = descend(posterior, position, number)
@@ -38,6 +36,18 @@ def with_texture(posterior: Posterior, smooth: Posterior, end: Descent) -> tuple
         amplitude = float(AMPLITUDES[np.argmax(evidence_by_amplitude(posterior, last))])
         position = at_texture(posterior, posterior.network.texture, last.position, amplitude)
     return posterior, last._replace(iterations=jnp.asarray(iterations))
+
+
+def without_texture(posterior: Posterior, smooth: Posterior, end: Descent) -> tuple[Posterior, Descent]:
+    """The posterior with a residual field of amplitude zero, and a maximum of the one without it."""
+    modes = posterior.family.size - smooth.family.size
+    alone = dataclasses.replace(posterior, network=posterior.network.with_texture(0.0))
+    padded = end._replace(
+        position=jnp.pad(end.position, (0, modes)),
+        gradient=jnp.pad(end.gradient, (0, modes)),
+        curvature=jnp.eye(posterior.family.size).at[: -modes or None, : -modes or None].set(end.curvature),
+    )
+    return alone, padded
 
 
 def worth_texture(ends: list[Descent]) -> list[Descent]:
@@ -51,7 +61,12 @@ def worth_texture(ends: list[Descent]) -> list[Descent]:
 
 
 def textured_evidence(posterior: Posterior, end: Descent) -> float:
-    """Laplace's ln evidence of a maximum, with the prior of its amplitude; nats, up to a constant of the model."""
+    """Laplace's ln evidence of a maximum, with the prior of its amplitude; nats, up to a constant of the model.
+
+    A field has to gain `NEEDED` before a lens has one.
+    """
+    if not float(posterior.network.texture):
+        return evidence(end) + NEEDED
     return evidence(end) - 0.5 * float(_height(np.asarray(posterior.network.texture))) ** 2
 
 

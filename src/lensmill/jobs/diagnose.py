@@ -153,6 +153,7 @@ def _certificate(
         divergences=int(stats["diverging"].sum()),
         ebfmi_min=certify.energy_fraction(stats["energy"].values),
         chi2_reduced=prediction.chi2_reduced, ppp=prediction.ppp, lensing_evidence=warm.lensing_evidence,
+        source_texture=warm.texture,
         preparation=work.prepared.figures, notes=(*_origin(work), *work.prepared.notes), gradients=int(tree.attrs["leapfrogs"]),
         run_time_s=warm.seconds + float(tree.attrs["seconds"]), seed=work.seed, key=work.key,
         hashes=dict(work.parts) | {"config": survey.config.digest()},

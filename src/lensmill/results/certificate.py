@@ -76,6 +76,7 @@ class Certificate(_Record):
     chi2_reduced: Real = math.nan
     ppp: Real = math.nan
     lensing_evidence: Real = math.nan
+    source_texture: Real = math.nan
     preparation: dict[str, Real] = {}
     notes: tuple[str, ...] = ()
     gradients: Count | None = None

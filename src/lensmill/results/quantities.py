@@ -223,6 +223,11 @@ EVIDENCE = {
         "ln evidence of the lens model less that of the best model without lensing, nats",
         "Lensing",
     ),
+    "source_texture": Evidence(
+        "",
+        float,
+        "amplitude of the source's residual field, about the standard deviation of ln brightness; 0 without one",
+    ),
     "gradients": Evidence("", int, "gradients of the log density spent on the lens", "Gradients", 4),
     "run_time_s": Evidence("s", float, "time spent on the lens, its share of the batch", "Time (s)"),
     "seed": Evidence("", int, "seed of the lens, which descends from that of the run"),

@@ -55,7 +55,7 @@ class Step:
 
 CORE = (
     "config/priors.py", "conventions", "physics", "model", "infer", "device/batching.py",
-    "fit/credible.py", "fit/problem.py", "fit/search.py", "fit/unlensed.py",
+    "fit/credible.py", "fit/maximum.py", "fit/problem.py", "fit/search.py", "fit/texture.py", "fit/unlensed.py",
 )  # fmt: skip
 READ = (
     "survey/cutout.py", "survey/extensions.py", "survey/noise.py", "survey/psf.py", "survey/products", "survey/psf_model.py",
