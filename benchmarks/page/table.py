@@ -16,6 +16,7 @@ from benchmarks.page.source_table import grid, lensing_part, misfit_part, source
 from benchmarks.page.table_calibration import SOURCES, calibration_part
 from benchmarks.page.table_confusion import confusion_part, light_part, no_lens_part, real_part
 from benchmarks.page.table_maxima import maxima_part
+from benchmarks.page.table_texture import texture_part
 from benchmarks.page.table_throughput import throughput_part
 from benchmarks.page.table_workflow import interruptions_part, workflow_part
 
@@ -293,7 +294,8 @@ def page() -> str:
         *population_part(load("population")),
         *lensing_part(load("lensing")),
         *misfit_part(load("misfit"), load("misfit-real")),
-        *confusion_part(load("confusion"), load("confusion-others"), grid),
+        *texture_part(load("texture"), grid),
+        *confusion_part(load("confusion"), load("confusion-others"), load("confusion-disky"), grid),
         *maxima_part(load("maxima"), grid),
         *no_lens_part(load("no-lens"), grid),
         *real_part(load("real"), grid),

@@ -8,12 +8,13 @@ decoder's spline about its best residual field; the model's other parameters are
 Gaussian likelihood of 1,024 node values, by which any covariance has an exact evidence. Matern covariances of several lengths are
 compared; each galaxy has its own amplitude. `--stamps` are files of square stamps that span 8 half-light radii, each with the
 FWHM of its PSF in pixels of the original image. Of the COSMOS galaxies those are used that benchmarks/source/sources.py leaves
-out. Writes benchmarks/results/texture.json.
+out. Writes benchmarks/results/texture.json, in which other sets of an earlier run stay.
 """
 
 import argparse
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -196,7 +197,8 @@ def main() -> None:
     files = [(Path(name), float(fwhm)) for name, _, fwhm in (text.rpartition(":") for text in given.stamps)]
     sets = {"cosmos": cosmos(given.cosmos)}
     sets |= {f"{path.parent.name}-{path.stem}": stamps(path, fwhm, given.each) for path, fwhm in files}
-    result: dict[str, Any] = {"sets": {}, "weights_sha256": file_sha256(WEIGHTS), "versions": versions()}
+    known = json.loads(given.out.read_text())["sets"] if given.out.exists() else {}
+    result: dict[str, Any] = {"sets": known, "weights_sha256": file_sha256(WEIGHTS), "versions": versions()}
     for name, galaxies in sets.items():
         found = []
         for galaxy in galaxies:
