@@ -11,8 +11,9 @@ published Einstein radii (Bolton et al. 2008, Auger et al. 2009, Shajib et al. 2
 isothermal models without shear differ from those of power laws by up to 5 %. Flagged is a lens that fails a check of the input,
 of chi-squared or of plausibility. Rules were made with the lenses of the sets "building" in sight; those "set aside" were
 chosen by a hash of their names before, and run once, when the rules had settled. Those "set aside before" are the same lenses
-fitted again by later code, which their failures had a part in (decision 22). Cutouts and published tables are not part of the
-project.
+fitted again by later code, which their failures had a part in (decision 22). The sets "building, SLACS" and "set aside before,
+SLACS" were fitted with the source's residual field (decision 23), the others before there was one. Other work shared the
+machine. Cutouts and published tables are not part of the project.
 """
 
 
