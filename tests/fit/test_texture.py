@@ -1,13 +1,16 @@
 """The residual field of a source at the maximum."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lensmill.fit import texture
+from lensmill.fit import ladder, texture
+from lensmill.fit.maximum import Maximum
+from lensmill.fit.problem import InverseProblem
 from lensmill.fit.search import descend, evidence
 from lensmill.infer.gauss_newton import Descent
 from lensmill.model.likelihood import Observation, observe
@@ -117,6 +120,34 @@ def test_a_field_of_amplitude_zero_is_the_model_without_and_has_to_be_beaten_by_
         float(made.smooth.potential(first.position) - made.smooth.potential(0 * first.position)), abs=1e-6
     )
     assert texture.textured_evidence(posterior, end) == pytest.approx(evidence(first) + texture.NEEDED)
+
+
+def test_chains_that_go_on_at_another_maximum_keep_their_amplitude(
+    detailed: tuple[Case, Posterior, Descent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wider search of the ladder ends at an amplitude of its own; its maximum is brought to that of the chains."""
+    made, posterior, end = detailed
+    problem, start = InverseProblem((), posterior, made.smooth, made.smooth), np.zeros((1, posterior.family.size))
+    other = texture.at_texture(posterior, posterior.network.texture, end.position, 0.2)
+    nothing = {"iterations": 0, "converged": True, "values": {}, "basins": [], "followed": []}
+    far = Maximum(
+        base=np.asarray(other),
+        whitening=np.eye(other.size),
+        cost=-1e9,
+        lensing_evidence=0.0,
+        seconds=0.0,
+        texture=0.2,
+        **nothing,
+    )
+    monkeypatch.setattr(ladder, "find_maximum", lambda *_, **__: far)
+    monkeypatch.setattr(ladder, "base_draws", lambda *_: start)
+    draws = SimpleNamespace(potential=np.zeros((1, 1)))
+    settings = SimpleNamespace(starts=1)
+    base, _ = ladder._deepest(problem, SimpleNamespace(draws=draws), settings, jax.random.key(0))
+    assert float(posterior.potential(jnp.asarray(base))) == pytest.approx(
+        float(posterior.potential(end.position)), abs=0.5
+    )
+    assert float(posterior.potential(other)) > float(posterior.potential(end.position)) + 5
 
 
 def test_minima_far_below_the_best_and_copies_of_it_get_no_field() -> None:
