@@ -27,7 +27,7 @@ SHIPPED, TRAINED = Path("shipped"), Path("train")  # words in the place of a fil
 
 RESOLVED = "config.resolved.yaml"  # what a run keeps of its config, in its results folder
 MOST_RAYS = 10  # along a side of a pixel
-MOST_MODES = 256  # of the residual field of a neural source
+MOST_MODES = 128  # of the residual field of a neural source: as many as `physics.source.texture` has
 SEARCH_SOURCE = "sersic"  # the profile that every search for a maximum begins with, whatever the source of the model
 
 
